@@ -1,5 +1,5 @@
-//! Behind the gate, on weir's own pair: puts the verdict in front of the frame, the tag that
-//! travelled beside it into it, completes a left-over checksum, and hands the frame to the worker.
+//! The program behind the gate, on weir's own pair. It inserts the tag that travelled beside the frame,
+//! completes a left-over checksum, puts the verdict in front, and hands the frame to the worker.
 //!
 //! Invariant: a frame without a verdict of the gate is a stray; it is counted and goes nowhere.
 
@@ -18,7 +18,7 @@ use crate::{
     tables::Shared,
 };
 
-/// The word of a cell that is not 0 while it is filled: it holds the version.
+/// The word of a cell that is 0 only while the cell is empty: it holds the version.
 const LAST: usize = META_LEN / 8 - 1;
 
 #[inline(always)]
@@ -59,7 +59,7 @@ pub(crate) fn behind(ctx: &XdpContext) -> u32 {
     XDP_REDIRECT
 }
 
-/// Makes the frame what the worker is to get.
+/// Brings the frame into the form that the worker expects.
 #[inline(always)]
 fn prepare(ctx: &XdpContext, cell: &Cell, counters: *mut PortCounters) -> Option<()> {
     if cell.tag != 0 {
@@ -94,8 +94,8 @@ fn insert_tag(ctx: &XdpContext, tag: u32) -> Option<()> {
         return None,
         at = out(reg) at,
     );
-    // SAFETY: sixteen bytes at `at` are the frame's, as was just checked: four that were put in
-    // front, and the addresses, which move there.
+    // SAFETY: the check above says that sixteen bytes at `at` are the frame's: the four new ones, and
+    // the addresses, which move to the front.
     unsafe {
         asm!(
             "{word} = *(u32 *)({at} + 4)",

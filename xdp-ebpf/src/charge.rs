@@ -1,13 +1,13 @@
-//! Charges a link with a rate for what passes by the gate: the host's own traffic, and what the bridge
-//! forwards. At the tcx egress hook of the link's device.
+//! Charges a link with a rate for frames that weir does not send: the host's own traffic, and what the
+//! bridge forwards. The program is at the tcx egress hook of the link's device.
 //!
 //! What weir sends is charged elsewhere. Its workers' frames do not come here: neither an AF_XDP socket in
-//! copy mode nor a packet socket with PACKET_QDISC_BYPASS runs that hook. Nor does what the gate gives to
-//! `bpf_redirect_peer`. What it gives to `bpf_redirect` does, and is known by the cell that the gate has
-//! just written.
+//! copy mode nor a packet socket with PACKET_QDISC_BYPASS runs that hook. Nor do the frames that the gate
+//! gives to `bpf_redirect_peer`. Those that it gives to `bpf_redirect` do come here, and are recognised by
+//! the cell that the gate has just written.
 //!
-//! Invariant: every frame goes on. Each frame that the gate has redirected excuses one of its length on its
-//! device and its CPU, no guest can write the cell, and the gate has charged a link that has a rate by then.
+//! Invariant: every frame goes on. For each frame that the gate has redirected, one of its length on its
+//! device and its CPU is not charged here: the gate has charged it. No guest can write the cell.
 
 use aya_ebpf::{helpers::generated::bpf_ktime_get_ns, programs::TcContext};
 use weir_abi::{
@@ -21,7 +21,7 @@ use crate::{
     tables::{DRAWS, add, exchange, read, word},
 };
 
-/// To the programs behind this one, and then the queueing discipline.
+/// On to the programs behind this one, and then to the queueing discipline.
 const TCX_NEXT: i32 = -1;
 
 #[inline(always)]
@@ -58,7 +58,7 @@ fn is_the_gates(ifindex: u32, len: u32) -> bool {
     }
 }
 
-/// The link is taken for so much longer.
+/// Moves the time of the link's door on by the bytes; if that fails, adds them up for the worker.
 #[inline(always)]
 fn move_on(slot: u16, bytes: u32, per_byte: u64) {
     let Some(door) = DOORS.get_ptr_mut(slot.into()) else { return };

@@ -1,13 +1,13 @@
-//! Completes an L4 checksum that a guest left to its device, where the packet stands.
+//! Completes, in place, an L4 checksum that a guest left to its device.
 //! Invariant: a frame is either completed right or left as it was; no length is trusted that the
 //! parser has not checked.
 //!
 //! The sum goes over the whole L4 part, the field included: as the field holds the pseudo-header
 //! sum, the complement is the checksum (`Verdict::looks_partial` shows why a right one stays).
-//! The helper wants a length that the verifier knows, so the part is cut into powers of two, and below 64
-//! bytes plain loads cost less than a call. Up to Linux 6.12 it takes no more than 512 bytes. Copying it
-//! to a scratch buffer first, for one call over all of it, took 62 instead of 14 ns at 64 bytes, and
-//! 104 instead of 75 at 1458.
+//! The helper wants a length that the verifier knows, so the part is cut into powers of two; below 64
+//! bytes plain loads cost less than a call. Up to Linux 6.12 the helper takes no more than 512 bytes.
+//! Copying the part to a scratch buffer, for one call over all of it, took 62 instead of 14 ns at 64
+//! bytes, and 104 instead of 75 at 1458.
 
 use core::arch::asm;
 
@@ -16,11 +16,11 @@ use weir_abi::{Bytes, FRAME_ROOM, Verdict, fold, meta_flags};
 
 use crate::packet::{Packet, with_checked};
 
-/// Every bit of a length that is completed here has its step below.
+/// The longest part that is completed here: each bit of its length has a step below.
 const LONGEST: u32 = 4095;
 const _: () = assert!(FRAME_ROOM <= LONGEST);
 
-/// Adds as many bytes at `$at` as `$bit` stands for, if the length has that bit, by calls of the helper.
+/// If the length has the bit `$bit`, adds that many bytes at `$at` to the sum, by calls of the helper.
 macro_rules! by_helper {
     ($packet:ident, $len:ident, $at:ident, $sum:ident, $($bit:literal: $($size:literal)+;)+) => {$(
         if $len & $bit != 0 {$(
@@ -46,7 +46,7 @@ pub(crate) fn complete(packet: &Packet, v: &Verdict) -> Option<()> {
     let mut sum = 0u64;
     by_helper!(packet, len, at, sum,
         2048: 512 512 512 512; 1024: 512 512; 512: 512; 256: 256; 128: 128; 64: 64;);
-    // What is left is added in the same order of bytes, that of memory.
+    // The rest is added in memory's byte order too.
     if len & 32 != 0 {
         sum = add(add(sum, packet.native64(at)?), packet.native64(at + 8)?);
         sum = add(add(sum, packet.native64(at + 16)?), packet.native64(at + 24)?);

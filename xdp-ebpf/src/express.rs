@@ -1,7 +1,7 @@
 //! The express lane: a frame that nothing has to schedule goes to its port at once.
 //!
-//! Invariant: called for a frame whose source has nothing under way by another lane; what cannot be done
-//! to the frame leaves it to the bridge, unchanged.
+//! Invariant: `express` is called only for a frame whose source has nothing under way by another lane. A
+//! frame whose tag cannot be changed is left to the bridge, unchanged.
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -39,8 +39,8 @@ pub(crate) fn express(
     let action = unsafe {
         match method {
             Method::Peer => {
-                // Newer kernels do so by themselves. To an older one, a frame for the other end's
-                // address is somebody else's: it came in by a device with another.
+                // Newer kernels do so by themselves. An older one keeps the type from ingress, by the address
+                // of that device: `PACKET_OTHERHOST`, which the other end drops.
                 bpf_skb_change_type(ctx.as_ptr().cast(), PACKET_HOST);
                 bpf_redirect_peer(ifindex, 0)
             }
@@ -66,18 +66,18 @@ pub(crate) fn count(counters: *mut [u64; 2], len: u32) {
     }
 }
 
-/// Where the map is full, or there is no memory for another pair, nothing is counted: the frame goes on.
+/// If there is no room or memory for another pair, the frame is not counted by pair, and goes on.
 #[inline(always)]
 fn count_pair(ingress: u16, egress: u16, len: u32) {
     let key = pair_key(ingress, egress);
     match EXPRESS_PAIRS.get_ptr_mut(key) {
         Some(counters) => count(counters, len),
-        // Where another CPU was first, this one's value alone is set.
+        // If another CPU was first, this sets this CPU's value alone.
         None => _ = EXPRESS_PAIRS.insert(key, [1, u64::from(len)], 0),
     }
 }
 
-/// Takes the tag off, or puts one on: a bridge changes neither into another.
+/// Takes the tag off, or puts one on. A bridge never changes one tag into another.
 #[inline(always)]
 fn retag(ctx: &TcContext, has: Option<Tag>, wanted: Option<Tag>) -> Option<()> {
     let skb = ctx.as_ptr().cast();

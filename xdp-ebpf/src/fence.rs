@@ -1,4 +1,4 @@
-//! Fences: frames that user space sends through a CPU's backlog, to know when what stood there before has
+//! Fences: frames that user space sends through a CPU's backlog, to learn when the frames before them have
 //! left it.
 //! Invariant: each is counted once, under the number of its round, and goes nowhere.
 

@@ -8,8 +8,8 @@ use weir_abi::{META_LEN, PortCounters, Verdict, meta_flags};
 
 use crate::{checksum, packet::Packet};
 
-/// Completes a checksum that looks partial, or leaves it to user space; counts and gives the flag that
-/// says which.
+/// Completes a checksum that looks partial, or leaves it to user space. Counts which of the two it was, and
+/// gives the flag for it.
 #[inline(always)]
 pub(crate) fn complete(packet: &Packet, v: &Verdict, counters: *mut PortCounters) -> u16 {
     let completed = checksum::complete(packet, v).is_some();
@@ -37,7 +37,7 @@ pub(crate) fn put(ctx: &XdpContext, words: [u64; META_LEN / 8]) -> Option<()> {
         return None;
     }
     let [a, b, c, d] = words;
-    // Rust would store bytes, as the frame need not begin at a multiple of 8; the machine need not.
+    // As the frame need not begin at a multiple of 8, Rust would store single bytes; BPF may store words.
     // SAFETY: `META_LEN` bytes at `start` lie before `end`.
     unsafe {
         asm!(

@@ -1,6 +1,6 @@
-//! The gate: a port's tcx ingress hook, on the sender's core. Decides what becomes of each frame;
-//! what nothing schedules goes to its port, and what needs a worker to weir's own pair, with the verdict
-//! in a per-CPU cell.
+//! The gate: the program at a port's tcx ingress hook, on the sender's core. It decides what becomes of
+//! each frame. A frame that nothing has to schedule goes to its port. One that needs a worker goes to weir's
+//! own pair, with the verdict in a per-CPU cell.
 //!
 //! Invariant: a frame goes on to the bridge as it came.
 
@@ -18,7 +18,7 @@ use crate::{
     watch,
 };
 
-/// To the programs behind this one, and then the bridge (0 would skip other programs).
+/// On to the programs behind this one, and then to the bridge (0 would skip the other programs).
 const TCX_NEXT: i32 = -1;
 const TCX_DROP: i32 = 2;
 

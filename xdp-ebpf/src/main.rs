@@ -2,11 +2,11 @@
 //!
 //! - [`gate`]: at a port's tcx hook; decides what becomes of each frame, once
 //! - [`express`]: hands a frame to the port that it is for
-//! - [`charge`]: at the egress of a link with a rate; charges it for what passes by the gate
-//! - [`fence`]: counts what user space sends through a CPU's backlog
+//! - [`charge`]: at the egress of a link with a rate; charges it for frames that weir does not send
+//! - [`fence`]: counts the fences that user space sends through a CPU's backlog
 //! - [`behind`]: on weir's own pair; puts the gate's verdict in front of the frame, and hands it to
 //!   a worker
-//! - [`nic`]: in the driver (XDP); decides by the same core and hands over in one
+//! - [`nic`]: in the driver (XDP); decides by the same rules, and hands the frame to a worker itself
 //!
 //! Invariant: every frame of a configured port increments exactly one counter.
 #![no_std]
@@ -60,7 +60,7 @@ static WATCH: Array<u64> = Array::with_max_entries(MAX_PORTS, 0);
 static UNSTEERED: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 #[map]
 static WATCH_MISSED: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_PORTS, 0);
-/// Where a record is put together: too large for the stack.
+/// Where a record is put together, since it is too large for the stack.
 #[map]
 static WATCH_RECORD: PerCpuArray<Record> = PerCpuArray::with_max_entries(1, 0);
 
@@ -142,14 +142,14 @@ pub fn weir_charge(ctx: TcContext) -> i32 {
     charge::charge(&ctx)
 }
 
-/// At the pair's outer end, where nothing comes but user space's fences: a fence that has come was behind
-/// whatever stood in the backlog of the CPU that sent it.
+/// At the pair's outer end, where only user space's fences arrive. Each arrives after all frames that stood
+/// before it in the backlog of the CPU that sent it.
 #[classifier]
 pub fn weir_fence(ctx: TcContext) -> i32 {
     fence::fence(&ctx)
 }
 
-/// Behind the XDP program of the pair: what comes here slipped past it.
+/// Behind the XDP program of the pair: counts and drops the frames that slipped past it.
 #[classifier]
 pub fn weir_catch_all(_ctx: TcContext) -> i32 {
     behind::count_stray();

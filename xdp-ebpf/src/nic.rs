@@ -1,13 +1,12 @@
-//! The native program: XDP in the driver of a port. Decides what becomes of each frame by the gate's
-//! core, and hands what needs a worker to the port's own AF_XDP socket.
+//! The native program: XDP in the driver of a port. It decides what becomes of each frame by the gate's
+//! rules, and hands a frame that needs a worker to the port's own AF_XDP socket.
 //!
-//! A tag is among the frame's bytes here, or, where the driver has taken it out, cannot be seen at all:
-//! so user space lets nothing be decided here while the bridge filters VLANs. A frame that would leave
-//! with another tag than it came with is left to the bridge: the rest of a frame in several buffers
-//! cannot be moved cheaply.
+//! A tag is among the frame's bytes here, or cannot be seen at all, if the driver has taken it out. So user
+//! space lets nothing be decided here while the bridge filters VLANs. A frame that would leave with another
+//! tag than it came with is left to the bridge: moving the bytes of a frame in several buffers is dear.
 //!
-//! Invariant: nothing of a frame is changed unless it goes to user space. The kernel may still hold a
-//! left-over checksum for partial, and completing it would then make it wrong.
+//! Invariant: a frame is changed only if it goes to user space. The kernel may still count on completing
+//! the partial checksum of a frame that is passed; if it were complete already, that would make it wrong.
 
 use aya_ebpf::{
     bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT},
@@ -26,7 +25,7 @@ use crate::{
     watch,
 };
 
-/// The port's own socket, in the place of the queue by which the frame came.
+/// The port's own socket, at the receive queue by which the frame came.
 struct Own {
     index: u32,
 }
@@ -37,13 +36,13 @@ impl Ring for Own {
         XSKS.get(self.index).is_some()
     }
 
-    /// The ring is nobody else's; what it does not take the kernel counts.
+    /// Only this port uses the ring. The kernel counts the frames that the ring cannot take.
     #[inline(always)]
     fn take_room(&self, _slot: u16, _queue: u16, _places: u32) -> bool {
         true
     }
 
-    /// Nothing counts here what is under way, and there is no express lane.
+    /// This program counts no frames under way, and has no express lane.
     #[inline(always)]
     fn is_at_bridge(&self, _slot: u16) -> bool {
         false
@@ -89,7 +88,7 @@ pub(crate) fn nic(ctx: &XdpContext) -> u32 {
     let Some(port) = Port::at(ctx.ingress_ifindex() as u32) else { return XDP_PASS };
     // SAFETY: `ctx` is the context this program was called with.
     let queue = unsafe { (*ctx.ctx).rx_queue_index };
-    // Beyond the map where the port has no such queue.
+    // An index beyond the map, if a port has no such queue.
     let index =
         if queue < MAX_QUEUES { u32::from(port.slot) * MAX_QUEUES + queue } else { u32::MAX };
     let packet = Packet::of(ctx);
@@ -106,7 +105,7 @@ pub(crate) fn nic(ctx: &XdpContext) -> u32 {
     if port::is_passed(outcome) { XDP_PASS } else { XDP_DROP }
 }
 
-/// Makes the frame what its worker is to get, and sends it there.
+/// Redirects the frame to its worker's socket, and brings it into the form that the worker expects.
 #[inline(always)]
 fn hand_over(
     ctx: &XdpContext,

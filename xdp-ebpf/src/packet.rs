@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use weir_abi::Bytes;
 
-/// Headers lie well below this; also bounds what the verifier must assume of an offset.
+/// Headers lie well below this offset. It also bounds what the verifier must assume of an offset.
 pub(crate) const MAX_OFFSET: i32 = 0x3fff;
 
 pub(crate) struct Packet {
@@ -103,8 +103,8 @@ impl Bytes for Packet {
     fn be64(&self, off: usize) -> Option<u64> {
         Some(load!(self, off, "8", "u64").swap_bytes())
     }
-    /// To the verifier the frame's length can be anything, and so can what was combined with it;
-    /// that it is taken out again it does not see.
+    /// To the verifier the frame's length can be any number, and so can `n` once it is combined with the
+    /// length. The verifier does not see that the second exclusive or takes the length out again.
     #[inline(always)]
     fn opaque(&self, n: u32) -> u32 {
         let mut value = u64::from(n);

@@ -10,12 +10,12 @@ use crate::{COUNTERS, NEAR_SLOTS, SLOTS, tables};
 /// Touches the stack below everything that the compiler puts there, before anything else is done.
 ///
 /// A verifier that carries a demand for precision over from an earlier path (Linux 6.18 does) looks
-/// for the stack slot in states that may not have reached so deep, and then gives the program up with
-/// "verifier bug: stack slot …". With the whole stack in use from the first instruction on there are
+/// for the stack slot in states whose stack may be less deep, and then rejects the program with
+/// "verifier bug: stack slot …". If the whole stack is in use from the first instruction on, there are
 /// no such states.
 #[inline(always)]
 pub(crate) fn use_whole_stack() {
-    // SAFETY: the frame ends above: a program may use 512 bytes, and each takes some 270.
+    // SAFETY: the compiler's stack frame ends above: it takes some 270 of the 512 bytes of a program.
     unsafe {
         asm!(
             "*(u64 *)(r10 - 504) = {zero}",
@@ -39,8 +39,8 @@ impl Port {
         let (slot, told) = match near.and_then(|slot| Some((slot, told(slot)?))) {
             Some(found) => found,
             None => {
-                // SAFETY: an element that user space replaces meanwhile may be another port's, which
-                // is seen by what that port was told.
+                // SAFETY: user space may meanwhile replace the element by another port's. Then the
+                // `ifindex` in that port's words is another one, and `told` gives nothing.
                 let slot = unsafe { *SLOTS.get(ifindex)? } as u16;
                 (slot, told(slot)?)
             }

@@ -1,5 +1,5 @@
 //! How much of a worker's receive ring is taken.
-//! Invariant: what is believed to be taken is never less than what is.
+//! Invariant: the number of places that are believed to be taken is never less than the true one.
 
 use weir_abi::gate::{home, out};
 
@@ -8,9 +8,9 @@ use crate::{
     tables::{read, word},
 };
 
-/// A source's or a queue's places in a ring. How many were given back is read from the worker's cache
-/// line only when all seem to be taken, and kept beside those taken: a look at every frame would take
-/// the line from the worker's core each time. What is kept is never more than was given back.
+/// A source's or a queue's places in a ring. The number of places given back is in a cache line of the
+/// worker's. It is read only when too few places seem free, and the gate keeps a copy: a look at every frame
+/// would take the line from the worker's core each time. The copy is never more than the number itself.
 pub(crate) struct Room {
     pub(crate) taken: *mut [u64; 8],
     back: *mut [u64; 8],

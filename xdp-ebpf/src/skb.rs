@@ -11,11 +11,11 @@ use crate::{SKB_OFFSETS, packet::Packet};
 
 /// An Ethernet, an IPv4 and a TCP header: what nearly every packet has in its linear part.
 const HEADERS: u32 = 54;
-/// The same with IPv6. A driver that leaves the linear part to GRO fills it up to the end of the
-/// IPv6 header only, which is as long as the above.
+/// The same with IPv6. A driver that leaves the linear part to GRO fills it only up to the end of the
+/// IPv6 header: that is as long as [`HEADERS`], and the TCP header is missing.
 const HEADERS_V6: u32 = 74;
 const ETHERTYPE_IPV6: u32 = 0x86dd_u16.to_be() as u32;
-/// What is asked for where they are not: options and an IPv6 header as well.
+/// The bytes to pull if the headers are not all there: with options and an IPv6 header as well.
 const PULLED: u32 = 128;
 
 pub(crate) struct Skb<'a> {
@@ -35,8 +35,8 @@ impl<'a> Skb<'a> {
         let headers = if v6 { HEADERS_V6 } else { HEADERS };
         if linear < headers && linear < packet.frame_len() {
             let wanted = if packet.frame_len() < PULLED { packet.frame_len() } else { PULLED };
-            // SAFETY: `ctx` is the context this program was called with. Where it fails, what
-            // cannot be read is the bridge's.
+            // SAFETY: `ctx` is the context this program was called with. If the call fails, the headers
+            // cannot be read, and the decision sees to that.
             unsafe { bpf_skb_pull_data(ctx.as_ptr().cast(), wanted) };
             packet = Packet::of_skb(ctx);
         }
@@ -45,7 +45,7 @@ impl<'a> Skb<'a> {
 
     #[inline(always)]
     fn field<T: Copy>(&self, off: u32) -> T {
-        // SAFETY: a field of `sk_buff` by the kernel's BTF, which the verifier compares.
+        // SAFETY: a field of `sk_buff` by the kernel's BTF, against which the verifier checks it.
         unsafe { ((self.kernel + off as usize) as *const T).read_volatile() }
     }
 }

@@ -1,5 +1,5 @@
-//! The maps, as the decision asks them.
-//! Invariant: what user space may change meanwhile is read in whole words, each once.
+//! The maps, behind the questions that a decision asks.
+//! Invariant: a word that user space may change meanwhile is read whole.
 
 use core::arch::asm;
 
@@ -30,7 +30,7 @@ pub(crate) fn port(slot: u16) -> Option<GatePort> {
     (port.ifindex() != 0).then_some(port)
 }
 
-/// The receive ring that a frame is for: what differs between the programs that decide.
+/// The receive ring that a frame is for: the part of [`Maps`] that differs between the programs that decide.
 pub(crate) trait Ring {
     fn has_worker(&self, queue: u16) -> bool;
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
@@ -38,12 +38,12 @@ pub(crate) trait Ring {
     fn is_settled(&self, slot: u16) -> bool;
 }
 
-/// How often the gate looks whether a source's last frames have left their worker, before it gives up:
-/// a look takes some 20 ns, and a worker that is awake some microseconds.
+/// How often the gate looks whether a source's last frames have left their worker, before it gives up. A
+/// look takes some 20 ns, and a worker that is awake needs some microseconds.
 const LOOKS: u32 = 400;
-/// How often a door is tried while other CPUs draw on it as well.
+/// How often a gate tries to draw on a door while other CPUs draw on it as well.
 pub(crate) const DRAWS: u32 = 4;
-/// More frames than this are not waited for.
+/// The gate does not wait for more frames than this.
 const FEW: u64 = 8;
 
 pub(crate) struct Maps<R>(pub(crate) R);
@@ -52,7 +52,7 @@ pub(crate) struct Maps<R>(pub(crate) R);
 pub(crate) struct Shared;
 
 impl<R> Maps<R> {
-    /// The way of an address in its bucket, and its entry.
+    /// The number of an address's place in its bucket (its way), and its entry.
     #[inline(always)]
     fn search(place: Place) -> Option<(usize, Entry)> {
         let bucket = ADDRESSES.get_ptr(place.bucket)?.cast::<u64>();
@@ -68,7 +68,7 @@ impl<R> Maps<R> {
 }
 
 impl Shared {
-    /// Takes back what was taken for a frame that does not reach the ring.
+    /// Undoes `take_room` for a frame that does not reach the ring.
     #[inline(always)]
     pub(crate) fn give_room_back(slot: u16, queue: u32, places: u64) {
         for index in [u32::from(slot), MAX_PORTS + queue] {
@@ -81,7 +81,7 @@ impl Shared {
         }
     }
 
-    /// A frame was passed to the bridge whose followers may take another way.
+    /// Counts a frame that is passed to the bridge, if those after it may take another lane.
     #[inline(always)]
     pub(crate) fn count_bridged(slot: u16) {
         if let Some(taken) = TAKEN.get_ptr_mut(slot.into()) {
@@ -116,7 +116,7 @@ pub(crate) fn add(word: *mut u64, n: u64) {
     }
 }
 
-/// Sets bits of a word that others change as well.
+/// Sets bits of a word that user space and other CPUs change as well.
 #[inline(always)]
 fn or(word: *mut u64, bits: u64) {
     // SAFETY: a word of a map's value.
@@ -219,8 +219,8 @@ impl<R: Ring> Tables for Maps<R> {
         let due = word(due, out::STORM_DUE);
         // SAFETY: takes no argument.
         let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
-        // Two CPUs that send for one port at the same instant may both pass: a limit on floods,
-        // not a rate that anything is promised from.
+        // Two CPUs with frames of one port at the same instant may both let theirs pass. That is
+        // harmless: this limit is against floods, and no promise rests on it.
         // SAFETY: as above.
         let (allowed, next) = storm.admit(unsafe { due.read_volatile() }, now_ns);
         if allowed {
@@ -302,8 +302,8 @@ impl Ring for Shared {
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool {
         let all = MAX_PORTS + u32::from(queue);
         let (Some(own), Some(all)) = (Room::of(slot.into()), Room::of(all)) else { return false };
-        // A source may hold as much as is left for the others: one flood at most half of the ring,
-        // two a third each, and whoever comes then still finds as much.
+        // A source may hold as many places as are left free: one flood holds at most half of the ring,
+        // two hold a third each. As much is free then, and a source that comes later may take half of it.
         let fits = || own.held() + u64::from(places) <= RX_PLACES.saturating_sub(all.held());
         if !fits() {
             own.look();
@@ -325,8 +325,8 @@ impl Ring for Shared {
         read(out, out::BRIDGED) != cleared
     }
 
-    /// What is done is read before what was steered: so frames of another CPU can only make the answer
-    /// "no".
+    /// `DONE` is read before `STEERED`. So a frame that another CPU steers meanwhile can only make the
+    /// answer "no".
     #[inline(always)]
     fn is_settled(&self, slot: u16) -> bool {
         let Some(home) = GIVEN_BACK.get_ptr_mut(slot.into()) else { return false };
@@ -339,8 +339,8 @@ impl Ring for Shared {
         if steered.wrapping_sub(done) > FEW {
             return false;
         }
-        // A source that sends without a pause would never find its last frame delivered: so it is held
-        // here for a moment, at most once in a tick of the kernel's clock.
+        // A source that never pauses always has a frame under way. So the gate waits for a moment, at most
+        // once in a tick of the kernel's clock.
         // SAFETY: takes no argument.
         let now = unsafe { bpf_ktime_get_coarse_ns() };
         if read(out, out::WAITED) == now {
@@ -352,14 +352,14 @@ impl Ring for Shared {
             if read(home, home::DONE) == steered {
                 return read(out, out::STEERED) == steered;
             }
-            // SAFETY: takes no argument. Asked for the time that it takes.
+            // SAFETY: takes no argument. Called only for the time that the call takes.
             unsafe { bpf_ktime_get_ns() };
         }
         false
     }
 }
 
-/// Writes only what has changed: the line stays shared between the CPUs that read it.
+/// Writes only a time that has changed, so that the CPUs that read the line can share it.
 #[inline(always)]
 fn mark_seen(seen: *mut Seen, way: usize) {
     if way >= WAYS {

@@ -1,5 +1,5 @@
-//! Small programs that send, count, time and divert test traffic: an object of its own, for `weir probe
-//! --raw`, the tests and the experiments. weir's own data path has none of it.
+//! Small programs that send, count, time and divert test traffic. They are an object of their own, for `weir
+//! probe --raw`, the tests and the experiments; weir's own data path has none of them.
 //!
 //! Each program is told what to do by the globals below, which are constants once it is loaded.
 #![no_std]
@@ -36,10 +36,10 @@ const DELAYS_LEN: u32 = 1 << 16;
 /// The most looks at the clock for one frame: some 20 us.
 const LOOKS: u32 = 1000;
 
-/// Frames of `count`, `matching`, `next_flow` and `in_turn`.
+/// The frames that `count`, `matching`, `next_flow` and `in_turn` have counted.
 #[map]
 static COUNT: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
-/// What `in_turn` puts in front of frames, one after the other.
+/// What `in_turn` writes over the first 64 bytes of frames, one entry after the other.
 #[map]
 static FRONTS: Array<[u64; 8]> = Array::with_max_entries(256, 0);
 /// Sockets by queue.
@@ -51,20 +51,20 @@ static COUNTS: PerCpuArray<[u64; 3]> = PerCpuArray::with_max_entries(256, 0);
 /// By a datagram's number modulo the length: how long it took, in nanoseconds.
 #[map]
 static DELAYS: Array<u64> = Array::with_max_entries(DELAYS_LEN, BPF_F_MMAPABLE);
-/// Events of all processes, and of the one asked for.
+/// Events of all processes, and of the process `PROCESS`.
 #[map]
 static EVENTS: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
-/// Where `tag_then` goes on.
+/// The program that `tag_then` calls.
 #[map]
 static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
-/// What becomes of a frame: an XDP action.
+/// The XDP action for a frame.
 #[unsafe(no_mangle)]
 static ACTION: Global<u32> = Global::new(XDP_PASS);
-/// Of a frame that does not match.
+/// The XDP action for a frame that does not match.
 #[unsafe(no_mangle)]
 static OTHERWISE: Global<u32> = Global::new(XDP_PASS);
-/// An offset, and four bytes there in the machine's order.
+/// Two patterns: an offset, and four bytes there in the machine's order.
 #[unsafe(no_mangle)]
 static PATTERNS: Global<[[u32; 2]; 2]> = Global::new([[0; 2]; 2]);
 /// Number of flows or fronts.
@@ -77,7 +77,7 @@ static PROCESS: Global<u32> = Global::new(0);
 /// A VLAN tag: protocol in network order, and its identifier with the priority.
 #[unsafe(no_mangle)]
 static TAG: Global<[u32; 2]> = Global::new([0; 2]);
-/// 1: sources are told apart by the address that a frame is for, else by the sender's MAC.
+/// 0: sources are told apart by the last byte of the sender's MAC, else by that of the IP destination.
 #[unsafe(no_mangle)]
 static BY_DESTINATION: Global<u32> = Global::new(0);
 /// The source whose stamped datagrams are timed; beyond 255: none.
@@ -115,7 +115,7 @@ impl Bytes {
     }
 }
 
-/// Adds one; gives the number.
+/// Adds one to the count, and gives it.
 #[inline(always)]
 fn count_one() -> u64 {
     let Some(count) = COUNT.get_ptr_mut(0) else { return 0 };
@@ -158,7 +158,7 @@ pub fn next_flow(ctx: XdpContext) -> u32 {
     ACTION.load()
 }
 
-/// Gives every frame the next front; one that is too short is dropped.
+/// Writes the next front over every frame's beginning; a frame that is too short is dropped.
 #[xdp]
 pub fn in_turn(ctx: XdpContext) -> u32 {
     let (start, end) = (ctx.data(), ctx.data_end());
@@ -185,7 +185,7 @@ pub fn to_socket(ctx: XdpContext) -> u32 {
     SOCKETS.redirect(ctx.rx_queue_index(), u64::from(XDP_PASS)).unwrap_or(XDP_PASS)
 }
 
-/// The same with weir's metadata in front, as received by the port whose slot is the queue's number.
+/// The same, with weir's metadata in front, as if the port whose slot is the queue's number had received it.
 #[xdp]
 pub fn receive(ctx: XdpContext) -> u32 {
     let queue = ctx.rx_queue_index();
@@ -204,8 +204,8 @@ pub fn receive(ctx: XdpContext) -> u32 {
     SOCKETS.redirect(queue, u64::from(XDP_PASS)).unwrap_or(XDP_PASS)
 }
 
-/// Counts every frame that is not for a group by its source, and times one source's. `len` is that of
-/// the whole frame. Gives whether the frame passes.
+/// Counts every frame that is not for a group by its source, and times the frames of one source. `len` is
+/// the length of the whole frame. Gives whether the frame passes.
 #[inline(always)]
 fn tally(bytes: Bytes, len: u32) -> bool {
     let source = source(bytes);
@@ -239,7 +239,7 @@ fn spend() {
 
 #[inline(always)]
 fn source(bytes: Bytes) -> Option<u32> {
-    // The whole of it at once: the verifier would not believe a check of a frame's first byte alone.
+    // Read all at once: the verifier would not accept a check of the frame's first byte alone.
     let header: [u8; 14] = bytes.at(0)?;
     if header[0] & 1 != 0 {
         return None;
@@ -255,8 +255,8 @@ fn source(bytes: Bytes) -> Option<u32> {
     Some(u32::from(last))
 }
 
-/// A frame longer than the MTU allows was merged from TCP segments that filled it, each with headers of
-/// its own: of IP without options, and TCP with timestamps.
+/// A frame longer than the MTU allows was merged from TCP segments that filled the MTU. Each had headers of
+/// its own: IP without options, and TCP with timestamps.
 #[inline(always)]
 fn add(source: u32, bytes: Bytes, len: u32) {
     let mut further = 0;
@@ -321,13 +321,13 @@ pub fn tag_beside(ctx: TcContext) -> i32 {
     TC_ACT_OK
 }
 
-/// Puts a tag beside a frame and goes on to another program, whose answer is its own.
+/// Puts a tag beside a frame and goes on to another program, whose verdict holds.
 #[classifier]
 pub fn tag_then(ctx: TcContext) -> i32 {
     push_tag(&ctx);
     // SAFETY: nothing of this program is needed any more.
     unsafe { NEXT.tail_call(&ctx, 0) };
-    // Only where the call fails: no program answers so.
+    // Reached only if the call fails: no program returns this number.
     99
 }
 
@@ -336,7 +336,7 @@ pub fn tag_then(ctx: TcContext) -> i32 {
 pub fn event(_ctx: RawTracePointContext) -> i32 {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     let Some(events) = EVENTS.get_ptr_mut(0) else { return 0 };
-    // SAFETY: a per-CPU value; what another trace point adds meanwhile may be lost, as it is for any.
+    // SAFETY: a per-CPU value. If another trace point adds to it meanwhile, a count may be lost.
     unsafe {
         (*events)[0] += 1;
         if process == PROCESS.load() {

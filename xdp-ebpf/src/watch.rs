@@ -1,6 +1,6 @@
-//! Tells user space of frames that are not steered, while somebody there wants to see them.
-//! Invariant: costs one load where nobody does; a full ring loses the record and counts it, never
-//! the frame.
+//! Reports to user space the frames that are not steered, while a capture or a trace there asks for them.
+//! Invariant: without one, this costs a load per frame. If the ring is full, the record is lost and
+//! counted, never the frame.
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
@@ -25,7 +25,7 @@ pub(crate) fn tell(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packe
     tell_of(slot, outcome, packet, load);
 }
 
-/// The same at a tcx hook. A tag that travels beside the frame is put where it belongs.
+/// The same at a tcx hook. A tag that travels beside the frame is put among its bytes.
 #[inline(always)]
 pub(crate) fn tell_skb(
     ctx: &TcContext,
@@ -41,7 +41,7 @@ pub(crate) fn tell_skb(
             bpf_skb_load_bytes(skb, off, at.cast(), len) == 0
         };
         let Some(tag) = tag.filter(|_| len > FRONT) else { return part(0, bytes, len) };
-        // The record is cut by four bytes for it.
+        // The tag takes the room of the last four bytes.
         let mut rest = u64::from(len - FRONT);
         // The verifier has to see the bounds on the very register that the helper gets.
         // SAFETY: gives the value back as it is.
@@ -82,7 +82,7 @@ fn tell_of(slot: u16, outcome: Counter, packet: &Packet, load: impl FnOnce(*mut 
     }
 }
 
-/// The kernel reads the ring in its own time: a wake-up for each record would cost the sender more
+/// User space looks at the ring in its own time: a wake-up for each record would cost the sender more
 /// than all of this.
 #[inline(always)]
 fn record(

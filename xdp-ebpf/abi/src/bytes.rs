@@ -20,8 +20,8 @@ pub trait Bytes {
         let low = self.be16(off + 4)?;
         Some(u64::from(high) << 16 | u64::from(low))
     }
-    /// Gives `n` back. The program's own version hides where `n` came from: the verifier otherwise
-    /// follows each combination of header lengths through all that comes after, and gives up.
+    /// Gives `n` back. The programs' own version hides from the verifier where `n` came from: otherwise it
+    /// follows each combination of header lengths through all later code, and gives up.
     #[inline(always)]
     fn opaque(&self, n: u32) -> u32 {
         n
@@ -67,7 +67,7 @@ impl Bytes for [u8] {
     }
 }
 
-/// What reads as other bytes do, and may be longer.
+/// A view of other bytes: all reads go to those, but the whole frame may be longer.
 pub trait Through {
     type Bytes: Bytes + ?Sized;
     fn bytes(&self) -> &Self::Bytes;
@@ -112,7 +112,7 @@ impl<B: Bytes + ?Sized> Through for &B {
     }
 }
 
-/// The first buffer of a frame that is longer than it.
+/// The first buffer of a longer frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
     pub linear: &'a [u8],

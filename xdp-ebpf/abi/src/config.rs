@@ -1,5 +1,5 @@
-//! What user space tells the programs: address locks, and where this kernel keeps what they read of a
-//! packet.
+//! What user space tells the programs: address locks, and where the running kernel keeps the fields of a
+//! packet that they read.
 //! Invariant: each type turns into a byte or word array without `unsafe` (`to_bytes`, `to_words`),
 //! which is how a loader writes it into a map.
 
@@ -50,7 +50,7 @@ impl IpLockKey {
     }
 }
 
-/// Where the running kernel keeps what the gate reads of a `sk_buff`, from its BTF. All zero:
+/// Where the running kernel keeps the fields of a `sk_buff` that the gate reads, by its BTF. All zero:
 /// unknown, and then the gate is not loaded.
 #[repr(C)]
 #[derive(

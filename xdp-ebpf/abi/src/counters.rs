@@ -62,22 +62,22 @@ impl Counter {
 pub struct PortCounters {
     pub frames: [u64; Counter::COUNT],
     pub bytes: [u64; Counter::COUNT],
-    /// Informational, not outcomes: partial checksums completed here,
+    /// Partial checksums that the program completed. This field and those below are no outcomes.
     pub partial_completed: u64,
-    /// left to user space or the egress device,
+    /// Partial checksums that were left to user space or the egress device.
     pub partial_left: u64,
-    /// and steered superframes.
+    /// Steered superframes.
     pub superframes: u64,
-    /// Steered, and then lost behind the gate: no room for the metadata,
+    /// Steered frames that were lost behind the gate: no room for tag or metadata.
     pub behind_no_meta: u64,
-    /// and no socket any more.
+    /// Steered frames that were lost behind the gate: the worker's socket was gone.
     pub behind_no_socket: u64,
 }
 
 const _: () = assert!(size_of::<PortCounters>() == 8 * PortCounters::WORDS);
 
 impl PortCounters {
-    /// Its length in 64-bit words: the map value for a reader without `unsafe`.
+    /// 64-bit words in a value of the map, for readers without `unsafe`.
     pub const WORDS: usize = 2 * Counter::COUNT + 5;
 
     pub fn from_words(words: [u64; Self::WORDS]) -> Self {
@@ -97,7 +97,7 @@ impl PortCounters {
         self.frames.iter().fold(0, |sum, n| sum.wrapping_add(*n))
     }
 
-    /// Adds another CPU's.
+    /// Adds another CPU's counters.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.frames.iter_mut().zip(other.frames) {
             *mine = mine.wrapping_add(theirs);

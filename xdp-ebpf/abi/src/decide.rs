@@ -1,10 +1,10 @@
-//! The decision: what becomes of a frame that enters a port. One core for the gate (tcx), the
-//! native program (XDP) and user space's tests; what they see differs, what they decide does not.
+//! The decision: what becomes of a frame that enters a port. The gate (tcx), the native program (XDP) and
+//! user space's tests share this code: they read a frame in different ways, and decide by the same rules.
 //!
-//! Invariant: a frame is dropped only by a lock, by a limit, since it ends within its Ethernet header, or where
-//! no worker or no current table is there and the fallback is to drop. It goes to a worker only if all that
-//! the bridge would have done with it is understood here. Everything else is the bridge's. So weir is never a
-//! worse bridge than the kernel's.
+//! Invariant: a frame is dropped only by a lock, by a limit, for its reserved group, because it ends within
+//! its Ethernet header, or by the fallback `drop` without a worker or a current table. It goes to a worker
+//! only if all that the bridge would have done with it is understood here. Everything else is the bridge's.
+//! So weir is never a worse bridge than the kernel's.
 //!
 //! ```text
 //!   locks ─► group? ─► current? ─► table ─► VLAN ─► open? ─► shed? ─► superframe? ─► socket? ─► room? ─► worker
@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A frame takes the express lane only if nothing that its source sent is under way by a worker or by
-//! the bridge, and a worker holds a frame back while something of its source is under way by the bridge. So
+//! the bridge. A worker holds a frame back while something of its source is under way by the bridge. So the
 //! frames of a flow keep their order; ARCHITECTURE.md ("Order across the lanes") names the exceptions.
 
 use crate::door::{self, DOOR_AHEAD_NS, SOURCE_DOORS};
@@ -23,8 +23,8 @@ use crate::table;
 use crate::{Counter, FRAME_ROOM, MAX_FRAME_LEN, Verdict};
 use crate::{Ethernet, classify_from, ethernet, gate_flags, gso, gso_kind, meta_flags, parse};
 
-/// What becomes of a frame; the rest is meaningful where that is [`Counter::Steered`], and `egress`
-/// and `tag` also where it is [`Counter::Express`].
+/// What becomes of a frame. With [`Counter::Steered`] all fields but `express` and `for_now` are meaningful,
+/// with [`Counter::Express`] `egress`, `tag` and `express`, and with every other outcome `for_now`.
 #[derive(Clone, Copy, Debug)]
 pub struct Decision {
     pub outcome: Counter,
@@ -38,11 +38,11 @@ pub struct Decision {
     pub gso_size: u16,
     /// [`gso_kind`].
     pub gso_kind: u8,
-    /// Places in the receive ring that were taken for it.
+    /// Places in the receive ring that were taken for the frame.
     pub places: u32,
-    /// How it gets to the egress port by the express lane, whose interface this is.
+    /// How the gate hands the frame to the egress port, and the index of that port's interface.
     pub express: Option<(Method, u32)>,
-    /// It is passed to the bridge, and the next of its flow may take another way.
+    /// The frame is passed to the bridge, and the next one of its flow may take another lane.
     pub for_now: bool,
 }
 
@@ -63,14 +63,14 @@ impl Decision {
         }
     }
 
-    /// For a reason that may be gone for the next frame.
+    /// Passed to the bridge or the host for a reason that may not hold for the next frame.
     #[inline(always)]
     fn passed_for_now(outcome: Counter) -> Self {
         Self { for_now: true, ..Self::of(outcome) }
     }
 }
 
-/// Decides. `port` is what is known of the port in `slot`.
+/// Decides about a frame that enters the port in `slot`; `port` is what user space has told about that port.
 #[inline(always)]
 pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables: &T) -> Decision {
     let Ok(eth) = ethernet(frame) else {
@@ -80,7 +80,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         return Decision::of(Counter::Spoofed);
     }
     if port.has(gate_flags::IP_LOCK) {
-        // What cannot be read cannot be held against a lock.
+        // An address that cannot be read cannot be compared with the lock.
         let Ok(source) = parse::source(frame, &eth) else {
             return Decision::of(Counter::Malformed);
         };
@@ -93,7 +93,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     if eth.is_group() {
         return Decision::of(group(&eth, slot, port, tables));
     }
-    // User space has been away for long: the table may say wrongly where a station is.
+    // If user space has not vouched for the table for long, it may name the wrong port for a station.
     let is_current = tables.is_current();
     if !is_current && !port.has(gate_flags::FALLBACK_DROP) {
         return Decision::passed_for_now(Counter::PassedFallback);
@@ -106,17 +106,18 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
         }
         Route::Other(outcome) => return Decision::of(outcome),
     };
-    // The kernel would put a tag that stands behind one that is taken off beside the frame, or fail half-way.
+    // When the kernel takes the outer tag off, it would move an inner one beside the frame, or fail half-way.
     let uncovers = tag.is_none() && frame.tag().is_some() && eth.has_tag();
     if port.has(gate_flags::EXPRESS_FROM)
         && !uncovers
         && let Some(method) = other.method_for(eth.dst)
     {
-        // Superframes are as long as they are: the bridge does not look at their length either.
+        // Superframes may be longer: the bridge does not look at their length either.
         if frame.len() as u32 > other.most() && frame.gso_size() == 0 {
             return Decision::of(Counter::PassedBridge);
         }
-        // The doors first: nobody waits for the last frames at a worker where the next is the worker's too.
+        // The doors come first: `is_settled` may wait for the source's last frames at a worker, in vain if a
+        // closed door leaves this frame to the worker as well.
         let open = are_open(slot, port, tables, egress, &other);
         let settled = open && !tables.is_at_bridge(slot) && tables.is_settled(slot);
         if settled && draws(frame, slot, port, tables, egress, &other, tag) {
@@ -142,7 +143,7 @@ pub fn decide<F: Frame, T: Tables>(frame: &F, slot: u16, port: &GatePort, tables
     decision
 }
 
-/// Whether the doors of the link and of the source are open, as far as they have one.
+/// Whether the doors of the link and of the source are open. Without a rate there is no door to be closed.
 #[inline(always)]
 fn are_open<T: Tables>(
     slot: u16,
@@ -155,7 +156,8 @@ fn are_open<T: Tables>(
         && (port.own_per_byte == 0 || tables.is_open(SOURCE_DOORS + u32::from(slot)))
 }
 
-/// Whether the rates of the link and of the source, as far as they have one, allow the frame now.
+/// Takes the frame's bytes through the doors of the link and of the source, as far as they have one; `false`:
+/// a worker has to send the frame.
 #[inline(always)]
 fn draws<F: Frame, T: Tables>(
     frame: &F,
@@ -174,7 +176,7 @@ fn draws<F: Frame, T: Tables>(
             || tables.draw(source, bytes, port.own_per_byte, port.own_ahead_ns))
 }
 
-/// A frame for several: the bridge floods it, within the port's limit.
+/// A frame for a group: the bridge floods it, within the port's limit.
 #[inline(always)]
 fn group<T: Tables>(eth: &Ethernet, slot: u16, port: &GatePort, tables: &T) -> Counter {
     const RESERVED: u64 = 0x0180_c200_0000;
@@ -215,7 +217,7 @@ fn route<F: Frame, T: Tables>(
         vid = match tag {
             None => port.pvid(),
             Some(tag) if tag.proto == Tag::DOT1Q => tag.vid(),
-            // To such a bridge it is an untagged frame with a tag inside.
+            // To a bridge that filters 802.1Q VLANs this is an untagged frame with a tag inside.
             Some(_) => 0,
         };
         if vid == 0 || !in_vlan(tables, slot, vid, 0) {
@@ -230,9 +232,9 @@ fn route<F: Frame, T: Tables>(
     if to.is_empty() {
         return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
     }
-    // The bridge has to hear of a source that it does not know, or that has moved, unless it never
-    // listens on this port; a locked port's unknown sources are the bridge's to refuse, and so is
-    // everywhere a source that is no station's address.
+    // The bridge gets the frame if its source is not known behind this port: it may learn the address, or
+    // refuse it (on a locked port, and everywhere if it is no station's). If the bridge does neither here,
+    // only the frame of a source that is known behind another port is left to it.
     let known = from.port() == slot && !from.is_empty() && !from.has(table::entry_flags::LOCAL);
     let listens = !port.has(gate_flags::NO_LEARNING) || port.has(gate_flags::LOCKED);
     if !known && (listens || !from.is_empty() || !eth.has_valid_source()) {
@@ -268,7 +270,7 @@ fn in_vlan<T: Tables>(tables: &T, slot: u16, vid: u16, set: usize) -> bool {
     tables.vlans(slot, word) >> (vid & 63) & 1 != 0
 }
 
-/// The last questions before a frame goes to a worker.
+/// The last checks before a frame goes to a worker.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "inlined: each is in a register already")]
 fn steer<F: Frame, T: Tables>(
@@ -293,8 +295,8 @@ fn steer<F: Frame, T: Tables>(
     let gso_size = frame.gso_size();
     let mut kind = gso_kind::NONE;
     if gso_size != 0 {
-        // The kernel keeps a superframe's checksum partial; one that is not is of a kind that cannot
-        // be told to the device that has to cut it.
+        // The kernel keeps a superframe's checksum partial. If it is not, the superframe is of a kind
+        // that no device can be told to cut.
         match gso::kind(frame.gso_type(), verdict.flags) {
             Some(known) if verdict.looks_partial() => kind = known,
             _ => return bridge,
@@ -303,7 +305,7 @@ fn steer<F: Frame, T: Tables>(
     }
     let queue = port.queue();
     if !tables.has_worker(queue) || !are_awake(tables, queue, other.queue()) {
-        // A frame that is dropped is not on its way by the bridge: nothing has to wait for it.
+        // A dropped frame is not under way by the bridge: no later frame has to wait for it.
         return if port.has(gate_flags::FALLBACK_DROP) {
             Decision::of(Counter::DroppedFallback)
         } else {
@@ -337,8 +339,8 @@ fn are_awake<T: Tables>(tables: &T, queue: u16, links: u16) -> bool {
     tables.is_awake(queue) && (links == queue || tables.is_awake(links))
 }
 
-/// The parser looks behind two tags. Where one is put in front of two, or taken away from as many
-/// and more may follow, it would say something else of the frame that leaves.
+/// Whether [`shift`] cannot make the verdict right. The parser looks behind two tags. So it would see less of
+/// the frame if a tag is put in front of two, and may see more if one of two is taken off before a third.
 #[inline(always)]
 fn is_too_deep(v: &Verdict, was_inside: bool, tag: Option<Tag>) -> bool {
     v.is(meta_flags::TAGGED2)
@@ -348,8 +350,8 @@ fn is_too_deep(v: &Verdict, was_inside: bool, tag: Option<Tag>) -> bool {
         }
 }
 
-/// Makes the verdict that of the frame as it leaves: the outer tag among its bytes, or gone. It is
-/// what the parser says of those bytes.
+/// Changes the verdict to what the parser would say of the frame as it leaves, with the outer tag among its
+/// bytes, or without it.
 #[inline(always)]
 fn shift<F: Frame>(frame: &F, v: &mut Verdict, was_inside: bool, tag: Option<Tag>) {
     const INNER_TCI: usize = 18;

@@ -1,44 +1,45 @@
-//! The door of a link with a rate, or of a source with one: who may send through it, the gates or a worker.
+//! The door of a link or of a source with a rate: it says whether gates may send, or a worker alone.
 //!
-//! While it is open, every gate takes a frame's bytes through it before it hands the frame over, at most so
-//! far ahead of the rate. A gate whose frame would be too early, or has to be steered, closes it; from then
-//! on a worker alone sends, and opens it when nothing waits any more.
+//! While a door is open, every gate takes a frame's bytes through it before it hands the frame over, up to a
+//! limit ahead of the rate. A gate closes the door if its frame would be too early or has to be steered. From
+//! then on a worker alone sends, and opens the door when nothing waits any more.
 //!
-//! What the host and the bridge send out of a link's device is never held back, but charged: an open
-//! door's time is moved on by it, and while the door is closed its bytes are added up for the worker.
+//! Frames that the host and the bridge send out of a link's device are never held back, but charged: they
+//! move an open door's time on, and while the door is closed their bytes are added up for the worker.
 //!
-//! Invariant: one word, read and changed as a whole: until when what was sent takes the link or the source,
-//! and whether the door is closed. So gates on all CPUs together never exceed the rate.
+//! Invariant: a door is one word, read and changed as a whole. It holds the time until which the link or the
+//! source is taken, and whether the door is closed. So gates on all CPUs together never exceed the rate.
 
 use crate::MAX_PORTS;
 
-/// See the module.
+/// A door, as its word in the map `DOORS`; see the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door(u64);
 
-/// Where the doors of sources begin in the map `DOORS`; those of links stand before, by slot.
+/// The index of the first source's door in the map `DOORS`; the links' doors stand before, by slot.
 pub const SOURCE_DOORS: u32 = MAX_PORTS;
 /// How far ahead of its rate a link may be while its door is open.
 pub const DOOR_AHEAD_NS: u64 = 2_000_000;
-/// How far ahead of its rate what passes by the gate may put a link. A host that sends more than the rate has
-/// the link to itself while it does, and for no longer than that afterwards.
+/// How far ahead of its rate a link may be put by frames that weir does not send. A host that sends more than
+/// the rate has the link to itself while it does, and for no longer than this time afterwards.
 pub const CHARGE_AHEAD_NS: u64 = 100_000_000;
 /// Words of a link in the map `DOORS`.
 pub mod line {
     /// The [`Door`](super::Door).
     pub const DOOR: usize = 0;
-    /// Bytes that passed by the gate while the door was closed, ever: its worker charges the link.
+    /// All bytes, ever, that weir did not send and that did not move the door's time on: its worker charges
+    /// the link for them.
     pub const CHARGED: usize = 1;
 }
-/// A rate is told as what a byte takes, in units of 2^-20 ns.
+/// A rate is given as the time that a byte takes, in units of 2^-20 ns.
 pub const PER_BYTE_BITS: u32 = 20;
-/// Headers of a segment: what each but the first of a superframe's adds to the link. Of IPv6 with a tag
-/// and TCP's timestamps; others have less.
+/// Bytes of headers that each segment of a superframe but the first adds on the link: Ethernet with a tag,
+/// IPv6, and TCP with timestamps. Most segments have less.
 const SEGMENT_HEADERS: u32 = 90;
 
 impl Door {
     const CLOSED: u64 = 1;
-    /// Above that bit, sixteenths of a nanosecond.
+    /// The bits above [`Self::CLOSED`] count sixteenths of a nanosecond.
     const SUB_NS_BITS: u32 = 4;
 
     pub const fn new(due_ns: u64, closed: bool) -> Self {
@@ -60,7 +61,7 @@ impl Door {
         self.0 & Self::CLOSED != 0
     }
 
-    /// Until when what was sent takes it.
+    /// The time until which the link or the source is taken.
     #[inline(always)]
     pub const fn due_ns(self) -> u64 {
         (self.0 >> 1).div_ceil(1 << Self::SUB_NS_BITS)
@@ -71,7 +72,7 @@ impl Door {
         Self(self.0 | Self::CLOSED)
     }
 
-    /// What an open door is after so many bytes went through; `None`: they would be too early.
+    /// An open door after so many bytes have gone through it; `None`: they would be too early.
     #[inline(always)]
     pub const fn drawn(
         self,
@@ -84,7 +85,7 @@ impl Door {
         if due > (now_ns + ahead_ns) << Self::SUB_NS_BITS { None } else { Some(Self(due << 1)) }
     }
 
-    /// What an open door is after so many bytes passed by the gate.
+    /// An open door after so many bytes that weir did not send.
     #[inline(always)]
     pub const fn charged(self, now_ns: u64, bytes: u32, per_byte: u64) -> Self {
         let most = (now_ns + CHARGE_AHEAD_NS) << Self::SUB_NS_BITS;
@@ -106,7 +107,7 @@ impl Door {
     }
 }
 
-/// Bytes that a packet comes to on a link, once it is cut into segments of this size.
+/// Bytes that a packet takes on a link, once it is cut into segments of this size (0: it is not cut).
 #[inline(always)]
 pub const fn bytes_on_link(len: u32, gso_size: u16) -> u32 {
     if gso_size == 0 { len } else { len + len / gso_size as u32 * SEGMENT_HEADERS }

@@ -1,7 +1,7 @@
-//! What the decision is about: a frame, and what user space tells of ports, VLANs and stations.
+//! What a decision depends on: a frame, and what user space tells about ports, VLANs and stations.
 //!
-//! Invariant: user space writes each word whole, and a decision reads each once; so whatever changes
-//! meanwhile, it never sees half a change.
+//! Invariant: user space writes each word whole, and a decision reads each once. So a decision never sees a
+//! word that is half written, nor two values of the same word.
 
 use crate::table::{Entry, Place};
 use crate::{Bytes, MAX_PORTS, META_LEN};
@@ -22,8 +22,7 @@ impl Tag {
     }
 }
 
-/// A frame as the decision sees it; its bytes are those without the outer tag where that travels
-/// beside the frame.
+/// A frame as the decision sees it. An outer tag that travels beside the frame is not among its bytes.
 pub trait Frame: Bytes {
     /// The outermost tag.
     fn tag(&self) -> Option<Tag>;
@@ -35,17 +34,16 @@ pub trait Frame: Bytes {
     fn gso_size(&self) -> u16;
     /// The kernel's `SKB_GSO_*` bits; asked for superframes only.
     fn gso_type(&self) -> u32;
-    /// The kernel has yet to complete a checksum, and not that of the L4 header at `l4_off`: one
-    /// inside a tunnel, or of a protocol that is not known here. Where the kernel keeps no note of
-    /// checksums there is none to complete.
+    /// The kernel has yet to complete a checksum other than that of the L4 header at `l4_off`: one inside a
+    /// tunnel, or of a protocol that is not known here. The default is for XDP, where this cannot be read.
     #[inline(always)]
     fn awaits_other_checksum(&self, _l4_off: u16) -> bool {
         false
     }
 }
 
-/// What user space tells the programs of a port, by slot in the map `GATE_PORTS`. Each word is
-/// written whole and holds by itself; a frame's decision reads each word once.
+/// What user space tells the programs about a port, by slot in the map `GATE_PORTS`. Each word is
+/// written whole and is valid without the others; a frame's decision reads each word once.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatePort {
@@ -53,19 +51,19 @@ pub struct GatePort {
     pub identity: u64,
     /// Bits 0 to 15: the VLAN of untagged frames, 0: none. 16 to 31: the worker's receive queue.
     pub numbers: u64,
-    /// Group frames and frames for unknown addresses: nanoseconds for each (low half), and how many
-    /// may come at once (high half); 0: no limit.
+    /// The limit of group frames and of frames for unknown addresses. Low half: nanoseconds for each; high
+    /// half: how many may come at once. 0: no limit.
     pub storm: u64,
     /// How a frame gets to the port by the express lane. Bits 0 to 47: the address of the device's
     /// other end; 48 and 49: [`Method`].
     pub way: u64,
     /// Low half: the longest frame that the bridge would forward to the port.
     pub most: u64,
-    /// What a byte takes on the link ([`PER_BYTE_BITS`](crate::door::PER_BYTE_BITS)); 0: it has no rate.
+    /// The time of a byte on the link ([`PER_BYTE_BITS`](crate::door::PER_BYTE_BITS)); 0: it has no rate.
     pub per_byte: u64,
-    /// What a byte from the port takes at its own rate, likewise; 0: it has none.
+    /// The same for a byte from the port, by the port's own rate as a source; 0: it has none.
     pub own_per_byte: u64,
-    /// How far ahead of that it may be.
+    /// How far ahead of its own rate the port may be.
     pub own_ahead_ns: u64,
 }
 
@@ -85,8 +83,8 @@ impl GatePort {
         }
     }
 
-    /// The same port, with a way of its own by the express lane: its other end's address, and the
-    /// longest frame.
+    /// The same port, with a way for the express lane: how frames are handed to it, its other end's address,
+    /// and the longest frame.
     #[must_use]
     pub const fn with_way(mut self, method: Method, peer_mac: u64, most: u32) -> Self {
         self.way = peer_mac & MAC_MASK | (method as u64) << METHOD_SHIFT;
@@ -94,7 +92,7 @@ impl GatePort {
         self
     }
 
-    /// In the order in which they stand in the map.
+    /// The words, in the order in which they stand in the map.
     pub const fn words(&self) -> [u64; Self::WORDS] {
         let Self { identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns } =
             *self;
@@ -106,14 +104,14 @@ impl GatePort {
         Self { identity, numbers, storm, way, most, per_byte, own_per_byte, own_ahead_ns }
     }
 
-    /// The same port, with a rate: what a byte takes, in 2^-20 ns.
+    /// The same port, with a rate: the time that a byte takes, in 2^-20 ns.
     #[must_use]
     pub const fn with_rate(mut self, per_byte: u64) -> Self {
         self.per_byte = per_byte;
         self
     }
 
-    /// The same port, with a rate of its own as a source, and how far ahead of it the port may be.
+    /// The same port, with a rate of its own as a source, and how far ahead of that rate it may be.
     #[must_use]
     pub const fn with_own_rate(mut self, per_byte: u64, ahead_ns: u64) -> Self {
         (self.own_per_byte, self.own_ahead_ns) = (per_byte, ahead_ns);
@@ -145,11 +143,11 @@ impl GatePort {
         (self.numbers >> 16) as u16
     }
 
-    /// How the gate itself gets a frame for this address to the port; `None`: it cannot.
+    /// How the gate itself can hand a frame for this address to the port; `None`: it cannot.
     #[inline(always)]
     pub const fn method_for(&self, dst: u64) -> Option<Method> {
         match self.way >> METHOD_SHIFT & 3 {
-            // Whatever comes in that way is taken for the other end's own.
+            // The other end takes every frame that comes in this way for its own, whatever its address.
             1 if self.way & MAC_MASK == dst => Some(Method::Peer),
             1 | 2 => Some(Method::Redirect),
             _ => None,
@@ -184,14 +182,14 @@ pub struct Storm {
 }
 
 impl Storm {
-    /// For a due time (of the next frame that would be on time): whether a frame may go now, and
-    /// the due time from then on.
+    /// Whether a frame may go now, if a frame that comes at `due_ns` or later is on time; and the due time
+    /// from then on.
     #[inline(always)]
     pub const fn admit(self, due_ns: u64, now_ns: u64) -> (bool, u64) {
         if self.frame_ns == 0 {
             return (true, due_ns);
         }
-        // The one that is due is itself of the burst; without any burst it still goes.
+        // The frame that is on time counts as the burst's first; with a burst of 0 it still goes.
         let ahead_ns = self.frame_ns as u64 * self.burst.saturating_sub(1) as u64;
         let from_ns = if due_ns > now_ns { due_ns } else { now_ns };
         if from_ns - now_ns > ahead_ns {
@@ -204,14 +202,14 @@ impl Storm {
 
 /// Bits of [`GatePort::flags`].
 pub mod gate_flags {
-    /// With no worker there, drop instead of leaving the frame to the bridge.
+    /// Without a worker or a current table, drop the frame instead of leaving it to the bridge.
     pub const FALLBACK_DROP: u32 = 1 << 0;
     /// Only sources in `MAC_LOCK`.
     pub const MAC_LOCK: u32 = 1 << 1;
     /// Only sources in `IP_LOCK`.
     pub const IP_LOCK: u32 = 1 << 2;
-    /// Frames of the port, and to it, may be decided here: the bridge forwards them by rules that
-    /// are known.
+    /// Frames from and to the port may be forwarded here: the bridge forwards them by rules that are
+    /// known.
     pub const OFFLOAD: u32 = 1 << 3;
     /// The bridge filters VLANs.
     pub const VLAN_AWARE: u32 = 1 << 4;
@@ -219,7 +217,7 @@ pub mod gate_flags {
     pub const ISOLATED: u32 = 1 << 5;
     /// Frames to 01:80:c2:00:00:0x may come from here.
     pub const RESERVED_OK: u32 = 1 << 6;
-    /// The bridge learns no addresses here: what it does not know of a source it never will.
+    /// The bridge learns no addresses on this port: it need not get frames to hear of their sources.
     pub const NO_LEARNING: u32 = 1 << 7;
     /// The bridge drops frames from sources that it does not know.
     pub const LOCKED: u32 = 1 << 8;
@@ -227,56 +225,56 @@ pub mod gate_flags {
     pub const EXPRESS_FROM: u32 = 1 << 9;
 }
 
-/// Which VLANs a port is in: a bit for each, then a bit for each of those that leave it untagged.
+/// Two sets of VLANs, a bit for each: those that a port is in, then those whose frames leave it untagged.
 pub type Vlans = [u64; VLAN_WORDS];
 pub const VLAN_WORDS: usize = 2 * UNTAGGED;
-/// Where the untagged ones begin.
+/// The word where the second set begins.
 pub const UNTAGGED: usize = 4096 / 64;
 
-/// Words of a slot in the map `TAKEN`: what the gate let out. A queue has only the first, the third and the
-/// last.
+/// Words of a slot in the map `TAKEN`: what the gate counts and notes of a source. A queue has only the
+/// first, the third and the last of them.
 pub mod out {
     /// Places ever taken in the receive ring.
     pub const TAKEN: usize = 0;
-    /// When the next group frame is due.
+    /// When the next group frame, or frame for an unknown address, is due.
     pub const STORM_DUE: usize = 1;
-    /// Places given back, when the gate looked last.
+    /// Places given back, as the gate last read them.
     pub const SEEN_BACK: usize = 2;
     /// Frames ever steered.
     pub const STEERED: usize = 3;
-    /// Frames ever passed to the bridge that others like them might have left by another way.
+    /// Frames ever passed to the bridge whose successors may take another lane.
     pub const BRIDGED: usize = 4;
     /// When the gate last waited for frames at a worker.
     pub const WAITED: usize = 5;
-    /// Of those passed to the bridge, the ones that have left every backlog; written by user space, here
-    /// because the gate reads it for every frame, and the words below are other CPUs' all the time.
+    /// Of the `BRIDGED` frames, those that have left every backlog. User space writes this word. It is in
+    /// this map because the gate reads it for every frame, and other CPUs write `GIVEN_BACK` all the time.
     pub const CLEARED: usize = 6;
-    /// Of a queue: when its worker last said that it runs, by the monotonic clock; 0: it is gone. Written by
-    /// user space, here because the gate reads it for every frame that it steers, and writes to the line
-    /// of the queue anyway.
+    /// Of a queue: when its worker last said that it runs, by the monotonic clock; 0: it is gone. User
+    /// space writes this word. It is in this map because the gate reads it for every frame that it steers,
+    /// and writes to the queue's line anyway.
     pub const BEAT: usize = 7;
 }
 
-/// A worker that has not said for so long that it runs stands still: its ports' fallback applies.
+/// A worker that has not written the time for so long is stalled: its ports' fallback applies.
 pub const STALE_NS: u64 = 500_000_000;
 
-/// Whether a worker that last said so then stands still, or is gone.
+/// Whether a worker that last wrote the time `beat_ns` is stalled, or gone (0).
 #[inline(always)]
 pub const fn is_stale(beat_ns: u64, now_ns: u64) -> bool {
     beat_ns == 0 || now_ns.saturating_sub(beat_ns) > STALE_NS
 }
 
-/// The tables are believed for so long after user space last said that they are as the bridge is. Short
-/// against the time in which a bridge forgets a station, long against a restart and a busy control side.
+/// How long the gate believes its tables after user space last vouched for them. That is short against the
+/// time after which a bridge forgets a station, and long against a restart or a delay of the control side.
 pub const BELIEVED_NS: u64 = 30_000_000_000;
 
-/// Whether tables that were last said to be right at `current_ns` (0: never) are not believed any more.
+/// Whether tables that user space last vouched for at `current_ns` (0: never) are out of date.
 #[inline(always)]
 pub const fn is_outdated(current_ns: u64, now_ns: u64, believed_ns: u64) -> bool {
     current_ns == 0 || now_ns.saturating_sub(current_ns) > believed_ns
 }
 
-/// Words of a slot in the map `GIVEN_BACK`: what has come to its end.
+/// Words of a slot in the map `GIVEN_BACK`: what workers have given back or finished.
 pub mod home {
     /// Places ever given back.
     pub const BACK: usize = 0;
@@ -284,8 +282,8 @@ pub mod home {
     pub const DONE: usize = 3;
 }
 
-/// By what a frame that the gate has redirected is known at the egress of its device: it comes there in the
-/// same soft interrupt, as the next frame on this CPU. 0: nothing is.
+/// The note by which the program at a device's egress recognises a frame that the gate has redirected. The
+/// frame gets there in the same soft interrupt, as the next one on this CPU. 0: there is none.
 #[inline(always)]
 pub const fn redirected(ifindex: u32, len: u32) -> u64 {
     (ifindex as u64) << 32 | len as u64
@@ -302,18 +300,18 @@ pub const fn pair_of_key(key: u32) -> (u16, u16) {
     ((key >> 16) as u16, key as u16)
 }
 
-/// The maps as the decision asks them.
+/// The maps, as the questions that a decision asks.
 pub trait Tables {
     fn mac_allowed(&self, slot: u16, mac: u64) -> bool;
     fn ip_allowed(&self, slot: u16, address: [u8; 16]) -> bool;
-    /// Whether what follows is believed: see [`is_outdated`].
+    /// Whether the tables may be believed: see [`is_outdated`].
     fn is_current(&self) -> bool;
-    /// Where an address stands.
+    /// The place of an address in the table.
     fn place(&self, key: u64) -> Place;
     /// The entry of the address at that place; empty where there is none.
     fn find(&self, place: Place) -> Entry;
-    /// The same for a frame's source, which is marked as seen if it is known behind that port: only
-    /// there, or a station that sends from elsewhere would keep an old entry alive.
+    /// The same for a frame's source. The address is marked as seen only if it is known behind the port in
+    /// `slot`: a station that sends from elsewhere must not keep its old entry alive.
     fn find_source(&self, place: Place, slot: u16) -> Entry;
     fn port(&self, slot: u16) -> Option<GatePort>;
     /// A word of [`Vlans`].
@@ -325,18 +323,18 @@ pub trait Tables {
     fn has_worker(&self, queue: u16) -> bool;
     /// Whether the worker of that queue has said lately that it runs.
     fn is_awake(&self, queue: u16) -> bool;
-    /// Takes so many places in the queue's ring for the source; false: it has its share.
+    /// Takes so many places in the queue's ring for the source; `false`: the source has its share already.
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
     /// Whether something that the source sent may still be on its way by the bridge.
     fn is_at_bridge(&self, slot: u16) -> bool;
-    /// Whether nothing that it sent is still on its way by a worker; waits for the last frames there, now
-    /// and then, if they are few.
+    /// Whether nothing that the source sent is still on its way by a worker. Now and then it waits for the
+    /// source's last frames there, if they are few.
     fn is_settled(&self, slot: u16) -> bool;
     /// Whether a door is open: see [`Door`](crate::door::Door).
     fn is_open(&self, door: u32) -> bool;
-    /// Takes so many bytes through a door; false: a worker has to send them, and the door is closed.
+    /// Takes so many bytes through a door; `false`: a worker has to send them, and the door is closed now.
     fn draw(&self, door: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool;
-    /// From here on the link, or the source, is its worker's.
+    /// Closes a door: from here on only a worker sends for the link or the source.
     fn close(&self, door: u32);
 }
 
@@ -346,10 +344,10 @@ pub trait Tables {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cell {
-    /// [`Meta`](crate::Meta) as words, as it is to stand in front of the frame; a word 3 of 0: the
-    /// cell is empty.
+    /// The words of [`Meta`](crate::Meta) that are to stand in front of the frame. Word 3 is 0: the cell is
+    /// empty.
     pub meta: [u64; META_LEN / 8],
-    /// Bytes that the checksum covers which is to be completed; 0: none is.
+    /// Bytes covered by the checksum that is to be completed; 0: none is.
     pub csum_len: u32,
     /// The tag to put into the frame: protocol in the high half; 0: none.
     pub tag: u32,

@@ -1,6 +1,6 @@
 //! Which superframes weir can carry, and how the kernel names them.
-//! Invariant: a kind that cannot be sent on faithfully is never given a number, so it is dropped
-//! under a reason instead of leaving as something else.
+//! Invariant: a kind that weir cannot send on faithfully has no number. So it is left to the bridge instead
+//! of leaving as something else.
 
 use crate::meta::meta_flags;
 
@@ -16,21 +16,21 @@ pub mod gso_kind {
 /// Bits of the kernel's `skb_shared_info::gso_type` (`SKB_GSO_*`).
 pub mod skb_gso {
     pub const TCPV4: u32 = 1 << 0;
-    /// From an untrusted source (a tap, a packet socket): checked by whoever segments.
+    /// From an untrusted source (a tap, a packet socket): the code that segments the frame checks it.
     pub const DODGY: u32 = 1 << 1;
-    /// CWR is set in the header, where whoever sends the frame on finds it too.
+    /// CWR is set. The TCP header has the bit as well, and `VnetHeader` (in `core`) takes it from there.
     pub const TCP_ECN: u32 = 1 << 2;
-    /// IP identifiers do not count up; since 6.18 in the two bits at the top.
+    /// IP identifiers do not count up; since Linux 6.18 the two bits at the top say so.
     pub const TCP_FIXEDID: u32 = 1 << 3 | 1 << 30 | 1 << 31;
     pub const TCPV6: u32 = 1 << 4;
     pub const UDP_L4: u32 = 1 << 17;
-    /// Accurate ECN. A vnet header cannot say it: segments after the first may lose a CWR bit of
-    /// the feedback, which is better than losing them all.
+    /// Accurate ECN. A vnet header cannot say it. So segments after the first may lose a CWR bit of the
+    /// feedback, which is better than refusing the superframe.
     pub const TCP_ACCECN: u32 = 1 << 19;
     pub const TOLERATED: u32 = DODGY | TCP_ECN | TCP_FIXEDID | TCP_ACCECN;
 }
 
-/// The kind for the kernel's bits on a frame with these [`meta_flags`]; `None`: cannot be carried
+/// The kind for the kernel's bits on a frame with these [`meta_flags`]; `None`: weir cannot carry it
 /// (tunnels, UFO, fragment lists, or bits that contradict the headers).
 #[inline(always)]
 pub const fn kind(skb_gso_type: u32, flags: u16) -> Option<u8> {

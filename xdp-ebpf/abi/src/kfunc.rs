@@ -2,16 +2,16 @@
 //! Invariant: in the object their placeholders are instructions that do nothing; the gate is loaded
 //! only where they have become calls.
 //!
-//! What the gate reads of a `sk_buff` would take a `bpf_probe_read_kernel` for each field, 25 ns each;
-//! with `bpf_cast_to_kern_ctx` and `bpf_rdonly_cast`, which the verifier turns into moves, it is plain
-//! loads. Both are in kernels since 6.2.
+//! Without these, the gate would need a `bpf_probe_read_kernel` of 25 ns for each field that it reads of a
+//! `sk_buff`. The verifier turns `bpf_cast_to_kern_ctx` and `bpf_rdonly_cast` into moves, so a field takes a
+//! plain load. Both are in kernels since 6.2.
 
 /// Loaded into r0 where `bpf_cast_to_kern_ctx` is to be called.
 pub const CAST_TO_KERN_CTX: i32 = 0x3ed1_7a01;
 /// Likewise `bpf_rdonly_cast`.
 pub const RDONLY_CAST: i32 = 0x3ed1_7a02;
 
-/// Where the running kernel has the two functions: identifiers in its BTF.
+/// The identifiers of the two functions in the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kfuncs {
     pub cast_to_kern_ctx: u32,
@@ -24,7 +24,7 @@ const MOV_R0: [u8; 4] = [0xb7, 0, 0, 0];
 const CALL_KFUNC: [u8; 4] = [0x85, 0x20, 0, 0];
 
 /// Replaces the placeholders in a compiled object by calls; gives how many there were of each.
-/// With none of either the object is another one, and stays as it is.
+/// An object without any, which is not the gate's, stays as it is.
 pub fn link(object: &mut [u8], kfuncs: Kfuncs) -> [usize; 2] {
     let wanted = [(CAST_TO_KERN_CTX, kfuncs.cast_to_kern_ctx), (RDONLY_CAST, kfuncs.rdonly_cast)];
     let mut found = [0; 2];

@@ -48,7 +48,7 @@ pub const NEAR_SLOTS_LEN: u32 = 4096;
 pub const FRAME_ROOM: u32 = 3840;
 /// Frames of the longest chain: a linear part and `MAX_SKB_FRAGS` (17) fragments.
 pub const MAX_CHAIN: u32 = 18;
-/// Anything longer cannot reach user space and is left to the bridge.
+/// Longer frames cannot reach user space. The bridge gets them, and any that one more tag would make longer.
 pub const MAX_FRAME_LEN: u32 = FRAME_ROOM * MAX_CHAIN;
 
 /// Names under which the loader finds things in the compiled object.
@@ -65,23 +65,23 @@ pub mod maps {
     pub const IP_LOCK: &str = "IP_LOCK";
     /// `Array<shed::Row>` by ingress slot, to be mapped into memory: see [`shed`](crate::shed).
     pub const SHED: &str = "SHED";
-    /// `Array<u64>` by slot: which outcomes of the port's frames are told, see
+    /// `Array<u64>` by slot: the outcomes whose frames are reported to user space, see
     /// [`watch::bit`](crate::watch::bit).
     pub const WATCH: &str = "WATCH";
-    /// `RingBuf` of [`watch::Record`](crate::watch::Record), each as long as it needs to be.
+    /// `RingBuf` of [`watch::Record`](crate::watch::Record), each no longer than what was captured.
     pub const UNSTEERED: &str = "UNSTEERED";
-    /// `PerCpuArray<u64>` by slot: records for which the ring had no room, ever.
+    /// `PerCpuArray<u64>` by slot: records lost since loading, mostly because the ring had no room.
     pub const WATCH_MISSED: &str = "WATCH_MISSED";
     /// The gate: a tcx ingress program.
     pub const GATE: &str = "weir_gate";
     /// The XDP program behind it, on weir's own pair.
     pub const BEHIND: &str = "weir_behind";
-    /// The tcx program behind that, which counts and drops what slipped past.
+    /// The tcx program behind that one: counts and drops frames that the XDP program did not get.
     pub const CATCH_ALL: &str = "weir_catch_all";
     /// `HashMap<u32 ifindex, u32 slot>`: a device that is not in it is left alone.
     pub const SLOTS: &str = "SLOTS";
-    /// `Array<u64 slot>` by the last bits of the ifindex, to be mapped into memory: found without a hash,
-    /// and believed only if the port of that slot has this very ifindex.
+    /// `Array<u64 slot>` by the last bits of the ifindex, to be mapped into memory. The programs look here
+    /// first, without a hash, and use a slot only if the port in it has this very ifindex.
     pub const NEAR_SLOTS: &str = "NEAR_SLOTS";
     /// `Array<GatePort>` by slot, to be mapped into memory.
     pub const GATE_PORTS: &str = "GATE_PORTS";
@@ -91,8 +91,8 @@ pub mod maps {
     pub const LAST_SEEN: &str = "LAST_SEEN";
     /// `Array<gate::Vlans>` by slot, to be mapped into memory.
     pub const VLANS: &str = "VLANS";
-    /// `Array<[u64; 8]>` by slot, then by queue, to be mapped into memory, written by the programs:
-    /// see [`out`](crate::gate::out).
+    /// `Array<[u64; 8]>` by slot, then by queue, to be mapped into memory. The programs write it, but for
+    /// two words: see [`out`](crate::gate::out).
     pub const TAKEN: &str = "TAKEN";
     /// `Array<[u64; 8]>` likewise, written by user space: see [`home`](crate::gate::home).
     pub const GIVEN_BACK: &str = "GIVEN_BACK";
@@ -102,28 +102,28 @@ pub mod maps {
     /// `PerCpuHashMap<u32, [u64; 2]>` by [`pair_key`](crate::gate::pair_key): frames and bytes that went
     /// from one port to another by the express lane.
     pub const EXPRESS_PAIRS: &str = "EXPRESS_PAIRS";
-    /// Pairs that are told apart. Of a pair beyond them the frames are counted by port only.
+    /// Entries of [`EXPRESS_PAIRS`]. Frames of further pairs are counted by port only.
     pub const EXPRESS_PAIR_ENTRIES: u32 = 16_384;
     /// The tcx program on the pair's outer end: counts the fences that user space sends.
     pub const FENCE: &str = "weir_fence";
-    /// The tcx program at the egress of links with a rate: charges them for what passes by the gate.
+    /// The tcx program at the egress of links with a rate: charges them for frames that weir does not send.
     pub const CHARGE: &str = "weir_charge";
     /// `PerCpuArray<[u64; 2]>` by the link's slot: frames and bytes that were charged.
     pub const CHARGED: &str = "CHARGED";
-    /// `PerCpuArray<u64>`: what the gate has just redirected, see
+    /// `PerCpuArray<u64>`: a note of the frame that the gate has just redirected, see
     /// [`redirected`](crate::gate::redirected).
     pub const REDIRECTED: &str = "REDIRECTED";
-    /// `Array<[u64; 8]>` by the slot of a link, then by that of a source, to be mapped into memory: in the
-    /// first word its [`Door`](crate::door::Door), and of a link what [`line`](crate::door::line) says.
+    /// `Array<[u64; 8]>` by the slot of a link, then by that of a source, to be mapped into memory. The first
+    /// word is the [`Door`](crate::door::Door); [`line`](crate::door::line) names the words of a link.
     pub const DOORS: &str = "DOORS";
-    /// `Array<u64>` by round, to be mapped into memory: fences that have come.
+    /// `Array<u64>` by round, to be mapped into memory: fences that have arrived.
     pub const FENCES: &str = "FENCES";
-    /// Rounds of fences that are told apart: one that failed may still be under way.
+    /// Rounds with a count of their own: fences of a round that was given up may still arrive.
     pub const FENCE_ROUNDS: u32 = 64;
-    /// The EtherType of fences: one for local experiments.
+    /// The EtherType of fences: one that is reserved for local experiments.
     pub const FENCE_ETHERTYPE: u16 = 0x88b5;
-    /// `Array<u64>` of one word, to be mapped into memory: when user space last said that the tables are as
-    /// the bridge is, by the monotonic clock. See [`is_outdated`](crate::gate::is_outdated).
+    /// `Array<u64>` of one word, to be mapped into memory: the time, by the monotonic clock, when user space
+    /// last vouched that the tables agree with the bridge. See [`is_outdated`](crate::gate::is_outdated).
     pub const CURRENT: &str = "CURRENT";
     /// `XskMap` by the worker's queue.
     pub const WORKERS: &str = "WORKERS";

@@ -1,5 +1,5 @@
 //! The metadata header that the program writes in front of a frame.
-//! Invariant: it describes the frame as it stands behind it, checksum included.
+//! Invariant: the metadata describe the frame as it stands behind them, checksum included.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -38,21 +38,21 @@ pub struct Meta {
     pub abi: u16,
 }
 
-/// In [`Meta::egress`]: nobody has decided yet.
+/// In [`Meta::egress`]: no port is named.
 pub const NO_EGRESS: u16 = u16::MAX;
 
 const _: () = assert!(size_of::<Meta>() == META_LEN && align_of::<Meta>() == 8);
 const _: () = assert!(cfg!(target_endian = "little"), "words and fields stand in the same order");
 
 impl Default for Meta {
-    /// Of nothing in particular, and on its way nowhere yet.
+    /// The metadata of no frame: all zero, and without an egress port.
     fn default() -> Self {
         Self { abi: 0, ..Self::new(&Verdict::default(), 0, 0, 0) }
     }
 }
 
 impl Meta {
-    /// What a parse says about a frame of `len` bytes that entered at slot `port`.
+    /// From what the parser says about a frame of `len` bytes that entered the port in slot `port`.
     #[inline(always)]
     pub const fn new(verdict: &Verdict, ingress_ns: u64, len: u32, port: u16) -> Self {
         Self {
@@ -71,13 +71,13 @@ impl Meta {
         }
     }
 
-    /// As it stands in front of a frame, at an address that need not be aligned.
+    /// Reads the metadata as they stand in front of a frame, at an address that need not be aligned.
     pub fn from_bytes(bytes: [u8; META_LEN]) -> Self {
         zerocopy::transmute!(bytes)
     }
 
-    /// The same as words, put together without a detour by memory: narrow stores that a wide load reads
-    /// again hold a processor up.
+    /// The metadata as words, composed in registers: a wide load of what narrow stores have just written
+    /// stalls the processor.
     #[inline(always)]
     pub const fn to_words(&self) -> [u64; META_LEN / 8] {
         [
@@ -117,7 +117,7 @@ pub mod meta_flags {
     pub const TAGGED: u16 = 1 << 8;
     /// Two VLAN tags.
     pub const TAGGED2: u16 = 1 << 9;
-    /// The L4 checksum still is the folded pseudo-header sum: complete it, or let the kernel.
+    /// The L4 checksum still is the folded pseudo-header sum: complete it, or let the kernel do so.
     pub const CSUM_PARTIAL: u16 = 1 << 10;
     /// The L4 checksum was partial; the program completed it.
     pub const CSUM_COMPLETED: u16 = 1 << 11;

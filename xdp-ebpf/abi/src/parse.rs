@@ -42,7 +42,7 @@ pub struct Ethernet {
     /// Low 48 bits, the first byte highest.
     pub dst: u64,
     pub src: u64,
-    /// EtherType, or an 802.3 length, of the first tag if there is one.
+    /// EtherType or 802.3 length; that of the first tag, if there is one.
     pub kind: u16,
 }
 
@@ -66,14 +66,14 @@ impl Ethernet {
     }
 }
 
-/// Parses a frame. What is unknown is [`meta_flags::OTHER`] or has no L4; an error is a header that
-/// is cut off or cannot be.
+/// Parses a frame. An unknown protocol gives [`meta_flags::OTHER`] or no L4; an error is a header that is cut
+/// off or impossible.
 #[inline(always)]
 pub fn classify<B: Bytes + ?Sized>(b: &B) -> Result<Verdict, Malformed> {
     classify_from(b, ethernet(b)?)
 }
 
-/// The first step of [`classify`], for who must decide on addresses before anything else.
+/// The first step of [`classify`], for callers that decide on addresses before anything else.
 #[inline(always)]
 pub fn ethernet<B: Bytes + ?Sized>(b: &B) -> Result<Ethernet, Malformed> {
     let (Some(first), Some(second), Some(kind)) = (b.be64(0), b.be32(8), b.be16(12)) else {
@@ -125,8 +125,8 @@ pub fn classify_from<B: Bytes + ?Sized>(b: &B, eth: Ethernet) -> Result<Verdict,
     Ok(v)
 }
 
-/// The address that an address lock is about: see [`verdict::source_address`]. Behind the same tags as
-/// [`classify`] looks, and nothing but the address is asked for; an error is one that is cut off.
+/// The address that an address lock is about: see [`verdict::source_address`]. It is sought behind as many
+/// tags as by [`classify`], and nothing else is read. An error is an address that is cut off.
 #[inline(always)]
 pub fn source<B: Bytes + ?Sized>(b: &B, eth: &Ethernet) -> Result<Option<[u8; 16]>, Malformed> {
     let (mut kind, mut off) = (eth.kind, ETH_LEN);
@@ -154,7 +154,7 @@ const fn is_tag(kind: u16) -> bool {
     kind == ethertype::VLAN || kind == ethertype::QINQ
 }
 
-/// One step of the flow hash: cheap in eBPF, and the product's high bits reach the low ones.
+/// One step of the flow hash. It is cheap in eBPF, and folds the product's high bits into the low ones.
 #[inline(always)]
 const fn mix(hash: u64, word: u64) -> u64 {
     let product =
@@ -273,8 +273,8 @@ const fn is_extension(next: u8) -> bool {
     )
 }
 
-/// Looks at the L4 header at `off`; gives the ports, 0 where there are none. `icmp` is the number
-/// ICMP has under this version of IP.
+/// Looks at the L4 header at `off`; gives the ports, 0 if there are none. `icmp` is the protocol number of
+/// ICMP under this version of IP.
 #[inline(always)]
 fn transport<B: Bytes + ?Sized>(
     b: &B,

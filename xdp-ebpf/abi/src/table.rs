@@ -1,5 +1,5 @@
-//! Who is behind which port: one aligned 64-bit word per address, in buckets of a cache line, in
-//! an array that user space maps into memory.
+//! The address table: which station is behind which port. It has one aligned 64-bit word per address,
+//! in buckets of a cache line, in an array that user space maps into memory.
 //!
 //! Invariant: a word is read and written whole, and holds all that is known of one address, so a
 //! reader never takes one address's port for another's; only user space writes. (A BPF hash map
@@ -29,8 +29,8 @@ pub type Bucket = [u64; WAYS];
 /// on the clock of `bpf_ktime_get_ns`, shifted by [`SEEN_SHIFT`]; 0: never.
 pub type Seen = [u32; WAYS];
 
-/// In units of about half a second: often enough to keep an address alive, seldom enough that hardly any frame
-/// writes.
+/// Gives units of about half a second: often enough to keep an address alive, seldom enough that hardly
+/// any frame writes.
 pub const SEEN_SHIFT: u32 = 29;
 
 const KEY_BITS: u32 = 60;
@@ -40,7 +40,7 @@ const PORT_SHIFT: u32 = 6;
 const PORT_MASK: u64 = 0xfff;
 const FLAGS_MASK: u64 = 0x3f;
 
-/// Stands for a port of the bridge that weir does not serve: what is for such an address is the
+/// Stands for a port of the bridge that weir does not serve: frames for such an address are the
 /// bridge's.
 pub const ELSEWHERE: u16 = PORT_MASK as u16;
 
@@ -50,11 +50,11 @@ pub mod entry_flags {
     pub const VALID: u8 = 1 << 0;
     /// An address of the host itself: the port's own, or the bridge's.
     pub const LOCAL: u8 = 1 << 1;
-    /// Never evicted: an address that a lock names.
+    /// Never evicted: a lock names the address.
     pub const PINNED: u8 = 1 << 2;
 }
 
-/// A random number of the loader, so that outsiders cannot choose addresses that share a bucket.
+/// Random numbers drawn by user space, so that outsiders cannot choose addresses that share a bucket.
 #[repr(C)]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
@@ -64,7 +64,7 @@ pub struct Seed {
     pub multiply: u64,
 }
 
-/// Where an address stands.
+/// The place of an address: its bucket, and its tag there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub bucket: u32,
@@ -106,7 +106,7 @@ pub struct Entry(u64);
 impl Entry {
     pub const EMPTY: Self = Self(0);
 
-    /// `flags` without [`entry_flags::VALID`] too: it is set here.
+    /// Sets [`entry_flags::VALID`] too, so `flags` need not have it.
     #[inline(always)]
     pub const fn new(place: Place, port: u16, flags: u8) -> Self {
         let flags = (flags | entry_flags::VALID) as u64 & FLAGS_MASK;

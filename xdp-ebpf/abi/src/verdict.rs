@@ -3,7 +3,7 @@
 
 use crate::{Bytes, meta_flags};
 
-/// A parsed frame; never an error for what is merely unknown.
+/// A parsed frame. A protocol that is merely unknown is no error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub dst: [u8; 6],
@@ -69,10 +69,10 @@ pub(crate) const fn vlan_hash(vlan: u16) -> u32 {
     (vlan as u32).wrapping_mul(0x9e37_79b1)
 }
 
-/// Source address that an address lock is about, IPv4 as `::ffff:a.b.c.d`: of IPv4, of IPv6, or the
-/// sender's of ARP. `None`: no such address, or one that anybody may use before he has his own
-/// (ARP's 0.0.0.0, IPv6's unspecified) or that never leaves the link (fe80::/10). An ARP sender that
-/// cannot be read is one that no lock allows: 255.255.255.255.
+/// The source address that an address lock is about: that of IPv4 (as `::ffff:a.b.c.d`), of IPv6, or of the
+/// sender in ARP. `None`: there is none, or every station may use it. Those are the addresses of a station
+/// that has none yet (0.0.0.0 in ARP, `::` in IPv6), and those that never leave the link (fe80::/10). An ARP
+/// sender that cannot be read counts as 255.255.255.255, which no lock allows.
 #[inline(always)]
 pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Option<[u8; 16]> {
     let l3 = l3_off as usize;

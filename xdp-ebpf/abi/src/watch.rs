@@ -1,14 +1,14 @@
-//! What the program tells somebody who watches: the frames that it does not steer, as user space
-//! sees those that it does.
+//! What the program reports to user space for captures and traces: the frames that it does not steer.
+//! User space sees the steered ones anyway.
 //!
-//! Invariant: nothing is told of a port unless user space has asked for that outcome; what finds no
-//! room in the ring is counted, and never waited for.
+//! Invariant: a frame is reported only if user space has asked for its outcome at its port. A record for
+//! which the ring has no room is counted, and nothing waits for it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Counter;
 
-/// Bytes of a frame that are told at most: a plain frame of the usual MTU with two tags.
+/// The most bytes of a frame in a record: a plain frame of the usual MTU with two tags.
 pub const WATCH_BYTES: usize = 1528;
 /// The ring's size: about 300 long frames, or 5000 short ones.
 pub const RING_BYTES: u32 = 512 * 1024;

@@ -89,7 +89,7 @@ fn bridge() -> impl Strategy<Value = Bridge> {
     })
 }
 
-/// A frame of the corpus, from and to somebody else, with more tags in front.
+/// A frame of the corpus with other addresses, and with more tags in front.
 fn wire() -> impl Strategy<Value = Vec<u8>> {
     let all = frames::all().into_iter().map(|(_, frame)| frame).filter(|f| f.len() >= 14);
     let protos = prop_oneof![6 => Just(0x8100_u16), 1 => Just(0x88a8)];

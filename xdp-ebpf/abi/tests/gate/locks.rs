@@ -20,7 +20,8 @@ fn v6() -> [u8; 16] {
     address
 }
 
-/// Each frame as it is, for a group, and for the host: whoever it is for, a lock comes first.
+/// A frame for a station, for a group and for the host, with its outcome without a lock: a lock comes first
+/// for every destination.
 fn whoever_for(world: &mut World, shot: &Shot) -> [(Shot, Counter); 3] {
     let host = [2, 0xaa, 0, 0, 0, 1];
     local(world, host, 0);
@@ -166,7 +167,7 @@ fn group_frames_are_the_bridges_within_the_limit() {
         world.storm = true;
         outcome(&world, &to(dst, udp()), Counter::Storm);
     }
-    // A group is nobody's station, whatever the table says.
+    // A group is no station, whatever the table says.
     world.storm = false;
     world.addresses.insert((BROADCAST, 0), (OUT, 0));
     outcome(&world, &to(BROADCAST, udp()), Counter::PassedGroup);

@@ -38,7 +38,7 @@ const OFFENCES: [Offence; 18] = [
     ),
     ("for the host", |world, _| local(world, DST, 100), Counter::PassedHost),
     (
-        "for nobody known, beyond the limit",
+        "for an unknown address, beyond the limit",
         |world, _| {
             world.storm = true;
             world.addresses.remove(&(DST, 100));
@@ -46,7 +46,7 @@ const OFFENCES: [Offence; 18] = [
         Counter::Storm,
     ),
     (
-        "from nobody known",
+        "from an unknown address",
         |world, _| {
             world.addresses.remove(&(SRC, 100));
         },
@@ -87,7 +87,7 @@ const OFFENCES: [Offence; 18] = [
         },
         Counter::Shed,
     ),
-    ("headers that nobody can read", |_, shot| shot.linear[14] = 0x60, Counter::PassedBridge),
+    ("headers that cannot be parsed", |_, shot| shot.linear[14] = 0x60, Counter::PassedBridge),
     (
         "a kind of superframe that cannot be sent on",
         |_, shot| shot.gso_size = 1000,

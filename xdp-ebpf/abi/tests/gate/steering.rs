@@ -138,7 +138,7 @@ fn without_a_worker_the_ports_fallback_says_what_becomes_of_it() {
     assert!(world.decide(IN, &udp()).for_now, "the bridge has it");
     set(&mut world, IN, g::FALLBACK_DROP);
     outcome(&world, &udp(), Counter::DroppedFallback);
-    assert!(!world.decide(IN, &udp()).for_now, "nobody has it");
+    assert!(!world.decide(IN, &udp()).for_now, "it was dropped");
     // What never was the worker's is not lost with it.
     outcome(&world, &to([0xff; 6], udp()), Counter::PassedGroup);
 }
@@ -164,14 +164,14 @@ fn who_has_its_share_of_the_ring_gets_no_more() {
     outcome(&world, &udp(), Counter::RxShare);
 }
 
-/// Whoever knows of stations has been away for long: nothing is believed but the locks and the limits.
+/// User space has not vouched for its tables for long: only locks and limits still hold.
 #[test]
 fn outdated_tables_are_not_believed() {
     let outdated = || World { outdated: true, ..world() };
     let fresh = world();
     steered(&fresh, &udp(), None);
     outcome(&outdated(), &udp(), Counter::PassedFallback);
-    // Nor that nobody knows the station: it may have come since.
+    // Nor is a station taken for unknown: it may have come since.
     let mut storm = World { storm: true, ..outdated() };
     outcome(&storm, &to([2, 0, 0, 0, 0, 9], udp()), Counter::PassedFallback);
     assert_eq!(storm.asked.storms.get(), 0);
@@ -198,7 +198,7 @@ fn outdated_tables_keep_a_port_closed_that_drops_without_a_worker() {
 
 #[test]
 fn tables_are_believed_for_so_long() {
-    assert!(is_outdated(0, 5, 100), "nobody has ever said that they are right");
+    assert!(is_outdated(0, 5, 100), "user space has never vouched for them");
     assert!(!is_outdated(7, 7, 0) && !is_outdated(7, 107, 100));
     assert!(is_outdated(7, 108, 100));
     assert!(!is_outdated(108, 7, 100), "the program's clock is a little behind");

@@ -1,6 +1,6 @@
-//! The real decision, as far as it has got answers.
-//! Invariant: what is the same for every frame of the model is answered at once; what other CPUs change
-//! meanwhile is asked.
+//! The real decision, as far as the answers lead that it has got.
+//! Invariant: a question with the same answer for every frame of the model is answered at once. A question
+//! about words that other CPUs change meanwhile is left to the model.
 
 use std::cell::Cell;
 
@@ -11,12 +11,12 @@ use weir_abi::{Decision, Through, gate_flags};
 use super::state::{OTHER, Told};
 
 const SEED: Seed = Seed { xor: 0x1a4e5, multiply: 0x9e37_79b9_7f4a_7c15 };
-/// The source, the flow's destination, and somebody else, each behind the port of its number.
+/// The source, the flow's destination and another destination, each behind the port of its number.
 const SOURCE: u16 = 1;
 const TARGET: u16 = 2;
 const ELSE: u16 = 3;
 
-/// What the decision asks that takes several steps, or changes something.
+/// The questions of the decision that take several steps, or change something.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Question {
     IsAtBridge,
@@ -24,7 +24,7 @@ pub(crate) enum Question {
     TakesRoom,
 }
 
-/// In the order in which they were given.
+/// The answers, in the order in which they were given.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Answers {
     bits: u8,
@@ -47,7 +47,7 @@ impl Answers {
     }
 }
 
-/// Decides, or says what is to be answered before.
+/// Decides, or gives the question that has to be answered first.
 pub(crate) fn decide(frame: u8, told: Told, answers: Answers) -> Result<Decision, Question> {
     let tables = Asked { told, answers, given: Cell::new(0), open: Cell::new(None) };
     let flags = gate_flags::OFFLOAD | gate_flags::EXPRESS_FROM;
@@ -153,7 +153,7 @@ impl Tables for Asked {
     fn close(&self, _door: u32) {}
 }
 
-/// A frame of a protocol that is nobody's.
+/// A frame of a protocol that the parser does not know.
 struct Plain([u8; 60]);
 
 impl Plain {

@@ -1,6 +1,6 @@
-//! The gate, one step at a time: the decision is the real one, which is run again from its beginning
-//! whenever it has got another answer; so other CPUs may do something between two of its questions.
-//! Invariant: which words a question reads, and in which order, is what `tables.rs` of the program does.
+//! The gate, one step at a time. The decision is the real one. It is run again from its beginning with each
+//! further answer, so that other CPUs may do something between two of its questions.
+//! Invariant: a question reads the same words in the same order as `tables.rs` of the program.
 
 use weir_abi::{Counter, meta_flags};
 
@@ -25,9 +25,9 @@ pub(crate) enum Gate {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Asking {
     frame: u8,
-    /// As it was when the decision began.
+    /// What the tables said when the decision began.
     told: Told,
-    /// Those that it has got.
+    /// The answers that it has got.
     answers: Answers,
     question: Question,
     /// What was read for the question so far.
@@ -39,16 +39,16 @@ enum Seen {
     Nothing,
     /// The first of two words.
     First(u8),
-    /// So many are steered, and fewer are done: it looks whether they are, for a while.
+    /// The value of STEERED, while fewer are done: the gate reads DONE again, for a while.
     Waits(u8),
-    /// And they were.
+    /// The value of STEERED, after DONE has reached it.
     Waited(u8),
 }
 
 /// How a frame leaves the gate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Way {
-    /// To the bridge, once that is counted.
+    /// To the bridge, once BRIDGED is raised.
     Counts,
     Bridge,
     Express,
@@ -62,7 +62,7 @@ impl Gate {
         Self::goes_on(frame, told, Answers::default())
     }
 
-    /// To the next question, or out.
+    /// Goes on to the next question, or out of the gate.
     fn goes_on(frame: u8, told: Told, answers: Answers) -> Self {
         let decision = match decide(frame, told, answers) {
             Ok(decision) => decision,
@@ -94,7 +94,7 @@ impl Gate {
         }
     }
 
-    /// What was read of CLEARED.
+    /// The value that was read of CLEARED.
     pub(crate) fn cleared_mut(&mut self) -> Option<&mut u8> {
         match self {
             Self::Asks(Asking { question: Question::IsAtBridge, seen: Seen::First(n), .. }) => {
@@ -104,7 +104,7 @@ impl Gate {
         }
     }
 
-    /// What was read of DONE or STEERED.
+    /// The value that was read of DONE or STEERED.
     pub(crate) fn counted_mut(&mut self) -> Option<&mut u8> {
         let Self::Asks(Asking { question: Question::IsSettled, seen, .. }) = self else {
             return None;
@@ -115,7 +115,7 @@ impl Gate {
         }
     }
 
-    /// The frame is counted as steered, and in no ring.
+    /// The frame is counted as steered, and not yet in the ring.
     pub(crate) fn is_steering(&self) -> bool {
         match self {
             Self::Idle => false,
@@ -124,7 +124,7 @@ impl Gate {
         }
     }
 
-    /// See [`State::ahead`]: more than the steps until the frame is delivered.
+    /// The gate's part of [`State::ahead`]: each step until the frame is delivered lowers it.
     pub(crate) fn ahead(&self) -> u32 {
         match self {
             Self::Idle => 0,
@@ -154,7 +154,7 @@ impl Gate {
 }
 
 impl Asking {
-    /// Reads the next word for its question.
+    /// Reads the next word that answers the question.
     fn steps(self, state: &State, cpu: usize, rules: &Rules, steps: &mut Steps) {
         let words = &state.words;
         let mut sees = |does, seen| {
@@ -243,10 +243,10 @@ fn leave(state: &State, cpu: usize, rules: &Rules, (frame, way): (u8, Way), step
             let mark = if marked { "marks and steers" } else { "steers" };
             steps.add(By::Machine, does(mark), came);
             if state.lost() < LOST {
-                steps.add(By::World, does("loses, behind the gate,"), next);
+                steps.add(By::World, does("loses behind the gate"), next);
             }
             next.words.steered = next.words.steered.wrapping_sub(1);
-            steps.add(By::World, does("drops, behind the gate,"), next);
+            steps.add(By::World, does("drops behind the gate"), next);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The normal form of a state: of all that would go on in the same way, one. So the flow has no end, and the
-//! states do.
-//! Invariant: nothing that a step looks at is different: numbers are only ever compared with each other.
+//! The normal form of a state: one state stands for all that would go on in the same way. So the flow is
+//! endless, and the number of states is not.
+//! Invariant: no step can tell a state from its normal form: steps only compare numbers with each other.
 
 use super::gate::Gate;
 use super::state::{CPUS, Clearing, Item, OTHER, State};
 
 impl State {
-    /// Gives the normal form, and by how much the numbers of frames were lowered.
+    /// Gives the normal form, and by how much it has lowered the numbers of frames.
     pub(crate) fn normal(mut self) -> (Self, u8) {
         self.take_fences();
         self.rank_bridged();
@@ -15,8 +15,8 @@ impl State {
         (self, by)
     }
 
-    /// Takes a fence out of a backlog as soon as it is the first: only the clearing thread can see that, and
-    /// it may be late itself.
+    /// Takes a fence out of a backlog as soon as it is the first. Only the clearing thread sees that, and it
+    /// may always see it later.
     fn take_fences(&mut self) {
         for cpu in &mut self.cpus {
             if cpu.gate == Gate::Idle && cpu.backlog.first() == Some(Item::Fence) {
@@ -25,7 +25,7 @@ impl State {
         }
     }
 
-    /// Of what was bridged and cleared, only the order counts.
+    /// Replaces the counts of bridged and cleared frames by their ranks: only their order matters.
     fn rank_bridged(&mut self) {
         let mut all = [u8::MAX; 16];
         let mut count = 0;
@@ -53,7 +53,8 @@ impl State {
         self.cpus.iter_mut().filter_map(|cpu| cpu.gate.cleared_mut()).for_each(visit);
     }
 
-    /// What is steered or done is counted from what is done; what is less, is never equal to it again.
+    /// Counts steered frames from DONE on, and so what the gates have read of STEERED and DONE. What is below
+    /// DONE becomes `PAST`: neither word is ever equal to it again.
     fn count_from_done(&mut self) {
         const PAST: u8 = u8::MAX;
         let done = std::mem::take(&mut self.words.done);

@@ -1,5 +1,5 @@
-//! The search, breadth first: every state that can be reached is looked at once, and what is wrong is found
-//! by a shortest way to it.
+//! The search, breadth first: it looks once at every state that can be reached, and finds an error by a
+//! shortest path to it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,29 +8,29 @@ use super::rules::Rules;
 use super::state::{OTHER, State};
 use super::steps::{self, By, Step, Steps};
 
-pub(crate) const OVERTAKEN: &str = "a frame comes behind one that was sent after it";
+pub(crate) const OVERTAKEN: &str = "a frame is delivered after one that was sent later";
 const STUCK: &str = "something is under way, and nothing can happen to it";
 const ENDLESS: &str = "something can go on for ever";
 
-/// What was looked at, and nothing was wrong.
+/// The result of a search that has found no error.
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
     pub(crate) states: usize,
-    /// All that has happened.
+    /// The events that have happened.
     pub(crate) happened: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) what: &'static str,
-    /// How it comes to that, a step a line.
+    /// The steps that lead to the error, one a line.
     pub(crate) trace: String,
 }
 
-/// From which state a state was reached first, and by which of its steps.
+/// For each state: the state from which it was reached first, and by which of that one's steps.
 type Reached = Vec<(u32, u8)>;
 
-/// Looks at all states that can be reached.
+/// Searches all states that can be reached under these rules.
 pub(crate) fn search(rules: &Rules) -> Result<Searched, Wrong> {
     let mut known: HashMap<State, u32, BuildHasherDefault<Mix>> = HashMap::default();
     let mut reached: Reached = vec![(0, 0)];
@@ -96,7 +96,7 @@ fn trace(reached: &Reached, mut at: u32, last: Option<u8>, rules: &Rules) -> Str
     trace
 }
 
-/// A hash that is good enough for states, and quick without being optimised.
+/// A hash that is good enough for states, and quick in a build without optimisation.
 #[derive(Debug, Default)]
 struct Mix(u64);
 

@@ -1,16 +1,17 @@
 //! What the model knows of the machine: the words that gate, worker and control side share, and where each
 //! frame is.
-//! Invariant: a frame that was sent is in one place, or nowhere: then it was delivered or lost.
+//! Invariant: a frame that was sent is in exactly one place, until it is delivered or lost.
 
 use super::gate::Gate;
 
 pub(crate) const CPUS: usize = 2;
 /// The largest [`Rules::window`](super::rules::Rules::window).
 pub(crate) const WINDOW: u8 = 4;
-/// The number of a frame that the same source sends to somebody else, from whichever CPU.
+/// The number of each frame that the same source sends to its other destination, on either CPU.
 pub(crate) const OTHER: u8 = u8::MAX;
-/// Frames that are delivered and not told to the gate; and those that are lost and not known to be.
+/// The most frames that the worker has sent and not yet added to DONE.
 pub(crate) const UNTOLD: u8 = 2;
+/// The most frames that are lost and not yet known to be.
 pub(crate) const LOST: u8 = 1;
 
 const QUEUE: usize = WINDOW as usize + 1;
@@ -24,7 +25,7 @@ pub(crate) fn is_of_flow(frame: u8) -> bool {
 pub(crate) enum Told {
     /// Nothing: its frames are the bridge's, and the gate counts them.
     Unknown,
-    /// That it is behind a port which is not the gate's: nobody counts its frames.
+    /// That it is behind a port that is not the gate's: its frames are the bridge's, and are not counted.
     Elsewhere,
     /// That its frames go by a worker.
     Scheduled,
@@ -39,22 +40,22 @@ impl Told {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Unknown => "gets, for nobody known,",
-            Self::Elsewhere => "gets, for elsewhere,",
-            Self::Scheduled => "gets, for a worker,",
-            Self::Express => "gets, with the express lane open,",
+            Self::Unknown => "receives, told: unknown address",
+            Self::Elsewhere => "receives, told: address elsewhere",
+            Self::Scheduled => "receives, told: by a worker",
+            Self::Express => "receives, told: express lane open",
         }
     }
 }
 
-/// The words of the source in shared memory, and one of the worker's own.
+/// The source's words in shared memory, and one of the worker's own: `came`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Words {
     pub(crate) steered: u8,
     pub(crate) done: u8,
     pub(crate) bridged: u8,
     pub(crate) cleared: u8,
-    /// Steered frames that came out of the ring, or are known not to.
+    /// Steered frames that came out of the ring, or are known to be lost before it.
     pub(crate) came: u8,
 }
 
@@ -73,14 +74,14 @@ pub(crate) struct Cpu {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Worker {
-    /// Frames, and whether something of their source was at the bridge when they were steered.
+    /// Frames, each with its mark: whether the source had frames at the bridge when it was steered.
     pub(crate) ring: Queue<(u8, bool)>,
-    /// Frames, and how many have to be cleared before they may go on.
+    /// Frames, each with the count that CLEARED has to reach before it may go on.
     pub(crate) held: Queue<(u8, u8)>,
     pub(crate) queued: Queue<u8>,
-    /// For somebody else: that queue and this one do not wait for each other.
+    /// A frame for the other destination: its queue and `queued` do not wait for each other.
     pub(crate) queued_other: bool,
-    /// Frames that are to be added to DONE.
+    /// Frames that the worker has yet to add to DONE.
     pub(crate) untold: u8,
 }
 
@@ -89,7 +90,7 @@ pub(crate) struct Worker {
 pub(crate) enum Clearing {
     #[default]
     Idle,
-    /// What it has read, the round, and how many CPUs it has visited in it.
+    /// The count that it has read, the round, and how many CPUs it has visited in that round.
     Round { bridged: u8, round: u8, visited: u8 },
 }
 
@@ -97,7 +98,7 @@ pub(crate) enum Clearing {
 pub(crate) struct State {
     /// The destination is behind a port that is not the gate's.
     pub(crate) elsewhere: bool,
-    /// The control side has held the source, and has yet to store why.
+    /// The control side has begun a change, and has yet to store it.
     pub(crate) changing: bool,
     pub(crate) words: Words,
     pub(crate) cpus: [Cpu; CPUS],
@@ -105,13 +106,14 @@ pub(crate) struct State {
     pub(crate) clearing: Clearing,
     /// The next frame of the flow.
     pub(crate) next: u8,
-    /// One above the last frame, in the flow's order, that was delivered out of a backlog; and not so.
+    /// One above the highest number of a frame that was delivered out of a backlog.
     pub(crate) arrived: u8,
+    /// The same for frames that gate or worker delivered without a backlog.
     pub(crate) handed: u8,
 }
 
 impl State {
-    /// A frame is put into a CPU's backlog.
+    /// Puts a frame into a CPU's backlog.
     pub(crate) fn stands_at(&mut self, cpu: usize, frame: u8) {
         self.cpus[cpu].backlog.push(Item::Frame(frame));
     }
@@ -128,14 +130,15 @@ impl State {
             || *queued_other && is(OTHER)
     }
 
-    /// Steered frames that are in no ring and on no way there, and which nobody has missed yet.
+    /// Steered frames that are neither in the ring nor on their way there, and that the worker has not yet
+    /// counted as lost.
     pub(crate) fn lost(&self) -> u8 {
         let missing = self.words.steered.wrapping_sub(self.words.came);
         let steering = self.cpus.iter().filter(|cpu| cpu.gate.is_steering()).count();
         missing.wrapping_sub((steering + self.worker.ring.iter().count()) as u8)
     }
 
-    /// Nothing is under way, and the gate knows.
+    /// Nothing is under way, and the words that the gate reads say so.
     pub(crate) fn is_at_rest(&self) -> bool {
         let Words { steered, done, bridged, cleared, .. } = self.words;
         self.cpus == [Cpu::default(); CPUS]
@@ -144,7 +147,7 @@ impl State {
             && (steered, bridged, false) == (done, cleared, self.changing)
     }
 
-    /// More than the steps that the machine can still make by itself.
+    /// A bound on the steps that the machine can still make by itself: each step lowers it.
     pub(crate) fn ahead(&self) -> u32 {
         const CLEARING: u32 = 16;
         let Words { steered, bridged, cleared, came, .. } = self.words;

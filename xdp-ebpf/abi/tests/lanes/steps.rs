@@ -1,6 +1,7 @@
-//! What may happen next: a frame comes, the gate goes on, or a backlog, or the worker, or the thread that
-//! clears; the control side changes what the gate is told.
-//! Invariant: a step reads or writes one word of shared memory, or is one that nobody can see the middle of.
+//! What may happen next: a frame comes; the gate, a backlog, the worker or the clearing thread goes on; the
+//! control side changes what the gate is told.
+//! Invariant: a step reads or writes one word of shared memory, or no other CPU or thread can see the middle
+//! of it.
 
 use std::fmt;
 
@@ -21,9 +22,9 @@ pub(crate) type Event = (Who, &'static str, Option<u8>);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum By {
-    /// Goes on by itself until nothing is under way.
+    /// The machine makes such steps by itself, until nothing is under way.
     Machine,
-    /// May happen, or not.
+    /// Such a step may happen, or not.
     World,
 }
 
@@ -32,9 +33,9 @@ pub(crate) struct Step {
     pub(crate) by: By,
     pub(crate) event: Event,
     pub(crate) state: State,
-    /// By how much frames have a lower number in that state than before.
+    /// By how much the numbers of frames are lower in that state than before.
     pub(crate) renumbered: u8,
-    /// A frame is delivered, and one that was sent after it has been before, or it was itself.
+    /// A frame is delivered after one that was sent later, or for the second time.
     pub(crate) late: bool,
 }
 
@@ -51,15 +52,15 @@ impl Steps {
         self.0.push(Step { by, event, state, renumbered, late });
     }
 
-    /// Delivers a frame by gate or worker.
+    /// Delivers a frame by gate or worker, without a backlog.
     pub(crate) fn hands_over(&mut self, event: Event, mut state: State, frame: u8) {
         let late = frame < state.handed.max(state.arrived);
         state.handed = state.handed.max(frame + 1);
         self.push(By::Machine, event, state, late);
     }
 
-    /// Delivers a frame out of a backlog. Two that both stood in one are in the order that they would have
-    /// without weir.
+    /// Delivers a frame out of a backlog. Two frames that both stood in backlogs are in the order that they
+    /// would have without weir.
     fn arrives(&mut self, event: Event, mut state: State, frame: u8) {
         let late = frame < state.handed;
         state.arrived = state.arrived.max(frame + 1);
@@ -86,8 +87,8 @@ pub(crate) fn of(state: &State, rules: &Rules, steps: &mut Steps) {
     clears(state, rules, steps);
 }
 
-/// Takes the destination away from the gate, and gives it back: the source is held before, since nobody has
-/// counted what went by the bridge meanwhile.
+/// Takes the destination away from the gate, and gives it back. Before that it raises BRIDGED, since the gate
+/// has not counted the frames that went by the bridge meanwhile.
 fn control(state: &State, rules: &Rules, steps: &mut Steps) {
     let does = |does| (Who::Control, does, None);
     if state.changing {
@@ -103,8 +104,8 @@ fn control(state: &State, rules: &Rules, steps: &mut Steps) {
     }
 }
 
-/// Brings the next frame to the gate: from whichever CPU, once the one before has left it. What the gate is
-/// told of it, it reads at once: nobody knows the frame before.
+/// Brings the next frame to the gate, on either CPU, once the one before has left the gate. The gate reads in
+/// the same step what it is told: until then the frame has changed no word and stands in no queue.
 fn source(state: &State, cpu: usize, rules: &Rules, steps: &mut Steps) {
     let mut comes = |frame, told: Told, sent: &State| {
         let mut next = *sent;
@@ -139,8 +140,8 @@ fn backlog(state: &State, cpu: usize, steps: &mut Steps) {
     }
 }
 
-/// The worker takes a frame out of the ring, or one that it has held. It reads BRIDGED, and then CLEARED,
-/// which only rises: so one step does for both.
+/// The worker takes a frame out of the ring, or lets one go that it has held. It reads BRIDGED, and then
+/// CLEARED. As CLEARED only rises, one step stands for both.
 fn gathers(state: &State, rules: &Rules, steps: &mut Steps) {
     let words = &state.words;
     let mut next = *state;
@@ -198,7 +199,7 @@ fn sends(state: &State, rules: &Rules, steps: &mut Steps) {
     }
 }
 
-/// The worker raises DONE, by what it has sent or by what was lost before the ring.
+/// The worker raises DONE by frames that it has sent, or by those that were lost before the ring.
 fn tells(state: &State, rules: &Rules, steps: &mut Steps) {
     let words = &state.words;
     let mut next = *state;
@@ -209,7 +210,7 @@ fn tells(state: &State, rules: &Rules, steps: &mut Steps) {
     }
     let mut next = *state;
     let lost = words.steered.wrapping_sub(words.came);
-    // Nothing was steered for so long that it would be in the ring by now.
+    // Nothing was steered for so long that every frame that is not lost is in the ring by now.
     let quiet = !state.cpus.iter().any(|cpu| cpu.gate.is_steering());
     if lost != 0 && state.worker.ring.is_empty() && (quiet || !rules.forgives_when_quiet) {
         next.words.came = words.steered;
