@@ -157,6 +157,34 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     weir.stop()
 }
 
+/// The kernel takes a tag out of the frame before the gate; the capture has it among the frame's bytes.
+#[test]
+fn a_tagged_frame_that_the_gate_drops_is_captured_whole() -> Result<()> {
+    root_or_skip!();
+    let dir = folder()?;
+    let bed = BedSpec::vms(2).build()?;
+    let (one, two) = (bed.guest(0)?, bed.guest(1)?);
+    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
+    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
+    gate::acquaint(&weir, &bed)?;
+    let file = dir.path().join("tagged");
+    let capture = Capture::start(&weir, &bed, "--lost --proto udp --vlan 7", &file)?;
+    let body = raw::udp4(one, two, UDP, &[0x5a; 100]);
+    for vid in [7, 8] {
+        send(one, &raw::frame(two.mac(), [2, 0, 0, 0, 9, 9], &[(0x8100, vid)], 0x0800, &body), 5)?;
+    }
+    let stats = weir.assert_ledger()?;
+    ensure!(ledger::lost_under(&stats, "spoofed") == 10, "{stats:#?}");
+    let said = capture.stop()?;
+    ensure!(said.contains("5 packets") && said.contains(" 0 missed"), "{said}");
+    let rows = tshark(&file, dir.path())?;
+    ensure!(count(&rows, "v1", IN, "lost: spoofed - The source") == 5, "{rows:#?}");
+    ensure!(rows.iter().all(|row| row[2] == "146" && row[3] == "146"), "{rows:#?}");
+    // tshark would remark a packet that ends before its headers say.
+    ensure!(rows.len() == 5 && rows.iter().all(|row| row[6] == row[5]), "{rows:#?}");
+    weir.stop()
+}
+
 #[test]
 fn a_capture_shows_what_it_was_asked_for_and_ends_when_it_has_it() -> Result<()> {
     root_or_skip!();

@@ -22,7 +22,7 @@ pub(crate) fn tell(ctx: &XdpContext, slot: u16, outcome: Counter, packet: &Packe
         // SAFETY: `bytes` has room for `len`; the helper checks the frame's end itself.
         unsafe { bpf_xdp_load_bytes(ctx.ctx, 0, bytes.cast(), len) == 0 }
     };
-    tell_of(slot, outcome, packet, load);
+    tell_of(slot, outcome, packet.frame_len(), load);
 }
 
 /// The same at a tcx hook. A tag that travels beside the frame is put among its bytes.
@@ -41,7 +41,6 @@ pub(crate) fn tell_skb(
             bpf_skb_load_bytes(skb, off, at.cast(), len) == 0
         };
         let Some(tag) = tag.filter(|_| len > FRONT) else { return part(0, bytes, len) };
-        // The tag takes the room of the last four bytes.
         let mut rest = u64::from(len - FRONT);
         // The verifier has to see the bounds on the very register that the helper gets.
         // SAFETY: gives the value back as it is.
@@ -60,7 +59,8 @@ pub(crate) fn tell_skb(
         unsafe { at.cast::<[u8; 4]>().write_unaligned([a, b, c, d]) };
         part(0, bytes, ADDRESSES) && part(ADDRESSES, behind, rest as u32)
     };
-    tell_of(slot, outcome, packet, load);
+    let len = packet.frame_len() + if tag.is_some() { FRONT - ADDRESSES } else { 0 };
+    tell_of(slot, outcome, len, load);
 }
 
 const ADDRESSES: u32 = 12;
@@ -68,13 +68,13 @@ const ADDRESSES: u32 = 12;
 const FRONT: u32 = 16;
 
 #[inline(always)]
-fn tell_of(slot: u16, outcome: Counter, packet: &Packet, load: impl FnOnce(*mut u8, u32) -> bool) {
+fn tell_of(slot: u16, outcome: Counter, len: u32, load: impl FnOnce(*mut u8, u32) -> bool) {
     let Some(wanted) = WATCH.get_ptr(slot.into()) else { return };
     // SAFETY: a map value, which user space replaces whole.
     if unsafe { wanted.read_volatile() } & watch::bit(outcome) == 0 {
         return;
     }
-    if record(slot, outcome, packet, load).is_none()
+    if record(slot, outcome, len, load).is_none()
         && let Some(missed) = WATCH_MISSED.get_ptr_mut(slot.into())
     {
         // SAFETY: a per-CPU value of the map, and no other program of this CPU runs meanwhile.
@@ -88,11 +88,11 @@ fn tell_of(slot: u16, outcome: Counter, packet: &Packet, load: impl FnOnce(*mut 
 fn record(
     slot: u16,
     outcome: Counter,
-    packet: &Packet,
+    len: u32,
     load: impl FnOnce(*mut u8, u32) -> bool,
 ) -> Option<()> {
     let record = WATCH_RECORD.get_ptr_mut(0)?;
-    let mut captured = u64::from(packet.frame_len());
+    let mut captured = u64::from(len);
     // The verifier has to see the bound on the very register that the helpers get.
     // SAFETY: gives the value back as it is.
     unsafe { core::arch::asm!("/* {0} */", inout(reg) captured) };
@@ -111,7 +111,7 @@ fn record(
     let at_ns = unsafe { bpf_ktime_get_ns() };
     let head = Unsteered {
         at_ns,
-        len: packet.frame_len(),
+        len,
         captured: captured as u32,
         port: slot,
         outcome: outcome as u16,
