@@ -107,14 +107,14 @@ impl Frame for Skb<'_> {
     }
 
     #[inline(always)]
-    fn awaits_other_checksum(&self, l4_off: u16) -> bool {
+    fn awaits_other_checksum(&self, l4_off: u16, is_known: bool) -> bool {
         const PARTIAL: u32 = 3;
         let at = SKB_OFFSETS.load();
         if u32::from(self.field::<u8>(at.ip_summed)) >> at.ip_summed_shift & 3 != PARTIAL {
             return false;
         }
         let room = self.field::<u64>(at.data).wrapping_sub(self.field::<u64>(at.head));
-        u64::from(self.field::<u16>(at.csum_start)) != room.wrapping_add(l4_off.into())
+        !is_known || u64::from(self.field::<u16>(at.csum_start)) != room.wrapping_add(l4_off.into())
     }
 
     #[inline(always)]

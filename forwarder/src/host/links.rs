@@ -167,6 +167,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether nothing but carriers differs, which guests change at will.
+    pub(crate) fn equals_but_carrier(&self, other: &Self) -> bool {
+        let equals =
+            |(one, other): (&Link, &Link)| Link { carrier: other.carrier, ..one.clone() } == *other;
+        self.links.len() == other.links.len()
+            && self.links.values().zip(other.links.values()).all(equals)
+    }
+
     pub fn get(&self, ifindex: u32) -> Option<&Link> {
         self.links.get(&ifindex)
     }

@@ -276,6 +276,14 @@ impl<P: Port> Worker<P> {
                     continue;
                 }
                 settle(id, lane, &mut self.measure, &mut self.tap, now_ns);
+                // What the kernel did not take is over for its sources too: they would wait for it for ever.
+                let Self { measure, tap, .. } = self;
+                lane.sent.recall(usize::MAX, |times, sent| {
+                    measure.recalled(times, sent, leaving.why);
+                    if sent.mark() != 0 {
+                        tap.recalled(times, sent, now_ns, leaving.why);
+                    }
+                });
             }
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {

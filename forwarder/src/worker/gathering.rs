@@ -157,10 +157,11 @@ impl Room {
             set(&self.given_back, source.index(), home::DONE, steered);
         }
         let lost = steered.wrapping_sub(known.came);
-        if lost == 0 {
+        known.came = steered;
+        // Below 0: a late frame of the slot's previous port has come.
+        if lost.cast_signed() <= 0 {
             return;
         }
-        known.came = steered;
         if let Some(done) = self.given_back.get(source.index() * STRIDE + home::DONE) {
             done.fetch_add(lost, Ordering::Release);
         }

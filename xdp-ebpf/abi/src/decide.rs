@@ -212,7 +212,7 @@ fn route<F: Frame, T: Tables>(
     tables: &T,
 ) -> Route {
     let tag = frame.tag();
-    let mut vid = 0;
+    let (mut vid, mut is_bridges) = (0, false);
     if port.has(gate_flags::VLAN_AWARE) {
         vid = match tag {
             None => port.pvid(),
@@ -220,7 +220,10 @@ fn route<F: Frame, T: Tables>(
             // To a bridge that filters 802.1Q VLANs this is an untagged frame with a tag inside.
             Some(_) => 0,
         };
-        if vid == 0 || !in_vlan(tables, slot, vid, 0) {
+        if vid == 0 && port.pvid() != 0 {
+            // The bridge takes the frame into the port's VLAN, and floods it there if it knows no station.
+            (vid, is_bridges) = (port.pvid(), true);
+        } else if vid == 0 || !in_vlan(tables, slot, vid, 0) {
             return Route::Other(Counter::PassedBridge);
         }
     }
@@ -230,7 +233,11 @@ fn route<F: Frame, T: Tables>(
     }
     let from = tables.find_source(tables.place(table::key(eth.src, vid)), slot);
     if to.is_empty() {
-        return Route::Other(flooded(slot, port, tables, Counter::PassedUnknown));
+        let outcome = if is_bridges { Counter::PassedBridge } else { Counter::PassedUnknown };
+        return Route::Other(flooded(slot, port, tables, outcome));
+    }
+    if is_bridges {
+        return Route::Other(Counter::PassedBridge);
     }
     // The bridge gets the frame if its source is not known behind this port: it may learn the address, or
     // refuse it (on a locked port, and everywhere if it is no station's). If the bridge does neither here,
@@ -289,7 +296,7 @@ fn steer<F: Frame, T: Tables>(
     if len + 4 > MAX_FRAME_LEN || is_too_deep(&verdict, inside, tag) {
         return bridge;
     }
-    if frame.awaits_other_checksum(verdict.l4_off) {
+    if frame.awaits_other_checksum(verdict.l4_off, verdict.looks_partial()) {
         return bridge;
     }
     let gso_size = frame.gso_size();

@@ -34,10 +34,11 @@ pub trait Frame: Bytes {
     fn gso_size(&self) -> u16;
     /// The kernel's `SKB_GSO_*` bits; asked for superframes only.
     fn gso_type(&self) -> u32;
-    /// The kernel has yet to complete a checksum other than that of the L4 header at `l4_off`: one inside a
-    /// tunnel, or of a protocol that is not known here. The default is for XDP, where this cannot be read.
+    /// The kernel has yet to complete a checksum, and it is not the one of the L4 header at `l4_off` that a
+    /// worker completes (`is_known`): one inside a tunnel, or of a protocol that is not known here. The
+    /// default is for XDP, where this cannot be read.
     #[inline(always)]
-    fn awaits_other_checksum(&self, _l4_off: u16) -> bool {
+    fn awaits_other_checksum(&self, _l4_off: u16, _is_known: bool) -> bool {
         false
     }
 }

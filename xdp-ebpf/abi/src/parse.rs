@@ -126,7 +126,8 @@ pub fn classify_from<B: Bytes + ?Sized>(b: &B, eth: Ethernet) -> Result<Verdict,
 }
 
 /// The address that an address lock is about: see [`verdict::source_address`]. It is sought behind as many
-/// tags as by [`classify`], and nothing else is read. An error is an address that is cut off.
+/// tags as by [`classify`], and nothing else is read. An error is an address that is cut off, or behind more
+/// tags: a receiver takes off any number of them.
 #[inline(always)]
 pub fn source<B: Bytes + ?Sized>(b: &B, eth: &Ethernet) -> Result<Option<[u8; 16]>, Malformed> {
     let (mut kind, mut off) = (eth.kind, ETH_LEN);
@@ -141,6 +142,7 @@ pub fn source<B: Bytes + ?Sized>(b: &B, eth: &Ethernet) -> Result<Option<[u8; 16
         ethertype::IPV4 => (meta_flags::IPV4, 16, Malformed::Ipv4),
         ethertype::IPV6 => (meta_flags::IPV6, 36, Malformed::Ipv6),
         ethertype::ARP => (meta_flags::ARP, 4, Malformed::Arp),
+        _ if is_tag(kind) => return Err(Malformed::Vlan),
         _ => return Ok(None),
     };
     if b.be32(off + last).is_none() {

@@ -71,21 +71,28 @@ pub(crate) const fn vlan_hash(vlan: u16) -> u32 {
 
 /// The source address that an address lock is about: that of IPv4 (as `::ffff:a.b.c.d`), of IPv6, or of the
 /// sender in ARP. `None`: there is none, or every station may use it. Those are the addresses of a station
-/// that has none yet (0.0.0.0 in ARP, `::` in IPv6), and those that never leave the link (fe80::/10). An ARP
-/// sender that cannot be read counts as 255.255.255.255, which no lock allows.
+/// that has none yet (0.0.0.0 in ARP and towards 255.255.255.255, as in DHCP, and `::` in IPv6), and those
+/// that never leave the link (fe80::/10). ARP's hardware type does not matter, since receivers on Ethernet
+/// take more than one. An ARP sender that cannot be read counts as 255.255.255.255, which no lock allows.
 #[inline(always)]
 pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Option<[u8; 16]> {
     let l3 = l3_off as usize;
     let (high, low) = if flags & meta_flags::IPV4 != 0 {
-        (0, V4_MAPPED | u64::from(b.be32(l3 + 12)?))
+        let (sender, receiver) = (b.be32(l3 + 12)?, b.be32(l3 + 16)?);
+        if sender == 0 && receiver == u32::MAX {
+            return None;
+        }
+        (0, V4_MAPPED | u64::from(sender))
     } else if flags & meta_flags::IPV6 != 0 {
         let (high, low) = (b.be64(l3 + 8)?, b.be64(l3 + 16)?);
         if high >> 54 == 0xfe80 >> 6 || high | low == 0 {
             return None;
         }
         (high, low)
-    } else if flags & meta_flags::ARP != 0 && b.be32(l3)? == ARP_ETHERNET_IPV4 {
-        let sender = b.be32(l3 + 14).unwrap_or(u32::MAX);
+    } else if flags & meta_flags::ARP != 0 && b.be32(l3)? as u16 == ARP_IPV4 {
+        let lengths = b.be32(l3 + 4)? >> 16;
+        let sender = if lengths == ARP_LENGTHS { b.be32(l3 + 14) } else { None };
+        let sender = sender.unwrap_or(u32::MAX);
         if sender == 0 {
             return None;
         }
@@ -101,7 +108,9 @@ pub fn source_address<B: Bytes + ?Sized>(b: &B, flags: u16, l3_off: u16) -> Opti
 }
 
 const V4_MAPPED: u64 = 0xffff_0000_0000;
-const ARP_ETHERNET_IPV4: u32 = 0x0001_0800;
+const ARP_IPV4: u16 = 0x0800;
+/// Of an Ethernet and of an IPv4 address.
+const ARP_LENGTHS: u32 = 0x0604;
 
 /// The header that was cut off or impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -166,7 +166,7 @@ impl Watch {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             read => read?,
         };
-        self.changed.snapshot |= fresh != self.snapshot;
+        self.changed.snapshot |= !fresh.equals_but_carrier(&self.snapshot);
         self.snapshot = fresh;
         Ok(true)
     }

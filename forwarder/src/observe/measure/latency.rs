@@ -93,15 +93,23 @@ impl<S: WorkerMeasures> Measurements<S> {
         for id in ids.iter().filter(|id| ports.contains_key(id)) {
             asked.extend(self.workers.iter().map(|worker| (*id, worker.take_latency(*id))));
         }
+        let mut missing = Ok(());
         for (id, answer) in asked {
-            let new = answer.await?;
+            // A worker that answers does not hold what it answers any more, whatever another says.
+            let new = match answer.await {
+                Ok(new) => new,
+                Err(why) => {
+                    missing = missing.and(Err(why));
+                    continue;
+                }
+            };
             let Some(held) = ports.get_mut(&id).filter(|_| !new.is_empty()) else { continue };
             match &mut held.times {
                 Some(times) => times.merge(&new),
                 none => *none = Some(new),
             }
         }
-        Ok(())
+        missing
     }
 }
 

@@ -102,6 +102,29 @@ fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
     bench.assert_balanced();
 }
 
+/// Frames of other ports in a leaving port's transmit ring are over: their sources do not wait for them.
+#[test]
+fn what_a_leaving_port_has_not_sent_is_over_for_its_sources() {
+    let mut bench = Bench::new(3, None);
+    let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
+    port.set_faults(Faults { again: 1000, ..Faults::default() });
+    for tag in 0..10 {
+        bench.push(1, &frame(0, 1, tag));
+    }
+    bench.turn();
+    assert_eq!(bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.tx_waiting(), 10);
+    let (answers, mut answer) = oneshot::channel();
+    let now_ns = bench.now_ns;
+    bench.home(0).take(PortId(0), now_ns, Reason::PortGone, answers);
+    while answer.is_empty() {
+        bench.turn();
+        let now_ns = bench.now_ns;
+        bench.home(0).return_leaving_ports(now_ns);
+    }
+    let taken = answer.try_recv().unwrap().unwrap();
+    assert_eq!((taken.last.losses.get(Reason::PortGone), done(&bench, 1)), (10, 10));
+}
+
 /// Places in the ring that ports share are given back.
 #[test]
 fn places_in_the_shared_ring_are_given_back() {

@@ -104,7 +104,43 @@ fn who_has_no_address_yet_may_ask_for_one() {
     outcome(&world, &solicit, Counter::Spoofed);
     // Nothing that names an IP address.
     steered(&world, &Shot::of(&corpus("other-bare")), None);
-    steered(&world, &Shot::of(&corpus("arp-other-hardware")), None);
+    let mut other = Shot::of(&corpus("arp-request"));
+    other.linear[16..18].copy_from_slice(&[0x86, 0xdd]);
+    steered(&world, &other, None);
+    // DHCP: from 0.0.0.0 to 255.255.255.255 only.
+    let mut discover = udp();
+    discover.linear[26..30].fill(0);
+    outcome(&world, &discover, Counter::Spoofed);
+    discover.linear[30..34].fill(255);
+    steered(&world, &discover, None);
+}
+
+/// Receivers on Ethernet take more than one hardware type, and no other lengths than these.
+#[test]
+fn an_arp_sender_counts_for_every_hardware_type() {
+    for (at, byte) in [(15, 1), (15, 6), (14, 0x20), (18, 8), (19, 16)] {
+        let mut world = world();
+        world.ips.insert((IN, v4([10, 0, 0, 6])));
+        set(&mut world, IN, g::IP_LOCK);
+        let mut shot = Shot::of(&corpus("arp-request"));
+        shot.linear[at] = byte;
+        for (shot, _) in &whoever_for(&mut world, &shot) {
+            outcome(&world, shot, Counter::Spoofed);
+        }
+    }
+}
+
+/// A receiver takes off any number of priority tags, and would find an address behind them.
+#[test]
+fn an_address_behind_more_tags_than_are_read_does_not_pass_a_lock() {
+    for beside in [None, Some(Tag { proto: 0x8100, tci: 0 })] {
+        let mut world = world();
+        set(&mut world, IN, g::IP_LOCK);
+        let shot = Shot { beside, ..Shot::of(&corpus("other-three-tags")) };
+        for (shot, _) in &whoever_for(&mut world, &shot) {
+            outcome(&world, shot, Counter::Malformed);
+        }
+    }
 }
 
 #[test]

@@ -31,11 +31,6 @@ const OFFENCES: [Offence; 18] = [
         |_, shot| shot.linear[..6].copy_from_slice(&[1, 0x80, 0xc2, 0, 0, 2]),
         Counter::Reserved,
     ),
-    (
-        "a tag that the bridge takes otherwise",
-        |_, shot| shot.beside = Some(Tag { proto: Tag::DOT1Q, tci: 0 }),
-        Counter::PassedBridge,
-    ),
     ("for the host", |world, _| local(world, DST, 100), Counter::PassedHost),
     (
         "for an unknown address, beyond the limit",
@@ -44,6 +39,11 @@ const OFFENCES: [Offence; 18] = [
             world.addresses.remove(&(DST, 100));
         },
         Counter::Storm,
+    ),
+    (
+        "a tag that the bridge takes otherwise",
+        |_, shot| shot.beside = Some(Tag { proto: Tag::DOT1Q, tci: 0 }),
+        Counter::PassedBridge,
     ),
     (
         "from an unknown address",

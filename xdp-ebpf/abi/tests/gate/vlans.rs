@@ -76,6 +76,17 @@ fn tags_that_the_bridge_takes_otherwise_are_its_own() {
     outcome(&world, &tagged(0x88a8, 200), Counter::PassedBridge);
 }
 
+/// The bridge floods them within the port's own VLAN, so the port's limit holds.
+#[test]
+fn tags_that_the_bridge_takes_otherwise_do_not_evade_the_limit() {
+    let mut world = vlan_world();
+    world.storm = true;
+    for (proto, tci) in [(0x8100, 0), (0x8100, 0xe000), (0x88a8, 200)] {
+        outcome(&world, &tagged(proto, tci), Counter::PassedBridge);
+        outcome(&world, &to([2, 0xbb, 0, 0, 0, 9], tagged(proto, tci)), Counter::Storm);
+    }
+}
+
 #[test]
 fn a_bridge_that_does_not_filter_keeps_every_tag() {
     let world = world();
