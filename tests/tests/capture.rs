@@ -102,6 +102,14 @@ fn udp(from: &Guest, to: &Guest, payload: usize) -> Vec<u8> {
     raw::frame(to.mac(), from.mac(), &[], 0x0800, &body)
 }
 
+/// The first guest may send from its own MAC address only.
+fn start_with_a_lock(bed: &Bed) -> Result<Weir> {
+    let lock = format!("mac-lock = [\"{}\"]", bed.guest(0)?.mac_text());
+    let weir = Weir::start(bed, &WeirSpec::default().port("v1", &lock))?;
+    gate::acquaint(&weir, bed)?;
+    Ok(weir)
+}
+
 fn send(from: &Guest, frame: &[u8], count: usize) -> Result<()> {
     let socket = RawSocket::open(from)?;
     (0..count).try_for_each(|_| socket.send(frame))
@@ -122,12 +130,9 @@ const OUT: &str = "2";
 #[test]
 fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
     root_or_skip!();
-    let dir = folder()?;
-    let bed = BedSpec::vms(2).build()?;
+    let (dir, bed) = (folder()?, BedSpec::vms(2).build()?);
+    let weir = start_with_a_lock(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
-    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
-    gate::acquaint(&weir, &bed)?;
     let all = Capture::start(&weir, &bed, "--proto udp --port 7002", &dir.path().join("all"))?;
     send(one, &udp(one, two, 500), 30)?;
     // Dropped by the program: an address of another guest.
@@ -161,12 +166,9 @@ fn tshark_reads_each_frame_with_its_way_and_its_fate() -> Result<()> {
 #[test]
 fn a_tagged_frame_that_the_gate_drops_is_captured_whole() -> Result<()> {
     root_or_skip!();
-    let dir = folder()?;
-    let bed = BedSpec::vms(2).build()?;
+    let (dir, bed) = (folder()?, BedSpec::vms(2).build()?);
+    let weir = start_with_a_lock(&bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
-    let lock = format!("mac-lock = [\"{}\"]", one.mac_text());
-    let weir = Weir::start(&bed, &WeirSpec::default().port("v1", &lock))?;
-    gate::acquaint(&weir, &bed)?;
     let file = dir.path().join("tagged");
     let capture = Capture::start(&weir, &bed, "--lost --proto udp --vlan 7", &file)?;
     let body = raw::udp4(one, two, UDP, &[0x5a; 100]);

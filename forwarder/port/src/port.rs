@@ -94,7 +94,7 @@ impl PortStats {
         self.tx_superframes += u64::from(packet.is_superframe());
     }
 
-    /// Counts a superframe of which so many segments were made.
+    /// Counts a superframe, and the segments that were made of it.
     pub(crate) fn cut(&mut self, segments: usize) {
         self.segmented += 1;
         self.segments_made += segments as u64 - 1;

@@ -14,7 +14,7 @@ use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
 use super::state::{Leaving, Worker};
-use super::switching::settle;
+use super::switching::{recall, settle};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
@@ -278,12 +278,7 @@ impl<P: Port> Worker<P> {
                 settle(id, lane, &mut self.measure, &mut self.tap, now_ns);
                 // What the kernel did not take is over for its sources too: they would wait for it for ever.
                 let Self { measure, tap, .. } = self;
-                lane.sent.recall(usize::MAX, |times, sent| {
-                    measure.recalled(times, sent, leaving.why);
-                    if sent.mark() != 0 {
-                        tap.recalled(times, sent, now_ns, leaving.why);
-                    }
-                });
+                recall(lane, usize::MAX, measure, tap, now_ns, leaving.why);
             }
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {

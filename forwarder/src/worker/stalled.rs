@@ -10,7 +10,7 @@ use weir_port::{Packet, Port};
 use super::heartbeat::is_late;
 use super::lanes::BURST;
 use super::state::Worker;
-use super::switching::Fate;
+use super::switching::{Fate, recall};
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
 /// The number of bursts in a full receive ring; packets beyond that arrived since.
@@ -70,12 +70,7 @@ impl<P: Port> Worker<P> {
         let Self { lanes, pool, measure, tap, .. } = self;
         let Some(lane) = lanes.get_mut(id) else { return 0 };
         let recalled = lane.port.recall(pool);
-        lane.sent.recall(recalled, |times, sent| {
-            measure.recalled(times, sent, Reason::Stalled);
-            if sent.mark() != 0 {
-                tap.recalled(times, sent, now_ns, Reason::Stalled);
-            }
-        });
+        recall(lane, recalled, measure, tap, now_ns, Reason::Stalled);
         recalled
     }
 

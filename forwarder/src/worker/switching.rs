@@ -171,6 +171,25 @@ pub(super) fn settle<P: Port>(
     });
 }
 
+/// Records the loss of the last `count` packets handed to a port, or of all of them, that the kernel has not
+/// taken.
+#[cold]
+pub(super) fn recall<P: Port>(
+    lane: &mut Lane<P>,
+    count: usize,
+    measure: &mut Measure,
+    tap: &mut Tap,
+    now_ns: u64,
+    reason: Reason,
+) {
+    lane.sent.recall(count, |times, sent| {
+        measure.recalled(times, sent, reason);
+        if sent.mark() != 0 {
+            tap.recalled(times, sent, now_ns, reason);
+        }
+    });
+}
+
 /// The result of draining a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Drained {

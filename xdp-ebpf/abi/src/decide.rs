@@ -212,7 +212,7 @@ fn route<F: Frame, T: Tables>(
     tables: &T,
 ) -> Route {
     let tag = frame.tag();
-    let (mut vid, mut is_bridges) = (0, false);
+    let (mut vid, mut left_to_bridge) = (0, false);
     if port.has(gate_flags::VLAN_AWARE) {
         vid = match tag {
             None => port.pvid(),
@@ -222,7 +222,7 @@ fn route<F: Frame, T: Tables>(
         };
         if vid == 0 && port.pvid() != 0 {
             // The bridge takes the frame into the port's VLAN, and floods it there if it knows no station.
-            (vid, is_bridges) = (port.pvid(), true);
+            (vid, left_to_bridge) = (port.pvid(), true);
         } else if vid == 0 || !in_vlan(tables, slot, vid, 0) {
             return Route::Other(Counter::PassedBridge);
         }
@@ -233,10 +233,10 @@ fn route<F: Frame, T: Tables>(
     }
     let from = tables.find_source(tables.place(table::key(eth.src, vid)), slot);
     if to.is_empty() {
-        let outcome = if is_bridges { Counter::PassedBridge } else { Counter::PassedUnknown };
+        let outcome = if left_to_bridge { Counter::PassedBridge } else { Counter::PassedUnknown };
         return Route::Other(flooded(slot, port, tables, outcome));
     }
-    if is_bridges {
+    if left_to_bridge {
         return Route::Other(Counter::PassedBridge);
     }
     // The bridge gets the frame if its source is not known behind this port: it may learn the address, or

@@ -72,7 +72,7 @@ impl Door {
         Self(self.0 | Self::CLOSED)
     }
 
-    /// An open door after so many bytes have gone through it; `None`: they would be too early.
+    /// An open door after `bytes` have gone through it; `None`: they would be too early.
     #[inline(always)]
     pub const fn drawn(
         self,
@@ -85,7 +85,7 @@ impl Door {
         if due > (now_ns + ahead_ns) << Self::SUB_NS_BITS { None } else { Some(Self(due << 1)) }
     }
 
-    /// An open door after so many bytes that weir did not send.
+    /// An open door after `bytes` that weir did not send.
     #[inline(always)]
     pub const fn charged(self, now_ns: u64, bytes: u32, per_byte: u64) -> Self {
         let most = (now_ns + CHARGE_AHEAD_NS) << Self::SUB_NS_BITS;

@@ -324,7 +324,7 @@ pub trait Tables {
     fn has_worker(&self, queue: u16) -> bool;
     /// Whether the worker of that queue has said lately that it runs.
     fn is_awake(&self, queue: u16) -> bool;
-    /// Takes so many places in the queue's ring for the source; `false`: the source has its share already.
+    /// Takes `places` in the queue's ring for the source; `false`: the source has its share already.
     fn take_room(&self, slot: u16, queue: u16, places: u32) -> bool;
     /// Whether something that the source sent may still be on its way by the bridge.
     fn is_at_bridge(&self, slot: u16) -> bool;
@@ -333,7 +333,7 @@ pub trait Tables {
     fn is_settled(&self, slot: u16) -> bool;
     /// Whether a door is open: see [`Door`](crate::door::Door).
     fn is_open(&self, door: u32) -> bool;
-    /// Takes so many bytes through a door; `false`: a worker has to send them, and the door is closed now.
+    /// Takes `bytes` through a door; `false`: a worker has to send them, and the door is closed now.
     fn draw(&self, door: u32, bytes: u32, per_byte: u64, ahead_ns: u64) -> bool;
     /// Closes a door: from here on only a worker sends for the link or the source.
     fn close(&self, door: u32);

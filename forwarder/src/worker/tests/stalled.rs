@@ -80,8 +80,8 @@ fn what_waited_in_rings_and_queues_is_lost_and_what_comes_then_goes_on() {
     }
 }
 
-#[test]
-fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
+/// Port 0 has ten frames of port 1 in its transmit ring, which the kernel refuses to take.
+fn with_ten_frames_in_a_ring() -> Bench {
     let mut bench = Bench::new(3, None);
     let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
     port.set_faults(Faults { again: 1000, ..Faults::default() });
@@ -89,9 +89,15 @@ fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
         bench.push(1, &frame(0, 1, tag));
     }
     bench.turn();
+    assert_eq!(bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.tx_waiting(), 10);
+    bench
+}
+
+#[test]
+fn what_the_kernel_was_not_asked_to_take_is_taken_back() {
+    let mut bench = with_ten_frames_in_a_ring();
     assert_eq!(done(&bench, 1), 0);
     let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
-    assert_eq!(port.tx_waiting(), 10);
     port.set_faults(Faults::default());
     stand_still(&mut bench, LATE_NS);
     bench.turn();
@@ -105,14 +111,7 @@ fn what_a_port_was_given_and_nobody_asked_to_take_is_taken_back() {
 /// Frames of other ports in a leaving port's transmit ring are over: their sources do not wait for them.
 #[test]
 fn what_a_leaving_port_has_not_sent_is_over_for_its_sources() {
-    let mut bench = Bench::new(3, None);
-    let port = &mut bench.home(0).lanes.get_mut(PortId(0)).unwrap().port;
-    port.set_faults(Faults { again: 1000, ..Faults::default() });
-    for tag in 0..10 {
-        bench.push(1, &frame(0, 1, tag));
-    }
-    bench.turn();
-    assert_eq!(bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.tx_waiting(), 10);
+    let mut bench = with_ten_frames_in_a_ring();
     let (answers, mut answer) = oneshot::channel();
     let now_ns = bench.now_ns;
     bench.home(0).take(PortId(0), now_ns, Reason::PortGone, answers);
