@@ -336,7 +336,7 @@ fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
             }
             Op::Wait(ns) => now += ns,
             Op::Drain => {
-                model.out_all(engine.drain())?;
+                model.out_all(engine.drain(|_| true))?;
                 prop_assert_eq!(model.held(), (0, 0));
             }
         }

@@ -11,7 +11,7 @@ use weir_port::{Packet, Pool};
 
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
-use super::switching::lose_all;
+use super::switching::{Drained, lose_all};
 use super::tap::Tap;
 use super::transfer::Peers;
 
@@ -62,8 +62,7 @@ impl Remotes {
         lost.map(|(ingress, losses)| (ingress, *losses)).collect()
     }
 
-    /// Hands over what is queued for another worker's port, as far as there is room. Returns true if anything
-    /// was handed over.
+    /// Hands over what is queued for another worker's port, as far as there is room.
     pub(super) fn hand_over(
         &mut self,
         engine: &mut Engine<Packet>,
@@ -72,12 +71,12 @@ impl Remotes {
         (measure, tap, heart): (&mut Measure, &mut Tap, &Heartbeat),
         now_ns: u64,
         egress: PortId,
-    ) -> bool {
+    ) -> Drained {
+        let mut drained = Drained::default();
         let Some(worker) = self.worker_of(egress) else {
             broken!("something is queued for a port that no worker serves");
-            return false;
+            return drained;
         };
-        let mut given = false;
         if heart.stands_still(worker, now_ns) {
             // The gate already lets later frames go by the bridge.
             while let Next::Container(mut container) = engine.next(now_ns, egress) {
@@ -87,14 +86,18 @@ impl Remotes {
                 self.lose(ingress, reason, lost);
                 engine.taken(&handed);
                 engine.recycle(container);
-                given = true;
+                drained.taken = true;
             }
-            return given;
+            return drained;
         }
         while peers.room(worker) > 0 {
+            drained.late = heart.is_late();
+            if drained.late {
+                break;
+            }
             let Next::Container(container) = engine.next(now_ns, egress) else { break };
             match peers.hand_over(worker, container) {
-                Ok(()) => given = true,
+                Ok(()) => drained.taken = true,
                 Err(container) => {
                     broken!("a ring between workers has room and is full");
                     if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
@@ -107,7 +110,7 @@ impl Remotes {
                 }
             }
         }
-        given
+        drained
     }
 
     /// Returns an emptied container to the worker that filled it.

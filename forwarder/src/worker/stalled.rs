@@ -31,6 +31,30 @@ impl<P: Port> Worker<P> {
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);
         }
+        for other in self.peers.others() {
+            if self.heart.stands_still(other, now_ns) {
+                self.lose_what_came_from(other, now_ns);
+            }
+        }
+    }
+
+    /// Loses what another worker has handed over: its sources' later frames go by the bridge.
+    #[cold]
+    fn lose_what_came_from(&mut self, other: usize, now_ns: u64) {
+        self.lose_handed_over(other, now_ns);
+        let Self { engine, remotes, .. } = self;
+        let waited = engine.drain(|source| remotes.worker_of(source) == Some(other));
+        waited.into_iter().for_each(|packet| self.lose_stalled(now_ns, packet));
+        self.tell_program();
+    }
+
+    fn lose_handed_over(&mut self, other: usize, now_ns: u64) -> usize {
+        let mut lost = 0;
+        while let Some(container) = self.peers.take_over(other) {
+            lost += container.len();
+            self.refuse(now_ns, container, Reason::Stalled);
+        }
+        lost
     }
 
     fn lose_what_waited(&mut self, since_ns: u64, now_ns: u64) {
@@ -40,12 +64,9 @@ impl<P: Port> Worker<P> {
         }
         lost += self.lose_received(now_ns);
         for other in self.peers.others() {
-            while let Some(container) = self.peers.take_over(other) {
-                lost += container.len();
-                self.refuse(now_ns, container, Reason::Stalled);
-            }
+            lost += self.lose_handed_over(other, now_ns);
         }
-        let mut waited = self.engine.drain();
+        let mut waited = self.engine.drain(|_| true);
         if let Some(gathering) = &mut self.gathering {
             for source in self.lanes.ids() {
                 while let Some(packet) = gathering.holding.take(source) {

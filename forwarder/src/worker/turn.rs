@@ -182,7 +182,12 @@ impl<P: Port> Worker<P> {
             });
             let Some(lane) = lanes.get_mut(egress) else {
                 let with = (&mut *measure, &mut *tap, &*heart);
-                progress |= remotes.hand_over(engine, pool, peers, with, now_ns, egress);
+                let handed = remotes.hand_over(engine, pool, peers, with, now_ns, egress);
+                progress |= handed.taken;
+                late |= handed.late;
+                if late {
+                    break;
+                }
                 if engine.backlogged().contains(egress) {
                     // The ring is full, and nothing wakes the worker when it no longer is: look again soon.
                     *due_ns = Some(now_ns);

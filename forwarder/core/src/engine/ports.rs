@@ -7,7 +7,7 @@ use std::fmt;
 use super::Engine;
 use super::state::{Link, Pair, Source};
 use crate::sched::{AnyScheduler, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, PortSettings, Share, broken};
+use crate::{Container, Packet, PortId, PortSettings, Share, broken};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
@@ -149,30 +149,30 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    /// Removes and returns everything held here, but not what is on its way to another worker. The ports
-    /// stay. Cold.
+    /// Removes and returns everything held here from the sources that `is_one` names, but not what is on its
+    /// way to another worker. The ports stay. Cold.
     #[must_use]
-    pub fn drain(&mut self) -> Vec<P> {
+    pub fn drain(&mut self, is_one: impl Fn(PortId) -> bool) -> Vec<P> {
         let mut out = Vec::new();
         let mut links = std::mem::take(&mut self.links);
-        for link in links.iter_mut().flatten() {
-            while let Some(container) = link.scheduler.drain() {
-                match link.pairs.get_mut(container.ingress()) {
-                    Some(pair) => pair.count_out(&container),
-                    None => broken!("a queued container is of no pair"),
+        for (to, link) in links.iter_mut().enumerate() {
+            let Some(link) = link else { continue };
+            for (from, pair) in link.pairs.iter_mut().filter(|(from, _)| is_one(*from)) {
+                while let Some(container) = link.scheduler.take(from) {
+                    pair.count_out(&container);
+                    self.empty(container, &mut out);
                 }
-                self.empty(container, &mut out);
-            }
-            for (_, pair) in link.pairs.iter_mut() {
                 if let Some(container) = pair.open.take() {
                     pair.count_out(&container);
                     self.empty(container, &mut out);
                 }
             }
+            if link.scheduler.backlog_packets() == 0 {
+                self.backlogged.remove(PortId(to as u16));
+            }
         }
         self.links = links;
-        self.open.clear();
-        self.backlogged = PortSet::EMPTY;
+        self.open.retain(|(from, _)| !is_one(*from));
         self.relieve_all();
         out
     }

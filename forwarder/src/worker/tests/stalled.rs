@@ -182,6 +182,77 @@ fn a_worker_that_stands_still_in_the_middle_of_a_turn_sends_nothing_of_it() {
     assert!(jumped >= 3, "{jumped}");
 }
 
+/// Ports 0 and 2 belong to the first worker, 1 and 3 to the second.
+#[test]
+fn a_worker_that_stands_still_in_the_middle_of_a_turn_hands_nothing_over() {
+    let mut some_lost = 0;
+    for looks in 0..40 {
+        let mut bench = Bench::with(2, 4, None, settings_of);
+        bench.turns(3);
+        for tag in 0..30 {
+            bench.push(0, &frame(1, 9, tag));
+            bench.push(2, &frame(3, 9, tag));
+        }
+        clock::jump_after(looks, 2 * LATE_NS);
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        clock::jump_is_off();
+        // The other worker has been running.
+        clock::set(now_ns);
+        bench.workers[1].turn(now_ns);
+        bench.workers[1].settle(now_ns);
+        let sent = [1, 3].map(|slot| bench.sent(slot).len() as u64);
+        let lost = stalled(&mut bench);
+        assert_eq!(lost + sent[0] + sent[1], 60, "after {looks} looks");
+        some_lost += u64::from(lost > 0);
+        bench.assert_balanced();
+    }
+    assert!(some_lost >= 2, "{some_lost}");
+}
+
+/// The first worker holds frames for its slow link, from its own source and from the second worker's, which
+/// is stalled.
+#[test]
+fn a_worker_sends_nothing_that_came_from_another_that_stands_still() {
+    const EACH: usize = 40;
+    // A frame takes 20 ms on the link.
+    let slow = |slot| PortSettings { link_rate: Some(Rate::new(400_000)), ..settings_of(slot) };
+    let mut bench = Bench::with(2, 3, None, slow);
+    stand_still(&mut bench, EVERY_NS);
+    bench.turn();
+    for tag in 0..EACH {
+        for from in [1, 2] {
+            let mut frame = frame(0, from as u8, tag as u8);
+            frame.resize(1000, 0);
+            bench.push(from, &frame);
+        }
+    }
+    bench.turns(2);
+    let mut sent = Vec::new();
+    let since = bench.now_ns;
+    // The worker notices with its next beat.
+    while bench.now_ns <= since + LATE_NS + EVERY_NS {
+        stand_still(&mut bench, EVERY_NS);
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        bench.workers[0].settle(now_ns);
+        sent.append(&mut bench.sent(0));
+    }
+    let of = |sent: &[Vec<u8>], from: u8| sent.iter().filter(|frame| frame[11] == from).count();
+    let before = of(&sent, 1);
+    assert!(before > 0 && before < EACH / 2, "{before}");
+    assert_eq!((stalled(&mut bench), done(&bench, 1)), ((EACH - before) as u64, EACH as u64));
+    for _ in 0..2 * EACH {
+        stand_still(&mut bench, EVERY_NS);
+        let now_ns = bench.now_ns;
+        bench.workers[0].turn(now_ns);
+        bench.workers[0].settle(now_ns);
+        sent.append(&mut bench.sent(0));
+    }
+    assert_eq!((of(&sent, 1), of(&sent, 2), done(&bench, 2)), (before, EACH, EACH as u64));
+    bench.assert_balanced();
+}
+
 /// Ports 0 and 2 belong to the first worker, 1 and 3 to the second, which is stalled.
 #[test]
 fn a_worker_sends_nothing_to_another_that_stands_still() {
