@@ -1,7 +1,8 @@
 //! `cargo xtask judge`: what takes too long for every change.
 //!
-//! The property tests run with cases by chance (`properties`). The kernel's own tests of bridges run unmodified in a guest with a kernel that has all that they
-//! ask for: once on the plain bridge, once with weir on every bridge that they make.
+//! The property tests run with cases by chance (`properties`). The kernel's own tests of bridges run
+//! unmodified in a guest with a kernel that has all that they ask for: once on the plain bridge, once with
+//! weir on every bridge that they make.
 //!
 //! Invariant: the guest has no network device of the host and cannot write to its files; what it
 //! leaves behind is below one folder.

@@ -47,6 +47,27 @@ impl Findings {
         self.bridge.iter().chain(port).cloned().collect()
     }
 
+    /// Leaves all ports to the bridge for each check that failed: there may be rules.
+    pub fn leave_unknown_to_the_bridge(&mut self) {
+        for unknown in self.unknown.clone() {
+            let to_do = "mend that, or foreign-rules = \"ignore\" for a port".to_owned();
+            self.on_bridge(format!("rules of the host cannot be read: {unknown}"), to_do);
+        }
+    }
+
+    /// Adds what was found earlier.
+    pub fn and(mut self, earlier: &Self) -> Self {
+        let add = |to: &mut Vec<WhyNot>, from: &[WhyNot]| {
+            let new: Vec<WhyNot> = from.iter().filter(|rule| !to.contains(rule)).cloned().collect();
+            to.extend(new);
+        };
+        add(&mut self.bridge, &earlier.bridge);
+        for (port, rules) in &earlier.ports {
+            add(self.ports.entry(*port).or_default(), rules);
+        }
+        self
+    }
+
     /// A rule that concerns every port, and what the operator can do if it is not needed.
     fn on_bridge(&mut self, found: String, to_do: String) {
         self.bridge.push(WhyNot { found, to_do, is_foreign: true });

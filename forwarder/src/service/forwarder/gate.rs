@@ -18,6 +18,7 @@ use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfi
 
 use super::Forwarder;
 use super::clearing::{Clearing, ClearingMaps};
+use super::mirroring::MOST_FAILED_LOOKS;
 use super::report::PortNumbers;
 use crate::host::attach::GateMaps;
 use crate::host::bridge::foreign::Findings;
@@ -59,6 +60,8 @@ pub(super) struct Gate {
     pub(super) paths: HashMap<u32, ExpressPath>,
     /// Rules of the host that the gate would bypass.
     pub(super) foreign: Findings,
+    /// Looks in a row in which some of those rules could not be read.
+    pub(super) failed_looks: u32,
     /// A capture or a trace runs: no frame may use the express lane.
     pub(super) watched: bool,
     /// Notified when a port has come for which the bridge's state is needed.
@@ -84,6 +87,7 @@ impl Gate {
             views: HashMap::new(),
             paths: HashMap::new(),
             foreign: Findings::default(),
+            failed_looks: MOST_FAILED_LOOKS,
             watched: false,
             newcomers: Arc::new(Notify::new()),
         }

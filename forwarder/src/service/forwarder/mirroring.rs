@@ -25,6 +25,10 @@ use weir_api::FdbReport;
 use weir_core::{Fallback, Mode};
 use weir_schema::PortPlan;
 
+/// After so many looks in a row in which rules of the host could not be read, and at the start, there may be
+/// any rules.
+pub(super) const MOST_FAILED_LOOKS: u32 = 3;
+
 impl Forwarder {
     /// Passes on changes of the bridge.
     pub fn apply_bridge_changes(&mut self, changes: &[Change], state: &BridgeState) {
@@ -141,7 +145,7 @@ impl Forwarder {
     }
 
     /// Searches for rules of the host that the gate does not know; ports with such rules are left to
-    /// the bridge.
+    /// the bridge. If they cannot be read, what was found before holds on, for a few more looks.
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
@@ -153,8 +157,19 @@ impl Forwarder {
         let own = self.steering.gate_program_ids();
         let found =
             tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
-        let Ok(found) = found else { return };
+        let Ok(mut found) = found else { return };
         let gate = &mut self.gate;
+        if found.unknown.is_empty() {
+            gate.failed_looks = 0;
+        } else {
+            gate.failed_looks = (gate.failed_looks + 1).min(MOST_FAILED_LOOKS);
+            tracing::debug!("rules of the host cannot be read: {}", found.unknown.join("; "));
+            if gate.failed_looks < MOST_FAILED_LOOKS {
+                found = found.and(&gate.foreign);
+            } else {
+                found.leave_unknown_to_the_bridge();
+            }
+        }
         if found == gate.foreign {
             return;
         }

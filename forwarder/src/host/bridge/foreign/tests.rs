@@ -104,6 +104,23 @@ fn what_a_kernel_does_not_have_is_nothing_and_what_it_refuses_is_told() {
     assert!(findings.unknown.is_empty());
     findings.look("nftables", fail(libc::EPERM));
     assert!(findings.unknown[0].starts_with("nftables: "), "{:?}", findings.unknown);
+    assert!(findings.of_port(7).is_empty());
+    findings.leave_unknown_to_the_bridge();
+    assert_eq!(findings.of_port(7).len(), 1, "there may be rules");
+}
+
+#[test]
+fn what_was_found_earlier_is_added_once() {
+    let port = |ifindex| Device { ifindex, name: format!("v{ifindex}") };
+    let (mut earlier, mut now) = (Findings::default(), Findings::default());
+    for (findings, at) in [(&mut earlier, [1, 2]), (&mut now, [1, 3])] {
+        findings.on_bridge("a filter".to_owned(), String::new());
+        for ifindex in at {
+            findings.on_port(&port(ifindex), "a qdisc".to_owned(), String::new());
+        }
+    }
+    let both = now.and(&earlier);
+    assert_eq!([1, 2, 3, 4].map(|ifindex| both.of_port(ifindex).len()), [2, 2, 2, 1]);
 }
 
 #[test]
