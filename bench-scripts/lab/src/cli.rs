@@ -146,9 +146,8 @@ fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let chosen = choose::experiments(all, &args.ids)?;
     let chosen = choose::with_peers(choose::playable(chosen, &args.ids, &args.only), &args.only)?;
     run::fit()?;
-    let works = choose::works(chosen, files)?;
     let orders = Orders { quick: args.quick, again: args.again, seed: args.seed, only: args.only };
-    let ended = run::run(&works, &orders, results, &root(), args.json)?;
+    let ended = run::run(&chosen, &orders, results, &root(), args.json)?;
     Ok(match (ended.interrupted, ended.holds()) {
         (Some(_), _) => ExitCode::from(INTERRUPTED),
         (None, true) => ExitCode::SUCCESS,

@@ -30,6 +30,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
+use self::estimate::Overhead;
 pub use self::estimate::{expected, spoken};
 pub use self::interrupt::INTERRUPTED;
 use self::screen::Screen;
@@ -54,13 +55,6 @@ impl Orders {
     fn wants(&self, peer: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == peer)
     }
-}
-
-/// An experiment and its file's text.
-#[derive(Clone, Debug)]
-pub struct Work {
-    pub experiment: Experiment,
-    pub text: String,
 }
 
 /// The machine of the results.
@@ -137,19 +131,19 @@ pub struct Failure {
 /// Runs experiments one after the other on this machine, and prints the results to stdout, as JSON if
 /// requested. `folder`: where results are stored; `root`: the repository.
 pub fn run(
-    works: &[Work],
+    experiments: &[Experiment],
     orders: &Orders,
     folder: &Path,
     root: &Path,
     json: bool,
 ) -> Result<Ended> {
-    let planned = plan(works, orders)?;
+    let planned = plan(experiments, orders)?;
     let cells = || planned.iter().flat_map(|planned| &planned.cells);
     let wanted = || cells().filter(|cell| orders.wants(&cell.place.peer));
-    let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
+    let scales = planned.iter().filter_map(|planned| planned.experiment.scale.as_ref());
     let measuring = capacity::cells(scales)?;
     needs::ensure(&needs::of(wanted().chain(&measuring)))?;
-    let lacking = |planned: &Planned<'_>| missing(&planned.work.experiment, &orders.only);
+    let lacking = |planned: &Planned<'_>| missing(planned.experiment, &orders.only);
     if let Some(lacking) = planned.iter().find_map(lacking) {
         bail!(lacking);
     }
@@ -169,6 +163,7 @@ pub fn run(
         weir: store::fingerprint(&weir)?,
         interrupted: &|| interrupted.load(Ordering::SeqCst),
         screen: Screen::new(std::io::stderr().is_terminal(), all, &mut err, findings),
+        overhead: Overhead::default(),
     };
     let ended = campaign.run(&planned, &mut scene::play)?;
     let text = if json { ended.json()? } else { ended.summary() };
@@ -177,12 +172,12 @@ pub fn run(
 }
 
 /// The experiments with something to measure: an effort may leave out the wanted peers.
-fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
+fn plan<'a>(experiments: &'a [Experiment], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     let mut planned = Vec::new();
-    for work in works {
-        let cells = work.experiment.cells(orders.quick)?;
+    for experiment in experiments {
+        let cells = experiment.cells(orders.quick)?;
         if cells.iter().any(|cell| orders.wants(&cell.place.peer)) {
-            planned.push(Planned { work, cells });
+            planned.push(Planned { experiment, cells });
         }
     }
     let effort = if orders.quick { " with --quick" } else { "" };

@@ -10,8 +10,6 @@ use serde::Serialize;
 use weir_lab::run::{Results, expected, kept, spoken};
 use weir_lab::spec::{self, Experiment};
 
-use super::choose;
-
 #[derive(Debug, Serialize)]
 struct Row {
     id: String,
@@ -52,14 +50,13 @@ struct Kept {
 pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for experiment in spec::load_all(files)? {
-        let text = choose::text(&experiment, files)?;
-        rows.push(row(&experiment, &text, kept(results, &experiment.id)?)?);
+        rows.push(row(&experiment, kept(results, &experiment.id)?)?);
     }
     let text = if json { serde_json::to_string_pretty(&rows)? + "\n" } else { table(&rows) };
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
 }
 
-fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row> {
+fn row(experiment: &Experiment, kept: Option<Results>) -> Result<Row> {
     let amount = |quick| -> Result<Amount> {
         let cells = experiment.cells(quick)?;
         Ok(Amount { cells: cells.len(), seconds: expected(&cells).as_secs_f64() })
@@ -72,7 +69,7 @@ fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row
         peers: experiment.peer.iter().map(|peer| peer.name.clone()).collect(),
         whole: amount(false)?,
         quick: amount(true)?,
-        kept: kept.map(|results| Kept::of(results, text)),
+        kept: kept.map(|results| Kept::of(results, &experiment.text)),
     })
 }
 

@@ -41,6 +41,9 @@ pub struct Experiment {
     pub figure: Vec<Figure>,
     #[serde(default)]
     pub published: Vec<Published>,
+    /// The whole file.
+    #[serde(skip)]
+    pub text: String,
     /// The factor of all rates: [`Experiment::at_scale`].
     #[serde(skip, default = "whole")]
     pub(super) factor: f64,

@@ -37,7 +37,7 @@ pub fn load_all(folder: &Path) -> Result<Vec<Experiment>, SpecError> {
 pub(super) fn read(text: &str, stem: &str) -> Result<Experiment, String> {
     let experiment: Experiment = toml::from_str(text).map_err(|error| of_text(text, &error))?;
     check::whole(&experiment, stem).map_err(|problem: Problem| problem.shown(text))?;
-    Ok(experiment)
+    Ok(Experiment { text: text.to_owned(), ..experiment })
 }
 
 fn of_text(text: &str, error: &toml::de::Error) -> String {
