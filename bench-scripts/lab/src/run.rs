@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
 use self::estimate::Overhead;
-pub use self::estimate::{expected, spoken};
+pub use self::estimate::{expected_s, spoken};
 pub use self::interrupt::INTERRUPTED;
 use self::screen::Screen;
 pub use self::store::kept;

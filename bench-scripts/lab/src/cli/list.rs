@@ -3,11 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use weir_lab::run::{Results, expected, kept, spoken};
+use weir_lab::run::{Results, expected_s, kept, spoken};
 use weir_lab::spec::{self, Experiment};
 
 #[derive(Debug, Serialize)]
@@ -59,7 +58,7 @@ pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
 fn row(experiment: &Experiment, kept: Option<Results>) -> Result<Row> {
     let amount = |quick| -> Result<Amount> {
         let cells = experiment.cells(quick)?;
-        Ok(Amount { cells: cells.len(), seconds: expected(&cells).as_secs_f64() })
+        Ok(Amount { cells: cells.len(), seconds: expected_s(&cells) })
     };
     Ok(Row {
         id: experiment.id.clone(),
@@ -118,7 +117,7 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         let Row { id, title, whole, quick, .. } = row;
         let _ = writeln!(text, "{id:width$}{title}");
-        let (all, short) = (time(whole.seconds), time(quick.seconds));
+        let (all, short) = (spoken(whole.seconds), spoken(quick.seconds));
         let _ = writeln!(
             text,
             "{:width$}{} cells, {all}; quick {}, {short}; {}",
@@ -133,7 +132,7 @@ fn table(rows: &[Row]) -> String {
     let sum = |amount: fn(&Row) -> &Amount| {
         let cells: usize = rows.iter().map(|row| amount(row).cells).sum();
         let seconds: f64 = rows.iter().map(|row| amount(row).seconds).sum();
-        format!("{cells} cells, {}", time(seconds))
+        format!("{cells} cells, {}", spoken(seconds))
     };
     let _ = writeln!(
         text,
@@ -144,10 +143,6 @@ fn table(rows: &[Row]) -> String {
         sum(|row| &row.quick)
     );
     text
-}
-
-fn time(seconds: f64) -> String {
-    spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn head(all: &All) -> String {
         }
         out += "</ul>\n";
     }
-    if machine::efforts(all).contains(&true) {
+    if origins.iter().any(|origin| origin.quick) {
         out += "<p>Quick runs only show that everything works and points the right way: their intervals are wide or missing.</p>\n";
     }
     let _ = writeln!(out, "<p>To make it again: <code>{AGAIN}</code></p>\n</header>");

@@ -29,8 +29,16 @@ pub(super) struct Curve {
     pub(super) points: Vec<Point>,
 }
 
+impl Curve {
+    pub(super) fn ours(name: String, look: Look, points: Vec<Point>) -> Self {
+        Self { name, look, published: false, points }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plot {
+    /// Over the plot, if a figure has several.
+    pub(super) title: String,
     pub(super) draw: Draw,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -44,7 +52,8 @@ pub(super) struct Plot {
 
 impl Plot {
     pub(super) fn new(draw: Draw, x: Axis, y: Axis, curves: Vec<Curve>) -> Self {
-        Self { draw, x, y, labels: None, curves, beside_x: Vec::new(), beside_y: Vec::new() }
+        let (title, beside_x, beside_y) = (String::new(), Vec::new(), Vec::new());
+        Self { title, draw, x, y, labels: None, curves, beside_x, beside_y }
     }
 
     /// The range of the vertical axis: all points, and their intervals as far as these do not shrink

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::capacity;
-use super::estimate::{Overhead, spoken_s};
+use super::estimate::{Overhead, spoken};
 use super::machine::unix_now;
 use super::screen::{Screen, named, shortened};
 use super::store::{self, Store};
@@ -181,7 +181,7 @@ impl Campaign<'_> {
         for (number, cell) in todo.order.iter().enumerate() {
             let rest = || todo.order.iter().skip(number + 1).chain(later.iter().copied());
             let name = named(&cell.place, experiment, self.orders.quick);
-            let left = self.overhead.expected(rest().chain([cell]));
+            let left = self.overhead.expected_s(rest().chain([cell]));
             self.screen.begin(&name, left);
             let peer = peer_of(experiment, cell)?;
             let (measured, kept, how) = match self.cell(cell, peer, &name, play) {
@@ -203,7 +203,7 @@ impl Campaign<'_> {
             if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.cell.place == cell.place) {
                 (slot.measured, slot.kept) = (Some(measured), kept);
             }
-            self.screen.over(&name, &how, self.overhead.expected(rest()));
+            self.screen.over(&name, &how, self.overhead.expected_s(rest()));
         }
         Ok(true)
     }
@@ -284,7 +284,7 @@ impl Campaign<'_> {
     }
 
     fn tell(&mut self, experiment: &Experiment, finished: &Finished) {
-        let time = spoken_s(finished.seconds);
+        let time = spoken(finished.seconds);
         let how = match finished.cells {
             0 => "everything is kept".to_owned(),
             1 => format!("1 cell in {time}"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::cell::Cell;
-use crate::spec::{Experiment, Kind, What};
+use crate::spec::{Experiment, Kind};
 
 /// The programs of every bed.
 const ALWAYS: [&str; 3] = ["ip", "tc", "ethtool"];
@@ -17,10 +17,7 @@ pub(super) fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<&'st
         if scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
             needs.insert("iperf3");
         }
-        needs.extend(scene.load.iter().map(|load| match load.what {
-            What::Burn => "stress-ng",
-            What::Disk => "fio",
-        }));
+        needs.extend(scene.load.iter().map(|load| load.what.program()));
     }
     needs
 }

@@ -114,6 +114,14 @@ pub enum PeerKind {
     Sender,
 }
 
+impl Peer {
+    /// The name on the page.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+}
+
 impl PeerKind {
     /// The program that it needs and that weir's set-up does not install, and the Debian packages with
     /// it.
@@ -148,6 +156,14 @@ pub struct Variant {
     pub set: BTreeMap<String, toml::Value>,
     /// Only for these peers; all by default.
     pub peers: Option<Vec<String>>,
+}
+
+impl Variant {
+    /// The name on the page.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Why a file cannot be used: the place, and what to do.
