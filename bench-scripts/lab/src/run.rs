@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
@@ -40,15 +41,22 @@ use crate::scene;
 use crate::spec::{Experiment, Scaled};
 use crate::verdict::Verdict;
 
-/// What to run and how.
-#[derive(Clone, Debug)]
+// How to run; the fields' comments are the command line's help. One of the struct itself would take the
+// place of the command's.
+#[derive(Args, Clone, Debug)]
 pub struct Orders {
+    /// Fewer repetitions and shorter ones; kept apart from whole runs
+    #[arg(long)]
     pub quick: bool,
-    /// Measure stored cells again.
+    /// Measure again what is kept already
+    #[arg(long)]
     pub again: bool,
-    pub seed: u64,
-    /// Only these peers; all if empty.
+    /// Only these peers. Results are written once the others' cells are there, too
+    #[arg(long, value_delimiter = ',', value_name = "PEER")]
     pub only: Vec<String>,
+    /// Shuffles the order of peers
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }
 
 impl Orders {

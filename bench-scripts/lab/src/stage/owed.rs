@@ -31,23 +31,26 @@ impl Scene {
     pub(super) fn senders(&self, weights: &[u32]) -> Vec<Sender> {
         (1..=self.vms).zip(weights).map(|(number, weight)| self.sender(number, *weight)).collect()
     }
-}
 
-pub(super) fn owed(scene: &Scene, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
-    let weights = scene.all_weights(weights).ok()?;
-    let demands = demand.iter().copied().chain(std::iter::repeat(None));
-    let senders: Vec<Sender> = scene
-        .senders(&weights)
-        .into_iter()
-        .zip(demands)
-        .map(|(sender, demand)| sender.demand(demand.unwrap_or(f64::INFINITY)))
-        .collect();
-    match scene.link {
-        Some(link) => Some(fair::rates(link, &senders)),
-        None if senders.iter().all(|sender| sender.max.is_finite()) => {
-            Some(senders.iter().map(|sender| sender.max.min(sender.demand)).collect())
+    /// The rate in Mb/s of frames that each VM may expect when it sends all it can or, if given, its
+    /// demand in Mb/s, with these weights (followed by those of the scene): by promises and the link's
+    /// rate. `None` if the link has no rate, unless every VM has a maximum.
+    pub(crate) fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
+        let weights = self.all_weights(weights).ok()?;
+        let demands = demand.iter().copied().chain(std::iter::repeat(None));
+        let senders: Vec<Sender> = self
+            .senders(&weights)
+            .into_iter()
+            .zip(demands)
+            .map(|(sender, demand)| sender.demand(demand.unwrap_or(f64::INFINITY)))
+            .collect();
+        match self.link {
+            Some(link) => Some(fair::rates(link, &senders)),
+            None if senders.iter().all(|sender| sender.max.is_finite()) => {
+                Some(senders.iter().map(|sender| sender.max.min(sender.demand)).collect())
+            }
+            None => None,
         }
-        None => None,
     }
 }
 

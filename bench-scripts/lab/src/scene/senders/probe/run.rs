@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use system_tests::Ns;
-use system_tests::cpu;
 use system_tests::traffic::Sink;
 use system_tests::wait::{Halt, wait_for};
 use weir_probe::report::{SendReport, SinkReport};
@@ -19,7 +18,7 @@ use weir_probe::wire::FULL_LEN;
 
 use crate::scene::cast::Pair;
 use crate::scene::senders::flows::payload;
-use crate::scene::senders::packets;
+use crate::scene::senders::{become_sender, packets};
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
@@ -27,8 +26,6 @@ use crate::stage::SENDERS;
 const LEAD: Duration = Duration::from_millis(100);
 /// A listener ends by itself when all its senders have ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// The priority of traffic that does not wait for its neighbours' programs.
-const PRIORITY: u8 = 10;
 
 /// Both ends of a run, and its beginning and end.
 #[derive(Clone, Debug)]
@@ -92,12 +89,12 @@ impl Run {
         }
         let as_sender = self.urgent && self.probing == Probing::RoundTrip;
         if as_sender {
-            self.become_sender()?;
+            become_sender(self.urgent)?;
         }
         Ns::enter(&self.to)?;
         let mut listener = listener(self.addr, self.probing)?;
         if !as_sender {
-            self.become_sender()?;
+            become_sender(self.urgent)?;
         }
         Ns::enter(&self.from)?;
         if !halt.wait_until(self.begin) {
@@ -119,15 +116,6 @@ impl Run {
             Probing::RoundTrip => round_trip(&sent),
         };
         Ok(Some(Ran { cpu: took + heard, ..found }))
-    }
-
-    fn become_sender(&self) -> Result<()> {
-        cpu::pin(SENDERS);
-        if self.urgent {
-            cpu::urgent(cpu::this_thread(), PRIORITY)
-                .context("no right to a real-time priority")?;
-        }
-        Ok(())
     }
 }
 
