@@ -34,6 +34,7 @@ use self::campaign::{Campaign, Planned};
 use self::estimate::Overhead;
 pub use self::estimate::{expected_s, spoken};
 pub use self::interrupt::INTERRUPTED;
+pub use self::needs::missing;
 use self::screen::Screen;
 pub use self::store::kept;
 use crate::cell::Measured;
@@ -191,16 +192,6 @@ fn plan<'a>(experiments: &'a [Experiment], orders: &Orders) -> Result<Vec<Planne
     let effort = if orders.quick { " with --quick" } else { "" };
     ensure!(!planned.is_empty(), "nothing is measured of {}{effort}", orders.only.join(" and "));
     Ok(planned)
-}
-
-/// What an experiment lacks on this machine for peers that weir's set-up does not install; `only`: the peers
-/// that are measured, all if there is none.
-#[must_use]
-pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
-    let missing = needs::of_peers(experiment, only);
-    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
-    let named = || format!("{} needs {}", experiment.id, programs.join(" and "));
-    (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))
 }
 
 /// Whether measurements with this build on this machine are meaningful at all.

@@ -10,7 +10,7 @@ use super::plot::{Curve, Plot, Point, same};
 use super::{digits, html};
 use crate::cell::{Measured, Place};
 use crate::run::Results;
-use crate::spec::{Axis, Draw, Experiment, Figure, Line, alike};
+use crate::spec::{Axis, Draw, Experiment, Figure, Line};
 use crate::stats;
 
 /// With more curves over time than this, each variant has a plot of its own.
@@ -179,10 +179,8 @@ fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<
         x: over.x.or(cell.place.x),
         ..cell.place.clone()
     };
-    let beside = measured
-        .iter()
-        .find(|other| other.place.repetition == wanted.repetition && alike(&other.place, &wanted));
-    let divisor = *beside?.outcome.values.get(quantity)?;
+    let beside = Measured::of(measured, &wanted, wanted.repetition)?;
+    let divisor = *beside.outcome.values.get(quantity)?;
     (divisor != 0.0).then(|| value / divisor)
 }
 

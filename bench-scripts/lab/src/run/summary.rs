@@ -89,6 +89,6 @@ impl Finished {
     }
 
     fn wrong(&self) -> impl Iterator<Item = &Verdict> {
-        self.judged().filter(|verdict| !verdict.holds)
+        self.verdicts.iter().filter(|verdict| verdict.fails())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::cell::{Measured, Outcome, Place};
 use crate::spec::quantity::{bind, matches, open_parts};
-use crate::spec::{Check, Experiment, Pair, alike};
+use crate::spec::{Check, Experiment, Pair};
 use crate::stats::median;
 
 /// A number, and the words that describe its cell.
@@ -134,11 +134,10 @@ impl Case<'_> {
     }
 
     fn outcome(&self, place: &Place, repetition: u32) -> Result<&Outcome, String> {
-        let of_place = |measured: &&Measured| {
-            measured.place.repetition == repetition && alike(&measured.place, place)
-        };
-        let found = self.measured.iter().find(of_place).map(|measured| &measured.outcome);
-        found.ok_or_else(|| self.lacks(place, repetition, "not measured"))
+        let found = Measured::of(self.measured, place, repetition);
+        found
+            .map(|measured| &measured.outcome)
+            .ok_or_else(|| self.lacks(place, repetition, "not measured"))
     }
 
     /// The peer, the variant and x with its unit.

@@ -33,17 +33,6 @@ use crate::stage::{SENDERS, Spot, Stage};
 /// How often the signal to a thread is repeated.
 const AGAIN: Duration = Duration::from_millis(5);
 
-/// The frames of a thread, and their times.
-struct Order {
-    begin: Instant,
-    end: Instant,
-    frame: Vec<u8>,
-    ifindex: u32,
-    /// Frames a second; `None`: line rate.
-    pps: Option<f64>,
-    program: Program,
-}
-
 #[derive(Debug, Default)]
 struct State {
     halt: Halt,
@@ -140,18 +129,17 @@ impl Beam {
         };
         let mut program = program.context("the program that sends")?;
         let counter = program.counter()?;
-        let order = Order {
-            begin,
-            end,
-            frame: frames.into_iter().next().context("no receiver")?,
-            ifindex: from.ns.ifindex(&from.interface)?,
-            pps: traffic.pps,
-            program,
-        };
+        let frame = frames.into_iter().next().context("no receiver")?;
+        let (ifindex, pps) = (from.ns.ifindex(&from.interface)?, traffic.pps);
         let state = Arc::new(State::default());
         let (shared, netns) = (Arc::clone(&state), from.ns.path());
         let thread = std::thread::spawn(move || {
-            let result = Ns::enter(&netns).and_then(|()| send(&order, &shared));
+            let result = Ns::enter(&netns).and_then(|()| {
+                cpu::pin(SENDERS);
+                shared.time.begin();
+                let _ = shared.halt.wait_until(begin);
+                beam(&program, &frame, ifindex, pps, end, shared.halt.flag()).context("live frames")
+            });
             shared.time.end();
             shared.ended.store(true, Ordering::Relaxed);
             result
@@ -199,14 +187,6 @@ fn hear_signals() -> Result<()> {
         heard.map(drop).map_err(|error| error.to_string())
     });
     heard.clone().map_err(|error| anyhow!(error)).context("a signal's handler")
-}
-
-fn send(order: &Order, state: &State) -> Result<()> {
-    cpu::pin(SENDERS);
-    state.time.begin();
-    let _ = state.halt.wait_until(order.begin);
-    let Order { program, frame, ifindex, pps, end, .. } = order;
-    beam(program, frame, *ifindex, *pps, *end, state.halt.flag()).context("live frames")
 }
 
 impl Running for Live {

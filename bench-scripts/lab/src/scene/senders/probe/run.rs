@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use system_tests::Ns;
 use system_tests::traffic::Sink;
 use system_tests::wait::{Halt, wait_for};
-use weir_probe::report::{SendReport, SinkReport};
+use weir_probe::report::SendReport;
 use weir_probe::send::{Order, send_measured};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
@@ -111,9 +111,14 @@ impl Run {
         // A listener that missed its sender's end does not end by itself.
         let _ = wait_for(LINGER, "the listener", || listener.is_over());
         let came = listener.end().context("the receiver")?;
+        // By the sink's report of this sender's session, or by the replies to the sender.
+        let session = came.sessions.iter().find(|one| one.session == sent.session);
+        let one_way = session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns));
+        let trips = sent.round_trips.as_ref();
+        let round_trip = trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns));
         let found = match self.probing {
-            Probing::OneWay => one_way(&sent, &came),
-            Probing::RoundTrip => round_trip(&sent),
+            Probing::OneWay => found(&sent, one_way),
+            Probing::RoundTrip => found(&sent, round_trip),
         };
         Ok(Some(Ran { cpu: took + heard, ..found }))
     }
@@ -131,18 +136,6 @@ fn listener(addr: IpAddr, probing: Probing) -> Result<Sink> {
     let options =
         Options { bind: Some(addr), reflect, kernel_stamps: !reflect, ..Options::default() };
     Ok(Sink::of(sink::Sink::open(options)?))
-}
-
-/// By the sink's report of this sender's session.
-fn one_way(sent: &SendReport, heard: &SinkReport) -> Ran {
-    let session = heard.sessions.iter().find(|one| one.session == sent.session);
-    found(sent, session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns)))
-}
-
-/// By the replies to the sender.
-fn round_trip(sent: &SendReport) -> Ran {
-    let trips = sent.round_trips.as_ref();
-    found(sent, trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns)))
 }
 
 /// `came`: the number of distinct arrivals, their delays, and their jitter.
