@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::html::{count, escape, marked, sentence};
-use super::judged::{self, Standing};
+use super::judged::{self, Shown, Standing};
 use super::look::Looks;
 use super::{digits, figure, papers};
 use crate::run::Results;
@@ -47,11 +47,9 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
 
 /// "✓ holds".
 pub(super) fn badge(standing: Standing) -> String {
+    let Shown { words, sign, class } = standing.shown();
     format!(
-        "<strong class=\"badge {}\"><span aria-hidden=\"true\">{}</span> {}</strong>",
-        standing.class(),
-        standing.sign(),
-        standing.words()
+        "<strong class=\"badge {class}\"><span aria-hidden=\"true\">{sign}</span> {words}</strong>"
     )
 }
 

@@ -5,7 +5,6 @@ mod exchange;
 mod flood;
 mod flows;
 mod live;
-mod packets;
 mod places;
 mod probe;
 mod tcp;
@@ -25,7 +24,7 @@ use super::timeline::{Edge, Timeline};
 use crate::spec::{Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
 
-pub(crate) use self::packets::rate_mbit;
+pub(crate) use self::flows::rate_mbit;
 
 /// The priority of traffic that does not wait for its neighbours' programs.
 const PRIORITY: u8 = 10;

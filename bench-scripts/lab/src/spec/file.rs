@@ -45,12 +45,8 @@ pub struct Experiment {
     #[serde(skip)]
     pub text: String,
     /// The factor of all rates: [`Experiment::at_scale`].
-    #[serde(skip, default = "whole")]
+    #[serde(skip, default = "super::scene::one")]
     pub(super) factor: f64,
-}
-
-fn whole() -> f64 {
-    1.0
 }
 
 /// The amount of work of a run.

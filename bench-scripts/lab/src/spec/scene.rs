@@ -222,6 +222,6 @@ fn weight() -> u32 {
     1
 }
 
-fn one() -> f64 {
+pub(super) fn one() -> f64 {
     1.0
 }

@@ -17,19 +17,18 @@ impl Scene {
         Ok(first.iter().copied().chain(others).collect())
     }
 
-    /// VM `number`'s promise in Mb/s, with this weight.
-    pub(super) fn sender(&self, number: u8, weight: u32) -> Sender {
-        let (min, max) = self.promise(number).map_or((None, None), |vm| (vm.min, vm.max));
-        Sender::greedy(f64::from(weight)).min(min.unwrap_or(0.0)).max(max.unwrap_or(f64::INFINITY))
-    }
-
     fn promise(&self, number: u8) -> Option<&crate::spec::Vm> {
         self.vm.iter().find(|vm| vm.number == number)
     }
 
     /// All promises in Mb/s, of VMs with these weights.
     pub(super) fn senders(&self, weights: &[u32]) -> Vec<Sender> {
-        (1..=self.vms).zip(weights).map(|(number, weight)| self.sender(number, *weight)).collect()
+        let sender = |(number, weight): (u8, &u32)| {
+            let (min, max) = self.promise(number).map_or((None, None), |vm| (vm.min, vm.max));
+            let (min, max) = (min.unwrap_or(0.0), max.unwrap_or(f64::INFINITY));
+            Sender::greedy(f64::from(*weight)).min(min).max(max)
+        };
+        (1..=self.vms).zip(weights).map(sender).collect()
     }
 
     /// The rate in Mb/s of frames that each VM may expect when it sends all it can or, if given, its
@@ -37,13 +36,10 @@ impl Scene {
     /// rate. `None` if the link has no rate, unless every VM has a maximum.
     pub(crate) fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
         let weights = self.all_weights(weights).ok()?;
-        let demands = demand.iter().copied().chain(std::iter::repeat(None));
-        let senders: Vec<Sender> = self
-            .senders(&weights)
-            .into_iter()
-            .zip(demands)
-            .map(|(sender, demand)| sender.demand(demand.unwrap_or(f64::INFINITY)))
-            .collect();
+        let mut senders = self.senders(&weights);
+        for (sender, demand) in senders.iter_mut().zip(demand) {
+            sender.demand = demand.unwrap_or(f64::INFINITY);
+        }
         match self.link {
             Some(link) => Some(fair::rates(link, &senders)),
             None if senders.iter().all(|sender| sender.max.is_finite()) => {

@@ -13,7 +13,6 @@ mod line;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -220,10 +219,7 @@ impl Running for Exchange {
                     (span.name.clone(), who.clone(), goodput_mbit(span, *received))
                 }));
             }
-            match named.entry(&talk.name) {
-                Entry::Occupied(mut same) => same.get_mut().add(&sum)?,
-                Entry::Vacant(new) => drop(new.insert(sum)),
-            }
+            named.entry(&talk.name).or_insert(Tally::new(windows)?).add(&sum)?;
         }
         for (name, sum) in &named {
             self.tell(name, sum, &mut told);

@@ -14,7 +14,7 @@ use weir_probe::send::{Front, Order};
 use weir_probe::sizes::Sizes;
 
 use super::places::{Sinks, senders};
-use super::{Running, Sent, Told, packets};
+use super::{Running, Sent, Told, flows};
 use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
@@ -39,7 +39,7 @@ pub(super) struct Flood {
 
 pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Flood> {
     let scene = stage.scene();
-    let frame = packets::frame(traffic, scene)?;
+    let frame = flows::frame(traffic, scene)?;
     let (begin, end) = timeline.of(traffic);
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
@@ -49,8 +49,8 @@ pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Re
         let to = to.collect::<Result<Vec<_>>>()?;
         let order = Order {
             // Each place is offered the rate.
-            rate: packets::rate(traffic, to.len() as f64),
-            sizes: Sizes::one(frame - packets::headers(traffic.family)),
+            rate: flows::rate(traffic, to.len() as f64),
+            sizes: Sizes::one(frame - flows::headers(traffic.family)),
             duration: Some(end.saturating_duration_since(begin.max(Instant::now()))),
             grace: Duration::ZERO,
             core: Some(SENDERS),

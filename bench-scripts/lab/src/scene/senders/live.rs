@@ -24,7 +24,7 @@ use weir_probe::raw::source::beam;
 use weir_rig::{Action, Counter, FRONT, Program, programs};
 
 use super::places::{Sender, Sinks, senders};
-use super::{Running, Sent, Told, packets};
+use super::{Running, Sent, Told, flows};
 use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
@@ -62,7 +62,7 @@ pub(super) struct Live {
 
 pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Live> {
     let scene = stage.scene();
-    let frame = packets::frame(traffic, scene)?;
+    let frame = flows::frame(traffic, scene)?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, PORT)?;
     let mut beams = Vec::new();

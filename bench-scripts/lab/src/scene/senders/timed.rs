@@ -14,7 +14,7 @@ use system_tests::traffic::{Pace, Sending, Source};
 
 use super::exchange::{delays, histogram, quantities};
 use super::places::{Sinks, senders};
-use super::{Offered, Running, Told, packets};
+use super::{Offered, Running, Told, flows};
 use crate::scene::marks::Marks;
 use crate::scene::meters::rates::Rates;
 use crate::scene::timeline::{Edge, Timeline};
@@ -46,14 +46,14 @@ pub(super) fn start<'a>(
     timeline: &Timeline,
     rates: &'a Rates,
 ) -> Result<Timed<'a>> {
-    let frame = packets::frame(traffic, stage.scene())?;
+    let frame = flows::frame(traffic, stage.scene())?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
     let sender = senders.first().context("no sender")?;
     let to = sender.to.first().and_then(|to| sinks.at(to)).context("no socket at the receiver")?;
     let rate = traffic.pps.context("no rate")?.round() as u64;
     let source = Source {
-        size: (frame - packets::headers(traffic.family)) as usize,
+        size: (frame - flows::headers(traffic.family)) as usize,
         pace: if traffic.urgent { Pace::Rate(rate) } else { Pace::Spin(rate) },
         time: timeline.of(traffic).1.saturating_duration_since(Instant::now()) + SPARE,
         core: Some(SENDERS),

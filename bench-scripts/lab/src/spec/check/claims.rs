@@ -90,22 +90,15 @@ fn judged(
     }
     for pair in &pairs {
         for ((key, pick), (_, place)) in check.picks().zip(pair.places()) {
-            measured(experiment, place, &pick.quantity, cells)
-                .map_err(|what| Problem::new(format!("{at}.{key}.quantity"), what))?;
+            let cell = cells.iter().find(|cell| alike(&cell.place, place));
+            let Some(Cell { scene, .. }) = cell else { continue };
+            check_value(&pick.quantity, scene, kind(experiment, place)).map_err(|what| {
+                let what = format!("{what} ({})", place.words("$x = ", "").join(", "));
+                Problem::new(format!("{at}.{key}.quantity"), what)
+            })?;
         }
     }
     Ok(())
-}
-
-fn measured(
-    experiment: &Experiment,
-    place: &Place,
-    quantity: &str,
-    cells: &[Cell],
-) -> Result<(), String> {
-    let Some(cell) = cells.iter().find(|cell| alike(&cell.place, place)) else { return Ok(()) };
-    check_value(quantity, &cell.scene, kind(experiment, place))
-        .map_err(|what| format!("{what} ({})", place.words("$x = ", "").join(", ")))
 }
 
 fn kind(experiment: &Experiment, place: &Place) -> PeerKind {

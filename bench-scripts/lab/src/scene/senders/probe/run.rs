@@ -17,8 +17,7 @@ use weir_probe::timing::Spread;
 use weir_probe::wire::FULL_LEN;
 
 use crate::scene::cast::Pair;
-use crate::scene::senders::flows::payload;
-use crate::scene::senders::{become_sender, packets};
+use crate::scene::senders::{become_sender, flows};
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
@@ -60,9 +59,9 @@ impl Run {
         (begin, end): (Instant, Instant),
     ) -> Self {
         let order = Order {
-            rate: packets::rate(traffic, f64::from(traffic.connections)),
+            rate: flows::rate(traffic, f64::from(traffic.connections)),
             burst: burst(traffic),
-            sizes: Sizes::one(payload(traffic, FULL_LEN as u32)),
+            sizes: Sizes::one(flows::payload(traffic, FULL_LEN as u32)),
             flows: traffic.connections as u16,
             duration: Some(end - begin),
             grace: Duration::ZERO,
