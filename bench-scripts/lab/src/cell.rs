@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::Scene;
+use crate::spec::{Scene, alike};
 
 /// One measurement.
 #[derive(Clone, Debug)]
@@ -69,4 +69,11 @@ pub struct Measured {
     /// When it began, and how long it took including set-up and teardown.
     pub began_unix_s: u64,
     pub took_s: f64,
+}
+
+impl Measured {
+    /// The measurement of a place in a repetition.
+    pub(crate) fn of<'m>(all: &'m [Self], place: &Place, repetition: u32) -> Option<&'m Self> {
+        all.iter().find(|one| one.place.repetition == repetition && alike(&one.place, place))
+    }
 }

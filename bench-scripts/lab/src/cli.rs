@@ -90,18 +90,8 @@ struct RunArgs {
     /// `A-E1` and the like (see `list`), a paper's letter for all of its experiments, or `all`
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Fewer repetitions and shorter ones; kept apart from whole runs
-    #[arg(long)]
-    quick: bool,
-    /// Measure again what is kept already
-    #[arg(long)]
-    again: bool,
-    /// Only these peers. Results are written once the others' cells are there, too
-    #[arg(long, value_delimiter = ',', value_name = "PEER")]
-    only: Vec<String>,
-    /// Shuffles the order of peers
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    seed: u64,
+    #[command(flatten)]
+    orders: Orders,
     /// Say at the end what came out as JSON on stdout, and everything else on stderr
     #[arg(long)]
     json: bool,
@@ -144,11 +134,10 @@ impl Cli {
 fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let all = spec::load_all(files)?;
     let chosen = choose::experiments(all, &args.ids)?;
-    let chosen = choose::with_peers(choose::playable(chosen, &args.ids, &args.only), &args.only)?;
+    let only = &args.orders.only;
+    let chosen = choose::with_peers(choose::playable(chosen, &args.ids, only), only)?;
     run::fit()?;
-    let works = choose::works(chosen, files)?;
-    let orders = Orders { quick: args.quick, again: args.again, seed: args.seed, only: args.only };
-    let ended = run::run(&works, &orders, results, &root(), args.json)?;
+    let ended = run::run(&chosen, &args.orders, results, &root(), args.json)?;
     Ok(match (ended.interrupted, ended.holds()) {
         (Some(_), _) => ExitCode::from(INTERRUPTED),
         (None, true) => ExitCode::SUCCESS,

@@ -27,11 +27,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
-pub use self::estimate::{expected, spoken};
+use self::estimate::Overhead;
+pub use self::estimate::{expected_s, spoken};
 pub use self::interrupt::INTERRUPTED;
+pub use self::needs::missing;
 use self::screen::Screen;
 pub use self::store::kept;
 use crate::cell::Measured;
@@ -39,28 +42,28 @@ use crate::scene;
 use crate::spec::{Experiment, Scaled};
 use crate::verdict::Verdict;
 
-/// What to run and how.
-#[derive(Clone, Debug)]
+// How to run; the fields' comments are the command line's help. One of the struct itself would take the
+// place of the command's.
+#[derive(Args, Clone, Debug)]
 pub struct Orders {
+    /// Fewer repetitions and shorter ones; kept apart from whole runs
+    #[arg(long)]
     pub quick: bool,
-    /// Measure stored cells again.
+    /// Measure again what is kept already
+    #[arg(long)]
     pub again: bool,
-    pub seed: u64,
-    /// Only these peers; all if empty.
+    /// Only these peers. Results are written once the others' cells are there, too
+    #[arg(long, value_delimiter = ',', value_name = "PEER")]
     pub only: Vec<String>,
+    /// Shuffles the order of peers
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
 }
 
 impl Orders {
     fn wants(&self, peer: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == peer)
     }
-}
-
-/// An experiment and its file's text.
-#[derive(Clone, Debug)]
-pub struct Work {
-    pub experiment: Experiment,
-    pub text: String,
 }
 
 /// The machine of the results.
@@ -137,19 +140,19 @@ pub struct Failure {
 /// Runs experiments one after the other on this machine, and prints the results to stdout, as JSON if
 /// requested. `folder`: where results are stored; `root`: the repository.
 pub fn run(
-    works: &[Work],
+    experiments: &[Experiment],
     orders: &Orders,
     folder: &Path,
     root: &Path,
     json: bool,
 ) -> Result<Ended> {
-    let planned = plan(works, orders)?;
+    let planned = plan(experiments, orders)?;
     let cells = || planned.iter().flat_map(|planned| &planned.cells);
     let wanted = || cells().filter(|cell| orders.wants(&cell.place.peer));
-    let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
+    let scales = planned.iter().filter_map(|planned| planned.experiment.scale.as_ref());
     let measuring = capacity::cells(scales)?;
     needs::ensure(&needs::of(wanted().chain(&measuring)))?;
-    let lacking = |planned: &Planned<'_>| missing(&planned.work.experiment, &orders.only);
+    let lacking = |planned: &Planned<'_>| missing(planned.experiment, &orders.only);
     if let Some(lacking) = planned.iter().find_map(lacking) {
         bail!(lacking);
     }
@@ -169,6 +172,7 @@ pub fn run(
         weir: store::fingerprint(&weir)?,
         interrupted: &|| interrupted.load(Ordering::SeqCst),
         screen: Screen::new(std::io::stderr().is_terminal(), all, &mut err, findings),
+        overhead: Overhead::default(),
     };
     let ended = campaign.run(&planned, &mut scene::play)?;
     let text = if json { ended.json()? } else { ended.summary() };
@@ -177,27 +181,17 @@ pub fn run(
 }
 
 /// The experiments with something to measure: an effort may leave out the wanted peers.
-fn plan<'a>(works: &'a [Work], orders: &Orders) -> Result<Vec<Planned<'a>>> {
+fn plan<'a>(experiments: &'a [Experiment], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     let mut planned = Vec::new();
-    for work in works {
-        let cells = work.experiment.cells(orders.quick)?;
+    for experiment in experiments {
+        let cells = experiment.cells(orders.quick)?;
         if cells.iter().any(|cell| orders.wants(&cell.place.peer)) {
-            planned.push(Planned { work, cells });
+            planned.push(Planned { experiment, cells });
         }
     }
     let effort = if orders.quick { " with --quick" } else { "" };
     ensure!(!planned.is_empty(), "nothing is measured of {}{effort}", orders.only.join(" and "));
     Ok(planned)
-}
-
-/// What an experiment lacks on this machine for peers that weir's set-up does not install; `only`: the peers
-/// that are measured, all if there is none.
-#[must_use]
-pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
-    let missing = needs::of_peers(experiment, only);
-    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
-    let named = || format!("{} needs {}", experiment.id, programs.join(" and "));
-    (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))
 }
 
 /// Whether measurements with this build on this machine are meaningful at all.

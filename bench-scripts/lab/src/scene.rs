@@ -16,7 +16,7 @@
 //! | `mbit`, `kpps` | vmN, all, own names | received at the far end, whole frames, merged segments as they were on the wire; of an own name only where nothing else comes the same way |
 //! | `goodput_mbit` | vmN, all, own names | payload of `tcp`, as iperf3's receivers count it |
 //! | `offered_mbit`, `offered_kpps`, `loss` | vmN, all, own names | what floods and probes sent; loss is a fraction, 0 to 1; absent beside traffic that does not count what it offers |
-//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Stage::owed`), and received over owed; a sender that waits for answers asks for what it gets |
+//! | `owed_mbit`, `of_owed` | vmN | by promises and the link (see `Scene::owed`), and received over owed; a sender that waits for answers asks for what it gets |
 //! | `least`, `most` | vmN | of the slices in the window: the smallest and largest received over owed; over the window's mean where nothing is owed |
 //! | `jain`, `jain_kpps` | all | Jain's index of the VMs' rates |
 //! | `resent` | all | TCP segments that VMs and the uplink host sent again; only where they send by TCP |
@@ -33,6 +33,7 @@
 
 mod cast;
 mod loads;
+mod marks;
 mod meters;
 mod senders;
 mod sums;
@@ -44,6 +45,7 @@ use anyhow::{Context, Result};
 
 use self::cast::Cast;
 use self::loads::Burden;
+use self::marks::Marks;
 use self::meters::cpu;
 use self::meters::events::Events;
 use self::meters::rates::Rates;
@@ -88,7 +90,7 @@ fn perform(stage: &Stage) -> Result<Outcome> {
     if late > Duration::ZERO {
         notes.push(format!("the senders were ready {} ms late", late.as_millis()));
     }
-    let mut windows = vec![(None, None); timeline.windows.len()];
+    let mut windows = Marks::new(&timeline);
     let mut slices = Vec::new();
     for (since, due) in timeline.agenda(scene) {
         std::thread::sleep(timeline.at(since).saturating_duration_since(Instant::now()));
@@ -106,12 +108,8 @@ fn perform(stage: &Stage) -> Result<Outcome> {
             })
         };
         match due {
-            Due::WindowBegins(at) => {
-                windows.get_mut(at).context("no such window")?.0 = Some(read(at, Edge::From)?);
-            }
-            Due::WindowEnds(at) => {
-                windows.get_mut(at).context("no such window")?.1 = Some(read(at, Edge::To)?);
-            }
+            Due::WindowBegins(at) => windows.note(at, Edge::From, read(at, Edge::From)?),
+            Due::WindowEnds(at) => windows.note(at, Edge::To, read(at, Edge::To)?),
             Due::Slice => slices.push(rates.read()?),
             Due::Step(at) => {
                 let step = scene.step.get(at).context("no such step")?;
@@ -127,7 +125,6 @@ fn perform(stage: &Stage) -> Result<Outcome> {
         scene,
         cast: &cast,
         timeline: &timeline,
-        owed: &|weights, demand| stage.owed(weights, demand),
         has_worker: stage.weir().is_some(),
         windows,
         slices,

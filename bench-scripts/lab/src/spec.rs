@@ -2,7 +2,7 @@
 //!
 //! - [`file`]: a file as a whole; [`scene`]: the contents of one cell
 //! - [`scale`]: rates that fit the machine; [`judge`]: checks; [`figure`]: figures and published numbers
-//! - [`mod@load`]: parses a file's text into an experiment; [`order`]: the papers' order
+//! - [`mod@load`]: parses a file's text into an experiment, the papers' in order
 //! - [`variables`] fills a file's variables in; [`cells`]: all cells
 //! - [`check`]: errors of a file, as [`problem`]s; [`quantity`]: names of results
 //!
@@ -14,7 +14,6 @@ mod figure;
 mod file;
 mod judge;
 mod load;
-mod order;
 mod problem;
 pub mod quantity;
 mod scale;

@@ -73,10 +73,6 @@ impl Stage {
         &self.scene
     }
 
-    pub fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
     pub fn weir(&self) -> Option<&Weir> {
         self.weir.as_ref()
     }
@@ -99,11 +95,6 @@ impl Stage {
         }
     }
 
-    /// The port of the link that has a rate, if any has.
-    pub fn link_port(&self) -> &'static str {
-        link_port(self.scene.topology)
-    }
-
     /// Gives the VMs, from the first on, other weights.
     pub fn reweigh(&self, weights: &[u32]) -> Result<()> {
         let weights = self.scene.all_weights(weights)?;
@@ -112,13 +103,6 @@ impl Stage {
             (None, PeerKind::Htb) => self.reweigh_classes(&weights),
             (None, _) => Ok(()),
         }
-    }
-
-    /// The rate in Mb/s of frames that each VM may expect when it sends all it can or, if given, its
-    /// demand in Mb/s, with these weights (followed by those of the scene): by promises and the link's
-    /// rate. `None` if the link has no rate, unless every VM has a maximum.
-    pub fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
-        owed::owed(&self.scene, weights, demand)
     }
 
     /// The ledger must balance after every cell, and the process must end well.
@@ -142,6 +126,7 @@ fn without_offloads(bed: &Bed) -> Result<()> {
     Ok(())
 }
 
+/// The port of the link that has a rate, if any has.
 fn link_port(topology: Topology) -> &'static str {
     match topology {
         Topology::Vms => UPLINK_PORT,

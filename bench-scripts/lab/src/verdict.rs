@@ -45,12 +45,6 @@ impl Verdict {
     pub fn fails(&self) -> bool {
         self.is_judged() && !self.holds
     }
-
-    /// `holds`, or the result and what was required. Wrapped to 100 columns.
-    #[must_use]
-    pub fn line(&self) -> String {
-        line::of(self)
-    }
 }
 
 #[must_use]

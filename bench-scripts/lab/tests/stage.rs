@@ -31,7 +31,8 @@ fn stage(kind: &str, text: &str) -> Result<Stage> {
 }
 
 fn spot<'a>(stage: &'a Stage, seat: &str, family: Family) -> Result<Spot<'a>> {
-    stage.spots(seat.parse().map_err(Error::msg)?, family)?.pop().context("an empty seat")
+    let seat = Seat::try_from(seat.to_owned()).map_err(Error::msg)?;
+    stage.spots(seat, family)?.pop().context("an empty seat")
 }
 
 /// A flow from one seat to another.

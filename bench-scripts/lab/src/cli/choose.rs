@@ -1,9 +1,6 @@
 //! Selects the experiments. Invariant: an unknown word is reported with the valid ones.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use weir_lab::run::{self, Work};
+use weir_lab::run;
 use weir_lab::spec::Experiment;
 
 /// An argument named something that does not exist.
@@ -65,20 +62,6 @@ pub(super) fn with_peers(
         only.is_empty() || only.iter().any(|name| experiment.peer(name).is_some())
     };
     Ok(chosen.into_iter().filter(meant).collect())
-}
-
-/// Each with its file's text.
-pub(super) fn works(chosen: Vec<Experiment>, folder: &Path) -> Result<Vec<Work>> {
-    let with_text = |experiment: Experiment| {
-        let text = text(&experiment, folder)?;
-        Ok(Work { experiment, text })
-    };
-    chosen.into_iter().map(with_text).collect()
-}
-
-pub(super) fn text(experiment: &Experiment, folder: &Path) -> Result<String> {
-    let path = folder.join(format!("{}.toml", experiment.id));
-    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn unknown(what: &str, word: &str, valid: &[&str]) -> Unknown {

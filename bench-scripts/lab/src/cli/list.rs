@@ -3,14 +3,11 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use weir_lab::run::{Results, expected, kept, spoken};
+use weir_lab::run::{Results, expected_s, kept, spoken};
 use weir_lab::spec::{self, Experiment};
-
-use super::choose;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -52,17 +49,16 @@ struct Kept {
 pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for experiment in spec::load_all(files)? {
-        let text = choose::text(&experiment, files)?;
-        rows.push(row(&experiment, &text, kept(results, &experiment.id)?)?);
+        rows.push(row(&experiment, kept(results, &experiment.id)?)?);
     }
     let text = if json { serde_json::to_string_pretty(&rows)? + "\n" } else { table(&rows) };
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")
 }
 
-fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row> {
+fn row(experiment: &Experiment, kept: Option<Results>) -> Result<Row> {
     let amount = |quick| -> Result<Amount> {
         let cells = experiment.cells(quick)?;
-        Ok(Amount { cells: cells.len(), seconds: expected(&cells).as_secs_f64() })
+        Ok(Amount { cells: cells.len(), seconds: expected_s(&cells) })
     };
     Ok(Row {
         id: experiment.id.clone(),
@@ -72,7 +68,7 @@ fn row(experiment: &Experiment, text: &str, kept: Option<Results>) -> Result<Row
         peers: experiment.peer.iter().map(|peer| peer.name.clone()).collect(),
         whole: amount(false)?,
         quick: amount(true)?,
-        kept: kept.map(|results| Kept::of(results, text)),
+        kept: kept.map(|results| Kept::of(results, &experiment.text)),
     })
 }
 
@@ -121,7 +117,7 @@ fn table(rows: &[Row]) -> String {
     for row in rows {
         let Row { id, title, whole, quick, .. } = row;
         let _ = writeln!(text, "{id:width$}{title}");
-        let (all, short) = (time(whole.seconds), time(quick.seconds));
+        let (all, short) = (spoken(whole.seconds), spoken(quick.seconds));
         let _ = writeln!(
             text,
             "{:width$}{} cells, {all}; quick {}, {short}; {}",
@@ -136,7 +132,7 @@ fn table(rows: &[Row]) -> String {
     let sum = |amount: fn(&Row) -> &Amount| {
         let cells: usize = rows.iter().map(|row| amount(row).cells).sum();
         let seconds: f64 = rows.iter().map(|row| amount(row).seconds).sum();
-        format!("{cells} cells, {}", time(seconds))
+        format!("{cells} cells, {}", spoken(seconds))
     };
     let _ = writeln!(
         text,
@@ -147,10 +143,6 @@ fn table(rows: &[Row]) -> String {
         sum(|row| &row.quick)
     );
     text
-}
-
-fn time(seconds: f64) -> String {
-    spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 #[cfg(test)]

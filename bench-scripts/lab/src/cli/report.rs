@@ -8,15 +8,11 @@ use anyhow::Result;
 use weir_lab::run::kept;
 use weir_lab::{report as drawn, spec};
 
-use super::choose;
-
 pub(super) fn report(files: &Path, results: &Path, page: &Path, table: &Path) -> Result<()> {
     let mut all = Vec::new();
     for experiment in spec::load_all(files)? {
         let found = kept(results, &experiment.id)?;
-        if let Some(found) = &found
-            && found.file != choose::text(&experiment, files)?
-        {
+        if found.as_ref().is_some_and(|found| found.file != experiment.text) {
             let id = &experiment.id;
             eprintln!(
                 "weir-lab: {id}: its file has changed since it was run; `run {id}` measures what differs"

@@ -20,7 +20,10 @@ fn reads_what_is_typed() {
     assert_eq!(cli.results, Some(PathBuf::from("/r")));
     let Command::Run(args) = cli.command else { panic!("{cli:?}") };
     assert_eq!(args.ids, ["A-E1", "b"]);
-    assert_eq!(args.only, ["weir", "htb"]);
-    assert_eq!((args.quick, args.again, args.seed, args.json), (true, false, 7, false));
+    assert_eq!(args.orders.only, ["weir", "htb"]);
+    assert_eq!(
+        (args.orders.quick, args.orders.again, args.orders.seed, args.json),
+        (true, false, 7, false)
+    );
     assert!(Cli::try_parse_from(["weir-lab", "run"]).is_err());
 }

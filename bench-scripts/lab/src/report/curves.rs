@@ -10,7 +10,7 @@ use super::plot::{Curve, Plot, Point, same};
 use super::{digits, html};
 use crate::cell::{Measured, Place};
 use crate::run::Results;
-use crate::spec::{Axis, Draw, Experiment, Figure, Line, alike};
+use crate::spec::{Axis, Draw, Experiment, Figure, Line};
 use crate::stats;
 
 /// With more curves over time than this, each variant has a plot of its own.
@@ -20,8 +20,8 @@ const CROWD: usize = 6;
 pub(super) struct Ours {
     /// Without curves if nothing was measured.
     pub(super) plot: Plot,
-    /// Further plots, and the names of all of them, if a single one would be too full.
-    pub(super) apart: Option<Vec<(String, Plot)>>,
+    /// Plots with titles in its place if it would be too full.
+    pub(super) apart: Vec<Plot>,
     /// Names of lines without values.
     pub(super) missing: Vec<String>,
     /// With [`Draw::Time`], the varied quantity's value of the run that is drawn.
@@ -35,6 +35,7 @@ struct Sample<'a> {
     variant: &'a str,
     /// Its index among the file's lines of this figure.
     turn: usize,
+    points: Vec<Point>,
 }
 
 pub(super) fn ours(
@@ -43,7 +44,7 @@ pub(super) fn ours(
     figure: &Figure,
     looks: &Looks,
 ) -> Ours {
-    let samples = samples(experiment, figure);
+    let mut samples = samples(experiment, figure);
     let measured = results.map_or(&[][..], |results| &results.measured);
     let varied = experiment.vary.is_some();
     let draw = match figure.draw {
@@ -51,65 +52,57 @@ pub(super) fn ours(
         Draw::Lines if varied => Draw::Lines,
         _ => Draw::Bars,
     };
-    let mut at = None;
-    let each: Vec<Vec<Point>> = if draw == Draw::Time {
-        at = measured.iter().filter_map(|cell| cell.place.x).max_by(f64::total_cmp);
-        samples.iter().map(|sample| over_time(sample, measured, at)).collect()
-    } else {
-        samples.iter().map(|sample| repeated(sample, measured)).collect()
-    };
+    let time = draw == Draw::Time;
+    let xs = measured.iter().filter_map(|cell| cell.place.x);
+    let at = xs.max_by(f64::total_cmp).filter(|_| time);
+    for sample in &mut samples {
+        sample.points =
+            if time { over_time(sample, measured, at) } else { repeated(sample, measured) };
+    }
     let names = Names::of(&samples, experiment, figure);
-    let missing = samples
-        .iter()
-        .zip(&each)
-        .filter(|(_, points)| points.is_empty())
-        .map(|(sample, _)| names.whole(sample))
-        .collect();
+    let empty = samples.iter().filter(|sample| sample.points.is_empty());
+    let missing = empty.map(|sample| names.whole(sample)).collect();
+    samples.retain(|sample| !sample.points.is_empty());
     let mut plot = Plot::new(draw, x_axis(experiment, figure, draw), figure.y.clone(), Vec::new());
-    let crowd = each.iter().filter(|points| !points.is_empty()).count() > CROWD;
-    if draw == Draw::Time && crowd && names.variants {
-        let apart = by_variant(&plot, &samples, each, &names, looks);
-        return Ours { plot, apart: Some(apart), missing, at };
+    if time && samples.len() > CROWD && names.variants {
+        let apart = by_variant(&plot, samples, &names, looks);
+        return Ours { plot, apart, missing, at };
     }
     if draw == Draw::Bars && !varied {
-        categories(&mut plot, &samples, each, &names, looks);
+        categories(&mut plot, samples, &names, looks);
     } else {
-        for (sample, points) in samples.iter().zip(each).filter(|(_, points)| !points.is_empty()) {
+        for sample in samples {
             let look = looks.peer(sample.peer, sample.turn);
-            plot.curves.push(Curve { name: names.whole(sample), look, published: false, points });
+            plot.curves.push(Curve::ours(names.whole(&sample), look, sample.points));
         }
         if draw == Draw::Bars {
             plot.name_values();
         }
     }
-    Ours { plot, apart: None, missing, at }
+    Ours { plot, apart: Vec::new(), missing, at }
 }
 
 /// A plot for each variant, with the same vertical axis.
 fn by_variant(
     empty: &Plot,
-    samples: &[Sample<'_>],
-    each: Vec<Vec<Point>>,
-    names: &Names,
+    samples: Vec<Sample<'_>>,
+    names: &Names<'_>,
     looks: &Looks,
-) -> Vec<(String, Plot)> {
-    let ys: Vec<f64> = each.iter().flatten().map(|point| point.y).collect();
-    let mut plots: Vec<(String, Plot)> = Vec::new();
-    for (sample, points) in samples.iter().zip(each).filter(|(_, points)| !points.is_empty()) {
-        let title = names.variant(sample);
-        let place = plots.iter().position(|known| known.0 == title).unwrap_or_else(|| {
-            plots.push((title, Plot { beside_y: ys.clone(), ..empty.clone() }));
+) -> Vec<Plot> {
+    let beside_y: Vec<f64> =
+        samples.iter().flat_map(|sample| &sample.points).map(|point| point.y).collect();
+    let mut plots: Vec<Plot> = Vec::new();
+    for sample in samples {
+        let title = names.variant(&sample);
+        let place = plots.iter().position(|known| known.title == title).unwrap_or_else(|| {
+            let (title, beside_y) = (title.to_owned(), beside_y.clone());
+            plots.push(Plot { title, beside_y, ..empty.clone() });
             plots.len() - 1
         });
-        let curves = &mut plots[place].1.curves;
+        let curves = &mut plots[place].curves;
         let look = |turn| looks.peer(sample.peer, turn);
         let turn = curves.iter().filter(|curve| curve.look.colour == look(0).colour).count();
-        curves.push(Curve {
-            name: names.within(sample),
-            look: look(turn),
-            published: false,
-            points,
-        });
+        curves.push(Curve::ours(names.within(&sample), look(turn), sample.points));
     }
     plots
 }
@@ -134,7 +127,7 @@ fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>
         for peer in &line.peers {
             let mut add = |variant: &'a str| {
                 let turn = samples.iter().filter(|sample| sample.peer == peer).count();
-                samples.push(Sample { line, peer, variant, turn });
+                samples.push(Sample { line, peer, variant, turn, points: Vec::new() });
             };
             if experiment.variant.is_empty() {
                 add("");
@@ -186,10 +179,8 @@ fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<
         x: over.x.or(cell.place.x),
         ..cell.place.clone()
     };
-    let beside = measured
-        .iter()
-        .find(|other| other.place.repetition == wanted.repetition && alike(&other.place, &wanted));
-    let divisor = *beside?.outcome.values.get(quantity)?;
+    let beside = Measured::of(measured, &wanted, wanted.repetition)?;
+    let divisor = *beside.outcome.values.get(quantity)?;
     (divisor != 0.0).then(|| value / divisor)
 }
 
@@ -214,31 +205,22 @@ impl Sample<'_> {
 }
 
 /// Without a varied quantity: lines and variants stand side by side, with the peers in each of them.
-fn categories(
-    plot: &mut Plot,
-    samples: &[Sample<'_>],
-    each: Vec<Vec<Point>>,
-    names: &Names,
-    looks: &Looks,
-) {
+fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, names: &Names<'_>, looks: &Looks) {
     let mut labels: Vec<String> = Vec::new();
-    for (sample, points) in samples.iter().zip(each) {
-        let Some(point) = points.into_iter().next() else { continue };
-        let label = names.category(sample);
+    for sample in samples {
+        let (label, name) = (names.category(&sample), names.peer(&sample));
+        let Some(point) = sample.points.into_iter().next() else { continue };
         let place = labels.iter().position(|known| *known == label).unwrap_or_else(|| {
             labels.push(label);
             labels.len() - 1
         });
         let point = Point { x: place as f64, ..point };
-        let name = names.peer(sample);
         match plot.curves.iter_mut().find(|curve| curve.name == name) {
             Some(curve) => curve.points.push(point),
-            None => plot.curves.push(Curve {
-                name,
-                look: looks.peer(sample.peer, 0),
-                published: false,
-                points: vec![point],
-            }),
+            None => {
+                let look = looks.peer(sample.peer, 0);
+                plot.curves.push(Curve::ours(name.to_owned(), look, vec![point]));
+            }
         }
     }
     plot.labels = Some(labels);

@@ -16,12 +16,6 @@ use crate::run::Results;
 use crate::spec::quantity::is_rate;
 use crate::spec::{Draw, Experiment, Figure, Line, Published};
 
-/// A plot with its title, if there are several.
-struct Titled {
-    title: String,
-    plot: Plot,
-}
-
 pub(super) fn figure(
     experiment: &Experiment,
     results: Option<&Results>,
@@ -40,14 +34,14 @@ pub(super) fn figure(
             published::join(theirs, &mut plot);
         } else {
             published::align(&mut plot, &mut theirs);
-            beside.push(Titled { title: paper_title(one), plot: theirs });
+            beside.push(Plot { title: paper_title(one), ..theirs });
         }
     }
     let mut plots = Vec::new();
     if !plot.curves.is_empty() {
-        plots.push(Titled { title: "Measured here".to_owned(), plot });
+        plots.push(Plot { title: "Measured here".to_owned(), ..plot });
     }
-    plots.extend(apart.into_iter().flatten().map(|(title, plot)| Titled { title, plot }));
+    plots.extend(apart);
     plots.append(&mut beside);
 
     let mut words = Vec::new();
@@ -60,11 +54,13 @@ pub(super) fn figure(
             if results.is_some_and(|results| results.quick) { " by this quick run" } else { "" };
         words.push(sentence(&format!("Not measured{by}: {}", missing.join("; "))));
     }
-    if measured.is_some() && plots.iter().any(|titled| !only_published(&titled.plot)) {
-        words.push(how_drawn(experiment, figure, measured, at));
+    if let Some(results) = measured {
+        if !plots.iter().all(only_published) {
+            words.push(how_drawn(experiment, figure, results, at));
+        }
+        words.extend(at_scale(figure, results, &papers));
     }
-    words.extend(measured.and_then(|results| at_scale(figure, results, &papers)));
-    if plots.iter().any(|titled| titled.plot.cuts()) {
+    if plots.iter().any(Plot::cuts) {
         words.push("An interval without a cap goes on beyond the plot.".to_owned());
     }
     for one in papers.iter().filter(|one| !one.shape.is_empty()) {
@@ -80,12 +76,9 @@ pub(super) fn unclaimed(experiment: &Experiment) -> Result<String> {
     };
     let mut out = String::new();
     for one in experiment.published.iter().filter(|one| !claimed(one)) {
-        let plots: Vec<_> = published::alone(one, None)
-            .map(|plot| Titled { title: String::new(), plot })
-            .into_iter()
-            .collect();
+        let plots = published::alone(one, None);
         let shape = (!one.shape.is_empty()).then(|| format!("Published: {}", sentence(&one.shape)));
-        out += &html(&paper_title(one), &plots, &shape.into_iter().collect::<Vec<_>>())?;
+        out += &html(&paper_title(one), plots.as_slice(), shape.as_slice())?;
     }
     Ok(out)
 }
@@ -118,7 +111,7 @@ fn only_published(plot: &Plot) -> bool {
 fn how_drawn(
     experiment: &Experiment,
     figure: &Figure,
-    results: Option<&Results>,
+    results: &Results,
     at: Option<f64>,
 ) -> String {
     if figure.draw == Draw::Time {
@@ -128,7 +121,7 @@ fn how_drawn(
             run.map_or_else(String::new, |run| format!(", {run}"))
         ));
     }
-    let repetitions = results.map_or(0, repetitions);
+    let repetitions = repetitions(results);
     if repetitions < 2 {
         "One repetition, so without intervals.".to_owned()
     } else {
@@ -141,25 +134,25 @@ pub(super) fn repetitions(results: &Results) -> usize {
     results.measured.iter().map(|cell| cell.place.repetition as usize + 1).max().unwrap_or(0)
 }
 
-fn html(title: &str, plots: &[Titled], words: &[String]) -> Result<String> {
+fn html(title: &str, plots: &[Plot], words: &[String]) -> Result<String> {
     let mut out = String::from("<figure>\n");
     let _ = writeln!(out, "<figcaption><h4>{}</h4></figcaption>", escape(title));
     // A plot of the paper's few numbers alone needs no width.
     let (size, class) = match plots {
-        [one] if only_published(&one.plot) => (Size::Half, " small"),
+        [one] if only_published(one) => (Size::Half, " small"),
         [_] | [] => (Size::Wide, ""),
         _ => (Size::Half, " several"),
     };
     if !plots.is_empty() {
         let _ = writeln!(out, "<div class=\"plots{class}\">");
-        for titled in plots {
-            let described = titled.plot.described(title);
+        for plot in plots {
+            let described = plot.described(title);
             out += "<div class=\"plot\">\n";
             if plots.len() > 1 {
-                let _ = writeln!(out, "<p class=\"over\">{}</p>", escape(&titled.title));
+                let _ = writeln!(out, "<p class=\"over\">{}</p>", escape(&plot.title));
             }
-            out += &chart::svg(&titled.plot, size, &described)?;
-            out += &chart::svg(&titled.plot, Size::Narrow, &described)?;
+            out += &chart::svg(plot, size, &described)?;
+            out += &chart::svg(plot, Size::Narrow, &described)?;
             out += "</div>\n";
         }
         out += "</div>\n";
@@ -168,21 +161,20 @@ fn html(title: &str, plots: &[Titled], words: &[String]) -> Result<String> {
     for word in words {
         let _ = writeln!(out, "<p class=\"words\">{}</p>", escape(word));
     }
-    let plots: Vec<&Plot> = plots.iter().map(|titled| &titled.plot).collect();
-    out += &numbers::tables(&plots, title)?;
+    out += &numbers::tables(plots, title)?;
     Ok(out + "</figure>\n")
 }
 
 /// Every curve of all plots once.
-fn legend(plots: &[Titled]) -> Result<String> {
+fn legend(plots: &[Plot]) -> Result<String> {
     let mut seen: Vec<(&Curve, Draw)> = Vec::new();
-    for titled in plots {
-        for curve in &titled.plot.curves {
+    for plot in plots {
+        for curve in &plot.curves {
             let known = seen.iter().any(|(other, draw)| {
-                other.name == curve.name && other.look == curve.look && *draw == titled.plot.draw
+                other.name == curve.name && other.look == curve.look && *draw == plot.draw
             });
             if !known {
-                seen.push((curve, titled.plot.draw));
+                seen.push((curve, plot.draw));
             }
         }
     }

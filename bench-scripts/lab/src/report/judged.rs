@@ -30,31 +30,22 @@ impl Standing {
         }
     }
 
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Fails => "does not hold",
-            Self::Unjudged => "not judged",
-            Self::NotRun => "not run yet",
-        }
+    pub(super) fn shown(self) -> Shown {
+        let (words, sign, class) = match self {
+            Self::Holds => ("holds", "✓", "holds"),
+            Self::Fails => ("does not hold", "✗", "fails"),
+            Self::Unjudged => ("not judged", "–", "open"),
+            Self::NotRun => ("not run yet", "–", "open"),
+        };
+        Shown { words, sign, class }
     }
+}
 
-    /// A sign, so that colour is not the only difference.
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Holds => "✓",
-            Self::Fails => "✗",
-            Self::Unjudged | Self::NotRun => "–",
-        }
-    }
-
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Holds => "holds",
-            Self::Fails => "fails",
-            Self::Unjudged | Self::NotRun => "open",
-        }
-    }
+/// How a standing is shown: with a sign, so that colour is not the only difference.
+pub(super) struct Shown {
+    pub(super) words: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) class: &'static str,
 }
 
 /// The judged verdicts, failing ones first; then those that are only reported.

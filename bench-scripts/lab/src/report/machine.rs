@@ -1,8 +1,6 @@
 //! The machine of the results. Invariant: results of different machines, days or commits are never
 //! presented as one.
 
-use std::collections::BTreeSet;
-
 use crate::run::{Machine, Results};
 use crate::spec::Experiment;
 
@@ -32,11 +30,8 @@ pub(super) fn origins(all: &[(Experiment, Option<Results>)]) -> Vec<Origin<'_>> 
 
 /// Compares the day, without the time of day.
 fn alike(a: &Machine, b: &Machine) -> bool {
-    let identity = |machine: &Machine| {
-        let Machine { kernel, cpu, cores, commit, dirty, date } = machine;
-        (kernel.clone(), cpu.clone(), *cores, commit.clone(), *dirty, day(date).to_owned())
-    };
-    identity(a) == identity(b)
+    let on_day = |of: &Machine| Machine { date: day(&of.date).to_owned(), ..of.clone() };
+    on_day(a) == on_day(b)
 }
 
 pub(super) fn day(date: &str) -> &str {
@@ -52,9 +47,4 @@ pub(super) fn line(origin: &Origin<'_>) -> String {
     let kernel = kernel.strip_prefix("Linux ").unwrap_or(kernel);
     let cores = super::html::count(*cores, "core");
     format!("{cpu}, {cores}, Linux {kernel}; weir at {commit}{changes}; {effort} of {}", day(date))
-}
-
-/// Whether there are results of quick runs, and of whole ones.
-pub(super) fn efforts(all: &[(Experiment, Option<Results>)]) -> BTreeSet<bool> {
-    all.iter().filter_map(|(_, results)| results.as_ref().map(|results| results.quick)).collect()
 }

@@ -14,10 +14,10 @@ use crate::spec::Draw;
 const LONG: usize = 9;
 
 /// Tables of all plots of a figure: plots over the same quantity share one.
-pub(super) fn tables(plots: &[&Plot], title: &str) -> Result<String> {
+pub(super) fn tables(plots: &[Plot], title: &str) -> Result<String> {
     let mut out = String::new();
     let drawn = |plot: &&Plot| plot.draw != Draw::Time && !plot.curves.is_empty();
-    let mut rest: Vec<&Plot> = plots.iter().copied().filter(drawn).collect();
+    let mut rest: Vec<&Plot> = plots.iter().filter(drawn).collect();
     while let Some(first) = rest.first().copied() {
         let (together, others): (Vec<&Plot>, Vec<&Plot>) =
             rest.into_iter().partition(|plot| shares_columns(plot, first));

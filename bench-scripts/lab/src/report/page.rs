@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::html::escape;
-use super::judged::{self, Standing};
+use super::judged::{self, Shown, Standing};
 use super::section::{badge, section};
 use super::{machine, palette, papers};
 use crate::run::Results;
@@ -62,13 +62,10 @@ fn contents(all: &All) -> String {
         let letter = escape(letter);
         let _ = writeln!(out, "<li><a href=\"#paper-{letter}\">{letter}. {about}</a>\n<ul>");
         for (experiment, results) in experiments {
-            let standing = Standing::of(results.as_ref());
+            let Shown { words, sign, class } = Standing::of(results.as_ref()).shown();
             let _ = writeln!(
                 out,
-                "<li><a href=\"#{id}\"><span class=\"{}\" title=\"{}\">{}</span> {id}</a></li>",
-                standing.class(),
-                standing.words(),
-                standing.sign(),
+                "<li><a href=\"#{id}\"><span class=\"{class}\" title=\"{words}\">{sign}</span> {id}</a></li>",
                 id = escape(&experiment.id),
             );
         }
@@ -97,7 +94,7 @@ fn head(all: &All) -> String {
         }
         out += "</ul>\n";
     }
-    if machine::efforts(all).contains(&true) {
+    if origins.iter().any(|origin| origin.quick) {
         out += "<p>Quick runs only show that everything works and points the right way: their intervals are wide or missing.</p>\n";
     }
     let _ = writeln!(out, "<p>To make it again: <code>{AGAIN}</code></p>\n</header>");
@@ -113,7 +110,7 @@ fn summary(all: &All) -> String {
             let words = match standing {
                 Standing::Holds if number > 1 => "hold",
                 Standing::Fails if number > 1 => "do not hold",
-                one => one.words(),
+                one => one.shown().words,
             };
             parts.push(format!("{number} {words}"));
         }

@@ -29,8 +29,16 @@ pub(super) struct Curve {
     pub(super) points: Vec<Point>,
 }
 
+impl Curve {
+    pub(super) fn ours(name: String, look: Look, points: Vec<Point>) -> Self {
+        Self { name, look, published: false, points }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Plot {
+    /// Over the plot, if a figure has several.
+    pub(super) title: String,
     pub(super) draw: Draw,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -44,7 +52,12 @@ pub(super) struct Plot {
 
 impl Plot {
     pub(super) fn new(draw: Draw, x: Axis, y: Axis, curves: Vec<Curve>) -> Self {
-        Self { draw, x, y, labels: None, curves, beside_x: Vec::new(), beside_y: Vec::new() }
+        let (title, beside_x, beside_y) = (String::new(), Vec::new(), Vec::new());
+        Self { title, draw, x, y, labels: None, curves, beside_x, beside_y }
+    }
+
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        self.curves.iter().flat_map(|curve| &curve.points)
     }
 
     /// The range of the vertical axis: all points, and their intervals as far as these do not shrink
@@ -52,10 +65,9 @@ impl Plot {
     pub(super) fn span(&self) -> Option<(f64, f64)> {
         // A logarithmic axis cannot show values that are not above zero.
         let shown = |value: &f64| !self.y.log || *value > 0.0;
-        let points = || self.curves.iter().flat_map(|curve| &curve.points);
-        let values = points().map(|point| point.y).chain(self.beside_y.iter().copied());
+        let values = self.points().map(|point| point.y).chain(self.beside_y.iter().copied());
         let (low, high) = range(values.filter(shown))?;
-        let ends = points().filter_map(|point| point.spread).flat_map(|ends| [ends.0, ends.1]);
+        let ends = self.points().filter_map(|point| point.spread).flat_map(|ends| [ends.0, ends.1]);
         let (lowest, highest) = range(ends.filter(shown)).unwrap_or((low, high));
         let (least, most) = if self.y.log {
             (low / WIDE, high * WIDE)
@@ -69,16 +81,13 @@ impl Plot {
 
     /// The largest value, without its interval.
     pub(super) fn largest(&self) -> Option<f64> {
-        let points = self.curves.iter().flat_map(|curve| &curve.points);
-        range(points.map(|point| point.y.abs())).map(|ends| ends.1)
+        range(self.points().map(|point| point.y.abs())).map(|ends| ends.1)
     }
 
     /// Whether the plot cuts an interval.
     pub(super) fn cuts(&self) -> bool {
         let Some((low, high)) = self.span() else { return false };
-        let mut spreads =
-            self.curves.iter().flat_map(|curve| &curve.points).filter_map(|point| point.spread);
-        spreads.any(|(from, to)| from < low || to > high)
+        self.points().filter_map(|point| point.spread).any(|(from, to)| from < low || to > high)
     }
 
     /// The largest x.
@@ -88,8 +97,7 @@ impl Plot {
 
     /// All x in order.
     pub(super) fn xs(&self) -> Vec<f64> {
-        let points = self.curves.iter().flat_map(|curve| &curve.points);
-        in_order(points.map(|point| point.x).collect())
+        in_order(self.points().map(|point| point.x).collect())
     }
 
     /// All x that its axis shows.

@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::html::{count, escape, marked, sentence};
-use super::judged::{self, Standing};
+use super::judged::{self, Shown, Standing};
 use super::look::Looks;
 use super::{digits, figure, papers};
 use crate::run::Results;
-use crate::spec::Experiment;
+use crate::spec::{Experiment, Peer};
 
 pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Result<String> {
     let id = escape(&experiment.id);
@@ -47,11 +47,9 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
 
 /// "✓ holds".
 pub(super) fn badge(standing: Standing) -> String {
+    let Shown { words, sign, class } = standing.shown();
     format!(
-        "<strong class=\"badge {}\"><span aria-hidden=\"true\">{}</span> {}</strong>",
-        standing.class(),
-        standing.sign(),
-        standing.words()
+        "<strong class=\"badge {class}\"><span aria-hidden=\"true\">{sign}</span> {words}</strong>"
     )
 }
 
@@ -112,8 +110,7 @@ fn setups(experiment: &Experiment, results: Option<&Results>) -> String {
     };
     add("The paper's set-up", &sentence(&experiment.their_setup));
     add("What differs here", &sentence(&experiment.our_setup));
-    let peers: Vec<_> =
-        experiment.peer.iter().map(|peer| peer.title.as_deref().unwrap_or(&peer.name)).collect();
+    let peers: Vec<_> = experiment.peer.iter().map(Peer::shown).collect();
     add("Compared", &peers.join("; "));
     if let Some(results) = results {
         add("Run", &effort(experiment, results));

@@ -249,7 +249,7 @@ fn no_text_is_in_the_way_of_another() {
             for figure in &experiment.figure {
                 let Ours { plot, apart, .. } = ours(experiment, results.as_ref(), figure, &looks);
                 let mut plots = vec![plot];
-                plots.extend(apart.into_iter().flatten().map(|named| named.1));
+                plots.extend(apart);
                 let theirs = experiment.published.iter();
                 plots.extend(
                     theirs

@@ -8,11 +8,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::capacity;
-use super::estimate::{Overhead, spoken_s};
+use super::estimate::{Overhead, spoken};
 use super::machine::unix_now;
 use super::screen::{Screen, named, shortened};
 use super::store::{self, Store};
-use super::{Ended, Failure, Finished, Machine, Orders, Results, Work};
+use super::{Ended, Failure, Finished, Machine, Orders, Results};
 use crate::cell::{Cell, Measured, Outcome};
 use crate::spec::{Capacity, Experiment, Peer, Scaled};
 use crate::verdict::{Verdict, judge_all};
@@ -23,7 +23,7 @@ pub(super) type Player<'a> = dyn FnMut(&Cell, &Peer) -> Result<Outcome> + 'a;
 /// An experiment with all its cells in the order of the file.
 #[derive(Debug)]
 pub(super) struct Planned<'a> {
-    pub(super) work: &'a Work,
+    pub(super) experiment: &'a Experiment,
     pub(super) cells: Vec<Cell>,
 }
 
@@ -36,6 +36,7 @@ pub(super) struct Campaign<'a> {
     pub(super) weir: String,
     pub(super) interrupted: &'a dyn Fn() -> bool,
     pub(super) screen: Screen<'a>,
+    pub(super) overhead: Overhead,
 }
 
 /// A quick run has few repetitions, and one disturbed by the machine can fail a valid check. So failing
@@ -43,110 +44,105 @@ pub(super) struct Campaign<'a> {
 const QUICK_MOST: u32 = 3;
 
 /// The remaining work of an experiment.
-struct Todo<'a> {
-    work: &'a Work,
+struct Todo {
     /// At its scale, and with the added repetitions.
     experiment: Experiment,
     scale: Option<Scaled>,
-    cells: Vec<Cell>,
     store: Store,
-    /// In the order of the file.
+    /// All cells in the order of the file, except that added repetitions come last.
     slots: Vec<Slot>,
+    /// The cells that are to be measured, in the order of measurement.
     order: Vec<Cell>,
+    failures: Vec<Failure>,
 }
 
 struct Slot {
-    key: String,
+    cell: Cell,
     measured: Option<Measured>,
     /// It is stored and need not be measured again.
     kept: bool,
 }
 
-/// The result of playing a cell.
-pub(super) enum Played {
-    Measured(Measured),
-    Failed(anyhow::Error),
-    Interrupted,
+impl Todo {
+    /// Adds cells. They are to be measured if they are wanted, and not stored or to be measured again.
+    fn add(
+        &mut self,
+        cells: impl IntoIterator<Item = Cell>,
+        wanted: impl Fn(&Cell) -> bool,
+        orders: &Orders,
+    ) -> Result<()> {
+        let mut order = Vec::new();
+        for cell in cells {
+            let wanted = wanted(&cell);
+            let found = self.store.find(&cell, peer_of(&self.experiment, &cell)?);
+            let measured = found.filter(|_| !(wanted && orders.again));
+            if wanted && measured.is_none() {
+                order.push(cell.clone());
+            }
+            self.slots.push(Slot { cell, kept: measured.is_some(), measured });
+        }
+        self.order = super::order::fair(order, orders.seed);
+        Ok(())
+    }
 }
 
 impl Campaign<'_> {
     pub(super) fn run(&mut self, planned: &[Planned<'_>], play: &mut Player<'_>) -> Result<Ended> {
         let began = Instant::now();
         let capacity = self.measure(planned, play)?;
-        let mut todo: Vec<Todo<'_>> = Vec::new();
-        for planned in planned {
-            todo.push(self.look(planned, &capacity)?);
-        }
-        let mut overhead = Overhead::default();
-        let mut finished = Vec::new();
+        let mut todo: Vec<Todo> =
+            planned.iter().map(|planned| self.look(planned, &capacity)).collect::<Result<_>>()?;
+        let (mut finished, mut interrupted) = (Vec::new(), None);
         for at in 0..todo.len() {
             let (now, later) = todo.split_at_mut(at + 1);
             let Some(now) = now.last_mut() else { break };
             let later: Vec<&Cell> = later.iter().flat_map(|todo| &todo.order).collect();
-            let Some(done) = self.experiment(now, &later, &mut overhead, play)? else {
-                let all = todo.iter().map(|todo| todo.slots.len()).sum();
-                let kept = todo.iter().flat_map(|todo| &todo.slots);
-                let kept = kept.filter(|slot| slot.kept).count();
-                self.screen.close();
-                return Ok(Ended {
-                    finished,
-                    interrupted: Some((kept, all)),
-                    seconds: began.elapsed().as_secs_f64(),
-                });
+            let Some(done) = self.experiment(now, &later, play)? else {
+                let slots = || todo.iter().flat_map(|todo| &todo.slots);
+                interrupted = Some((slots().filter(|slot| slot.kept).count(), slots().count()));
+                break;
             };
             finished.push(done);
         }
         self.screen.close();
-        Ok(Ended { finished, interrupted: None, seconds: began.elapsed().as_secs_f64() })
+        Ok(Ended { finished, interrupted, seconds: began.elapsed().as_secs_f64() })
     }
 
     /// Finds the stored cells.
-    fn look<'p>(&mut self, planned: &'p Planned<'p>, capacity: &Capacity) -> Result<Todo<'p>> {
-        let experiment = &planned.work.experiment;
-        let (id, quick, again) = (&experiment.id, self.orders.quick, self.orders.again);
+    fn look(&mut self, planned: &Planned<'_>, capacity: &Capacity) -> Result<Todo> {
+        let (experiment, orders) = (planned.experiment, self.orders);
+        let (id, quick) = (&experiment.id, orders.quick);
         let store = Store::new(self.folder, id, quick, &self.machine, &self.weir);
-        let (experiment, scale) = capacity::fitted(experiment, capacity, &store, again)?;
+        let (experiment, scale) = capacity::fitted(experiment, capacity, &store, orders.again)?;
         let cells = if scale.is_some() { experiment.cells(quick)? } else { planned.cells.clone() };
-        let mut slots = Vec::new();
-        let mut order = Vec::new();
-        let mut taken = 0;
-        for cell in &cells {
-            let wanted = self.orders.wants(&cell.place.peer);
-            let found = store.find(cell, peer_of(&experiment, cell)?);
-            let measured = found.filter(|_| !(wanted && again));
-            if wanted && measured.is_none() {
-                order.push(cell.clone());
-            }
-            taken += usize::from(wanted && measured.is_some());
-            let kept = measured.is_some();
-            slots.push(Slot { key: cell.place.key(), measured, kept });
-        }
+        let (slots, order, failures) = (Vec::new(), Vec::new(), Vec::new());
+        let mut todo = Todo { experiment, scale, store, slots, order, failures };
+        let wanted = |cell: &Cell| orders.wants(&cell.place.peer);
+        todo.add(cells, wanted, orders)?;
+        let taken = todo.slots.iter().filter(|slot| slot.kept && wanted(&slot.cell)).count();
         if taken > 0 {
             self.screen.taken(taken);
-            let all = taken + order.len();
+            let all = taken + todo.order.len();
             self.screen
                 .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
         }
-        let order = super::order::fair(order, self.orders.seed);
-        Ok(Todo { work: planned.work, experiment, scale, cells, store, slots, order })
+        Ok(todo)
     }
 
     /// `None`: interrupted.
     fn experiment(
         &mut self,
-        todo: &mut Todo<'_>,
+        todo: &mut Todo,
         later: &[&Cell],
-        overhead: &mut Overhead,
         play: &mut Player<'_>,
     ) -> Result<Option<Finished>> {
-        let began = Instant::now();
-        let (mut failures, mut cells) = (Vec::new(), 0);
+        let (began, mut cells) = (Instant::now(), 0);
         loop {
             cells += todo.order.len();
-            if !self.pass(todo, later, overhead, play, &mut failures)? {
+            if !self.pass(todo, later, play)? {
                 return Ok(None);
             }
-            let finished = self.finish(todo, cells, &failures, began)?;
+            let finished = self.finish(todo, cells, began)?;
             if !self.repeat(todo, &finished)? {
                 self.tell(&todo.experiment, &finished);
                 return Ok(Some(finished));
@@ -156,7 +152,7 @@ impl Campaign<'_> {
 
     /// Plans two more repetitions if a quick run is in doubt; false if it is not, or if they have been
     /// made.
-    fn repeat(&mut self, todo: &mut Todo<'_>, finished: &Finished) -> Result<bool> {
+    fn repeat(&mut self, todo: &mut Todo, finished: &Finished) -> Result<bool> {
         let doubtful = |verdict: &Verdict| verdict.fails() && verdict.number.is_some();
         let judged = finished.verdicts.iter().filter(|verdict| verdict.is_judged());
         let effort = &mut todo.experiment.quick;
@@ -169,115 +165,89 @@ impl Campaign<'_> {
             return Ok(false);
         }
         effort.repetitions = QUICK_MOST;
-        let all = todo.experiment.cells(true)?;
-        let mut order: Vec<Cell> = Vec::new();
-        for cell in all.iter().filter(|cell| cell.place.repetition > 0) {
-            let key = cell.place.key();
-            if todo.slots.iter().any(|slot| slot.key == key) {
-                continue;
-            }
-            let found = todo.store.find(cell, peer_of(&todo.experiment, cell)?);
-            let measured = found.filter(|_| !self.orders.again);
-            if measured.is_none() {
-                order.push(cell.clone());
-            }
-            todo.slots.push(Slot { key, kept: measured.is_some(), measured });
-        }
+        let mut more = todo.experiment.cells(true)?;
+        more.retain(|cell| todo.slots.iter().all(|slot| slot.cell.place != cell.place));
+        todo.add(more, |_| true, self.orders)?;
         for verdict in judged.filter(|verdict| doubtful(verdict)) {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
         }
-        self.screen.more(order.len());
-        todo.cells = all;
-        todo.order = super::order::fair(order, self.orders.seed);
+        self.screen.more(todo.order.len());
         Ok(true)
     }
 
     /// Plays all remaining cells; false: interrupted.
-    fn pass(
-        &mut self,
-        todo: &mut Todo<'_>,
-        later: &[&Cell],
-        overhead: &mut Overhead,
-        play: &mut Player<'_>,
-        failures: &mut Vec<Failure>,
-    ) -> Result<bool> {
+    fn pass(&mut self, todo: &mut Todo, later: &[&Cell], play: &mut Player<'_>) -> Result<bool> {
         let experiment = &todo.experiment;
         for (number, cell) in todo.order.iter().enumerate() {
             let rest = || todo.order.iter().skip(number + 1).chain(later.iter().copied());
             let name = named(&cell.place, experiment, self.orders.quick);
-            let left = overhead.expected(rest().chain([cell]));
+            let left = self.overhead.expected_s(rest().chain([cell]));
             self.screen.begin(&name, left);
             let peer = peer_of(experiment, cell)?;
             let (measured, kept, how) = match self.cell(cell, peer, &name, play) {
-                Played::Interrupted => return Ok(false),
-                Played::Measured(measured) => {
+                Ok(None) => return Ok(false),
+                Ok(Some(measured)) => {
                     todo.store.keep(cell, peer, &measured)?;
-                    overhead.learn(&cell.scene, measured.took_s);
+                    self.overhead.learn(&cell.scene, measured.took_s);
                     let how = format!("{:.1} s", measured.took_s);
                     (measured, true, how)
                 }
-                Played::Failed(error) => {
+                Err(error) => {
                     todo.store.forget(cell)?;
                     self.screen.note(&format!("{name} cannot be measured: {error:#}"));
                     let error = shortened(&format!("{error:#}"), 300);
-                    failures.push(Failure { cell: name.clone(), error: error.clone() });
+                    todo.failures.push(Failure { cell: name.clone(), error: error.clone() });
                     (failed(cell, error), false, "FAILED twice".to_owned())
                 }
             };
-            if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.key == cell.place.key()) {
+            if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.cell.place == cell.place) {
                 (slot.measured, slot.kept) = (Some(measured), kept);
             }
-            self.screen.over(&name, &how, overhead.expected(rest()));
+            self.screen.over(&name, &how, self.overhead.expected_s(rest()));
         }
         Ok(true)
     }
 
-    /// A machine may fail once by accident; a second failure counts.
+    /// `None`: interrupted. A machine may fail once by accident; a second failure counts.
     pub(super) fn cell(
         &mut self,
         cell: &Cell,
         peer: &Peer,
         name: &str,
         play: &mut Player<'_>,
-    ) -> Played {
+    ) -> Result<Option<Measured>> {
         let mut again = true;
         loop {
             if (self.interrupted)() {
-                return Played::Interrupted;
+                return Ok(None);
             }
             let (began_unix_s, began) = (unix_now(), Instant::now());
             let result = play(cell, peer);
             // A measurement made while everything was being taken down is worthless.
             if (self.interrupted)() {
-                return Played::Interrupted;
+                return Ok(None);
             }
             match result {
                 Ok(outcome) => {
-                    return Played::Measured(Measured {
+                    return Ok(Some(Measured {
                         place: cell.place.clone(),
                         outcome: finite(outcome),
                         began_unix_s,
                         took_s: began.elapsed().as_secs_f64(),
-                    });
+                    }));
                 }
                 Err(error) if again => {
                     let why = shortened(&format!("{error:#}"), 300);
                     self.screen.note(&format!("{name} failed, and is tried once more: {why}"));
                     again = false;
                 }
-                Err(error) => return Played::Failed(error),
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Judges the measurements, and writes them if they are complete.
-    fn finish(
-        &self,
-        todo: &Todo<'_>,
-        cells: usize,
-        failures: &[Failure],
-        began: Instant,
-    ) -> Result<Finished> {
+    fn finish(&self, todo: &Todo, cells: usize, began: Instant) -> Result<Finished> {
         let (experiment, quick) = (&todo.experiment, self.orders.quick);
         let measured: Vec<Measured> =
             todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
@@ -285,7 +255,7 @@ impl Campaign<'_> {
         let verdicts = if whole {
             judge_all(experiment, &measured, quick)
         } else {
-            judge_some(experiment, todo, &measured, quick)
+            judge_some(todo, &measured, quick)
         };
         if whole {
             let results = Results {
@@ -295,7 +265,7 @@ impl Campaign<'_> {
                 seed: self.orders.seed,
                 machine: self.machine.clone(),
                 scale: todo.scale,
-                file: todo.work.text.clone(),
+                file: experiment.text.clone(),
                 measured,
                 verdicts: verdicts.clone(),
             };
@@ -308,13 +278,13 @@ impl Campaign<'_> {
             cells,
             seconds: began.elapsed().as_secs_f64(),
             results: whole.then(|| store::results_file(self.folder, &experiment.id, quick)),
-            failures: failures.to_vec(),
+            failures: todo.failures.clone(),
             verdicts,
         })
     }
 
     fn tell(&mut self, experiment: &Experiment, finished: &Finished) {
-        let time = spoken_s(finished.seconds);
+        let time = spoken(finished.seconds);
         let how = match finished.cells {
             0 => "everything is kept".to_owned(),
             1 => format!("1 cell in {time}"),
@@ -335,20 +305,12 @@ impl Campaign<'_> {
 }
 
 /// With some peers left out: only checks whose peers are complete.
-fn judge_some(
-    experiment: &Experiment,
-    todo: &Todo<'_>,
-    measured: &[Measured],
-    quick: bool,
-) -> Vec<Verdict> {
+fn judge_some(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     let lacks = |peer: &str| {
-        let cells = todo.cells.iter().zip(&todo.slots);
-        cells.clone().all(|(cell, _)| cell.place.peer != peer)
-            || cells
-                .into_iter()
-                .any(|(cell, slot)| cell.place.peer == peer && slot.measured.is_none())
+        let mut slots = todo.slots.iter().filter(|slot| slot.cell.place.peer == peer).peekable();
+        slots.peek().is_none() || slots.any(|slot| slot.measured.is_none())
     };
-    let mut some = experiment.clone();
+    let mut some = todo.experiment.clone();
     some.check.retain(|check| !check.picks().any(|(_, pick)| lacks(&pick.peer)));
     judge_all(&some, measured, quick)
 }

@@ -7,10 +7,10 @@
 use anyhow::{Context, Result, ensure};
 use weir_core::Lane;
 
-use super::campaign::{Campaign, Planned, Played, Player};
+use super::campaign::{Campaign, Planned, Player};
 use super::estimate::Overhead;
 use super::store::Store;
-use crate::cell::{Cell, Outcome, Place};
+use crate::cell::{Cell, Measured, Outcome, Place};
 use crate::spec::{Capacity, Experiment, Peer, PeerKind, Scale, Scaled, Scene};
 
 /// Single frames, more than any worker can take.
@@ -81,16 +81,13 @@ impl Campaign<'_> {
         planned: &[Planned<'_>],
         play: &mut Player<'_>,
     ) -> Result<Capacity> {
-        let scales = planned.iter().filter_map(|planned| planned.work.experiment.scale.as_ref());
+        let scales = planned.iter().filter_map(|planned| planned.experiment.scale.as_ref());
         let mut capacity = Capacity::default();
         for cell in cells(scales)? {
             let name = format!("what weir's worker manages, {}", cell.place.peer);
-            self.screen.begin(&name, Overhead::default().expected([&cell]));
-            let outcome = match self.cell(&cell, &weir(), &name, play) {
-                Played::Measured(measured) => measured.outcome,
-                Played::Failed(error) => return Err(error.context(name)),
-                Played::Interrupted => return Ok(capacity),
-            };
+            self.screen.begin(&name, Overhead::default().expected_s([&cell]));
+            let measured = self.cell(&cell, &weir(), &name, play).with_context(|| name.clone())?;
+            let Some(Measured { outcome, .. }) = measured else { return Ok(capacity) };
             let scene = &cell.scene;
             if scene.link.is_some() {
                 capacity.mbit = Some(least(&outcome, scene, "mbit").context(name)?);

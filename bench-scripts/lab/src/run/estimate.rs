@@ -1,7 +1,5 @@
 //! Estimates the duration. Invariant: an estimate, never a bound; every measured cell improves it.
 
-use std::time::Duration;
-
 use crate::cell::Cell;
 use crate::spec::Scene;
 
@@ -17,10 +15,10 @@ pub(super) fn length_s(scene: &Scene) -> f64 {
     scene.window.iter().map(|window| window.to).fold(0.0, f64::max)
 }
 
-/// The estimate for cells before any was measured.
+/// The estimate in seconds for cells before any was measured.
 #[must_use]
-pub fn expected(cells: &[Cell]) -> Duration {
-    Overhead::default().expected(cells)
+pub fn expected_s(cells: &[Cell]) -> f64 {
+    Overhead::default().expected_s(cells)
 }
 
 /// The cells' time beyond their scenes, learned from finished ones.
@@ -41,16 +39,15 @@ impl Overhead {
         self.mean_s += NEWEST * (beyond - self.mean_s);
     }
 
-    pub(super) fn expected<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> Duration {
-        let all = cells.into_iter().map(|cell| length_s(&cell.scene) + self.mean_s).sum::<f64>();
-        Duration::try_from_secs_f64(all).unwrap_or_default()
+    pub(super) fn expected_s<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> f64 {
+        cells.into_iter().map(|cell| length_s(&cell.scene) + self.mean_s).sum()
     }
 }
 
 /// `45 s`, `12 min`, `5 h 10 min`.
 #[must_use]
-pub fn spoken(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
+pub fn spoken(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
     // Rounded up, so that the end is never promised too early.
     let minutes = seconds.div_ceil(60);
     match (seconds, minutes) {
@@ -58,11 +55,6 @@ pub fn spoken(time: Duration) -> String {
         (_, ..100) => format!("{minutes} min"),
         _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }
-}
-
-/// The same for seconds.
-pub(super) fn spoken_s(seconds: f64) -> String {
-    spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::cell::Cell;
-use crate::spec::{Experiment, Kind, What};
+use crate::spec::{Experiment, Kind};
 
 /// The programs of every bed.
 const ALWAYS: [&str; 3] = ["ip", "tc", "ethtool"];
@@ -17,22 +17,20 @@ pub(super) fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<&'st
         if scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
             needs.insert("iperf3");
         }
-        needs.extend(scene.load.iter().map(|load| match load.what {
-            What::Burn => "stress-ng",
-            What::Disk => "fio",
-        }));
+        needs.extend(scene.load.iter().map(|load| load.what.program()));
     }
     needs
 }
 
-/// The programs of the experiment's peers that are not installed, with their packages.
-pub(super) fn of_peers(
-    experiment: &Experiment,
-    only: &[String],
-) -> Vec<(&'static str, &'static str)> {
+/// What an experiment lacks on this machine for peers that weir's set-up does not install; `only`: the
+/// peers that are measured, all if there is none.
+#[must_use]
+pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
     let peers = experiment.peer.iter().filter(|peer| only.is_empty() || only.contains(&peer.name));
-    let programs = peers.filter_map(|peer| peer.kind.program());
-    programs.filter(|(program, _)| !exists(program)).collect()
+    let missing = peers.filter_map(|peer| peer.kind.program()).filter(|(name, _)| !exists(name));
+    let (programs, packages): (Vec<&str>, Vec<&str>) = missing.unzip();
+    let named = || format!("{} needs {}", experiment.id, programs.join(" and "));
+    (!programs.is_empty()).then(|| format!("{}: apt-get install {}", named(), packages.join(" ")))
 }
 
 pub(super) fn ensure(needs: &BTreeSet<&'static str>) -> Result<()> {

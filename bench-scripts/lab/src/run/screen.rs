@@ -4,7 +4,6 @@
 //! of progress is longer than a hundred columns, and none holds a deciding number.
 
 use std::io::Write;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -15,17 +14,10 @@ use crate::spec::Experiment;
 const COLUMNS: usize = 100;
 
 pub(super) struct Screen<'a> {
-    bar: Option<ProgressBar>,
+    /// Hidden where progress is lines.
+    bar: ProgressBar,
     progress: &'a mut dyn Write,
     findings: &'a mut dyn Write,
-    done: usize,
-    all: usize,
-}
-
-impl std::fmt::Debug for Screen<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Screen({} of {})", self.done, self.all)
-    }
 }
 
 impl<'a> Screen<'a> {
@@ -36,33 +28,28 @@ impl<'a> Screen<'a> {
         progress: &'a mut dyn Write,
         findings: &'a mut dyn Write,
     ) -> Self {
-        let bar = bar.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(all as u64), ProgressDrawTarget::stderr());
-            // Without a ticking thread: updates between two cells are soon enough, and nothing else may
-            // run.
-            match ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
-                Ok(style) => bar.with_style(style),
-                Err(_) => bar,
-            }
-        });
-        Self { bar, progress, findings, done: 0, all }
+        let target = if bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(all as u64), target);
+        // Without a ticking thread: updates between two cells are soon enough, and nothing else may run.
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, progress, findings }
     }
 
-    pub(super) fn begin(&mut self, cell: &str, left: Duration) {
-        if let Some(bar) = &self.bar {
-            bar.set_prefix(shortened(cell, COLUMNS / 2));
-            bar.set_message(remaining(left));
-            bar.tick();
-        }
+    pub(super) fn begin(&mut self, cell: &str, left_s: f64) {
+        self.bar.set_prefix(shortened(cell, COLUMNS / 2));
+        self.bar.set_message(remaining(left_s));
+        self.bar.tick();
     }
 
     /// Reports a finished cell, measured or not.
-    pub(super) fn over(&mut self, cell: &str, how: &str, left: Duration) {
+    pub(super) fn over(&mut self, cell: &str, how: &str, left_s: f64) {
         self.taken(1);
-        if self.bar.is_none() {
-            let (done, all) = (self.done, self.all);
+        if self.bar.is_hidden() {
+            let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
             let before = format!("[{done}/{all}] ");
-            let after = format!(": {how}, {}", remaining(left));
+            let after = format!(": {how}, {}", remaining(left_s));
             let room = COLUMNS.saturating_sub(before.chars().count() + after.chars().count());
             self.note(&format!("{before}{}{after}", shortened(cell, room)));
         }
@@ -70,53 +57,36 @@ impl<'a> Screen<'a> {
 
     /// Adds `cells` that remain to be measured.
     pub(super) fn more(&mut self, cells: usize) {
-        self.all += cells;
-        if let Some(bar) = &self.bar {
-            bar.set_length(self.all as u64);
-        }
+        self.bar.inc_length(cells as u64);
     }
 
     /// Counts `cells` as done or not needed.
     pub(super) fn taken(&mut self, cells: usize) {
-        self.done += cells;
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.done as u64);
-        }
+        self.bar.inc(cells as u64);
     }
 
     /// Prints a message about the run itself.
     pub(super) fn note(&mut self, text: &str) {
-        let Self { bar, progress, .. } = self;
         // A closed stream does not end the run.
-        beside(bar.as_ref(), || drop(writeln!(progress, "{text}")));
+        self.bar.suspend(|| drop(writeln!(self.progress, "{text}")));
     }
 
     /// Prints a result.
     pub(super) fn finding(&mut self, text: &str) {
-        let Self { bar, findings, .. } = self;
-        beside(bar.as_ref(), || {
-            drop(writeln!(findings, "{text}"));
-            drop(findings.flush());
+        self.bar.suspend(|| {
+            drop(writeln!(self.findings, "{text}"));
+            drop(self.findings.flush());
         });
     }
 
     /// Removes the bar.
     pub(super) fn close(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }
 
-fn beside(bar: Option<&ProgressBar>, write: impl FnOnce()) {
-    match bar {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
-}
-
-fn remaining(left: Duration) -> String {
-    format!("{} left", spoken(left))
+fn remaining(left_s: f64) -> String {
+    format!("{} left", spoken(left_s))
 }
 
 /// `A-E1 weir, small, 40 Mb/s, 2 of 10`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::estimate::spoken_s;
+use super::estimate::spoken;
 use super::interrupt::RESUME;
 use super::{Ended, Finished};
 use crate::verdict::Verdict;
@@ -73,7 +73,7 @@ impl Ended {
                 1 => "1 cell".to_owned(),
                 more => format!("{more} cells"),
             },
-            spoken_s(self.seconds),
+            spoken(self.seconds),
         )
     }
 }
@@ -89,6 +89,6 @@ impl Finished {
     }
 
     fn wrong(&self) -> impl Iterator<Item = &Verdict> {
-        self.judged().filter(|verdict| !verdict.holds)
+        self.verdicts.iter().filter(|verdict| verdict.fails())
     }
 }

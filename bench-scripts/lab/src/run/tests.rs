@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use super::campaign::{Campaign, Planned};
 use super::screen::Screen;
-use super::{Ended, Orders, Results, Work, kept, plan};
+use super::{Ended, Orders, Overhead, Results, kept, plan};
 use crate::cell::{Cell, Outcome};
 use crate::spec::{Capacity, Peer, Scale, Scaled};
 
@@ -72,7 +72,7 @@ impl Trial {
             true => experiment.cells(self.orders.quick)?,
             false => testing::cells(PEERS, XS, REPETITIONS),
         };
-        let work = Work { experiment, text: testing::text(PEERS, XS, REPETITIONS) };
+        experiment.text = testing::text(PEERS, XS, REPETITIONS);
         let (mut progress, mut findings) = (self.progress.borrow_mut(), self.findings.borrow_mut());
         let interrupted =
             || self.interrupt_after.get().is_some_and(|after| self.played.borrow().len() >= after);
@@ -83,8 +83,9 @@ impl Trial {
             weir: self.weir.to_owned(),
             interrupted: &interrupted,
             screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
+            overhead: Overhead::default(),
         };
-        campaign.run(&[Planned { work: &work, cells }], &mut |cell, peer| {
+        campaign.run(&[Planned { experiment: &experiment, cells }], &mut |cell, peer| {
             if cell.place.experiment == "capacity" {
                 let windows = cell.scene.window.iter();
                 let mbit = windows.map(|it| (format!("{}.all.mbit", it.name), self.manages.get()));
@@ -318,11 +319,11 @@ fn what_cannot_be_kept_ends_the_run() {
 fn plans_what_the_effort_measures() {
     let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
     experiment.quick.peers = Some(vec!["peer0".to_owned()]);
-    let works = [Work { experiment, text: String::new() }];
+    let experiments = [experiment];
     let mut orders = Orders { quick: false, again: false, seed: 1, only: vec!["peer1".to_owned()] };
-    assert_eq!(plan(&works, &orders).unwrap()[0].cells.len(), ALL);
+    assert_eq!(plan(&experiments, &orders).unwrap()[0].cells.len(), ALL);
     orders.quick = true;
-    let error = plan(&works, &orders).unwrap_err();
+    let error = plan(&experiments, &orders).unwrap_err();
     assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
 }
 

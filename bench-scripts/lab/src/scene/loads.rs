@@ -34,10 +34,7 @@ pub(super) struct Burden {
 impl Burden {
     /// Does everything that takes time, before the scene begins.
     pub(super) fn prepare(load: &Load, stage: &Stage) -> Result<Self> {
-        let program = match load.what {
-            What::Burn => "stress-ng",
-            What::Disk => "fio",
-        };
+        let program = load.what.program();
         let places = if load.at == Seat::Host {
             vec![stage.bed().host.name().to_owned()]
         } else {
@@ -45,10 +42,7 @@ impl Burden {
             spots.iter().map(|spot| spot.ns.name().to_owned()).collect()
         };
         let lasts = (load.stop - load.start).max(0.0) + SPARE_S;
-        let file = match load.what {
-            What::Burn => None,
-            What::Disk => Some(folder()?),
-        };
+        let file = (load.what == What::Disk).then(folder).transpose()?;
         let mut words = Vec::new();
         for (at, place) in places.into_iter().enumerate() {
             let own = match &file {

@@ -5,8 +5,6 @@ mod exchange;
 mod flood;
 mod flows;
 mod live;
-mod marks;
-mod packets;
 mod places;
 mod probe;
 mod tcp;
@@ -15,15 +13,21 @@ mod tests;
 mod timed;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use system_tests::cpu;
 
+use super::marks::Marks;
 use super::meters::rates::Rates;
 use super::timeline::{Edge, Timeline};
 use crate::spec::{Kind, Traffic};
-use crate::stage::Stage;
+use crate::stage::{SENDERS, Stage};
 
-pub(crate) use self::packets::rate_mbit;
+pub(crate) use self::flows::rate_mbit;
+
+/// The priority of traffic that does not wait for its neighbours' programs.
+const PRIORITY: u8 = 10;
 
 /// A traffic under way, all its connections together.
 pub(crate) trait Running {
@@ -78,12 +82,42 @@ pub(crate) fn start<'a>(
     timeline: &Timeline,
     rates: &'a Rates,
 ) -> Result<Box<dyn Running + 'a>> {
-    match traffic.kind {
-        Kind::Flood => flood::start(traffic, stage, timeline),
-        Kind::Live => live::start(traffic, stage, timeline),
-        Kind::Timed => timed::start(traffic, stage, timeline, rates),
-        Kind::Tcp => tcp::start(traffic, stage, timeline),
-        Kind::Probe => probe::start(traffic, stage, timeline),
-        Kind::Ask | Kind::Records => exchange::start(traffic, stage, timeline),
+    Ok(match traffic.kind {
+        Kind::Flood => Box::new(flood::start(traffic, stage, timeline)?),
+        Kind::Live => Box::new(live::start(traffic, stage, timeline)?),
+        Kind::Timed => Box::new(timed::start(traffic, stage, timeline, rates)?),
+        Kind::Tcp => Box::new(tcp::start(traffic, stage, timeline)?),
+        Kind::Probe => Box::new(probe::start(traffic, stage, timeline)?),
+        Kind::Ask | Kind::Records => Box::new(exchange::start(traffic, stage, timeline)?),
+    })
+}
+
+/// Makes the calling thread one that sends or, with it, receives: on the senders' core, and ahead of
+/// the others there if it is urgent.
+fn become_sender(urgent: bool) -> Result<()> {
+    cpu::pin(SENDERS);
+    if urgent {
+        cpu::urgent(cpu::this_thread(), PRIORITY).context("no right to a real-time priority")?;
+    }
+    Ok(())
+}
+
+/// What a sending thread has sent so far to each of its places, and its processor time.
+type Sent = (Vec<u64>, Duration);
+
+impl Told {
+    /// Adds what threads offered in each window, in frames of one length, and their processor time.
+    /// `whose`: the owners of each thread's frames, by place.
+    fn add_sent(&mut self, marks: &Marks<Vec<Sent>>, whose: &[&[Option<String>]], frame: u32) {
+        for (window, from, to) in marks.pairs() {
+            let mut cpu = Duration::ZERO;
+            for (whose, (from, to)) in whose.iter().zip(from.iter().zip(to)) {
+                cpu += to.1.saturating_sub(from.1);
+                for (who, (from, to)) in whose.iter().zip(from.0.iter().zip(&to.0)) {
+                    self.offered.extend(Offered::of(&window.name, who.as_ref(), to - from, frame));
+                }
+            }
+            self.cpu_s.insert(window.name.clone(), cpu.as_secs_f64());
+        }
     }
 }

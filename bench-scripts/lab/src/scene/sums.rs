@@ -1,13 +1,12 @@
 //! Computes the quantities of the results from the readings and the senders' results.
 //!
-//! - `flow`: rates, shares, loss, fairness; `named`: quantities of traffic with a name of its own
+//! - `flow`: rates, shares, loss, fairness, also of traffic with a name of its own
 //! - `cost`: processor time, events, releases
 //!
 //! Invariant: pure; unknown quantities are left out.
 
 mod cost;
 mod flow;
-mod named;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use std::time::{Duration, Instant};
 use system_tests::observer::Count;
 
 use super::cast::Cast;
+use super::marks::Marks;
 use super::meters::rates::{Tallied, since};
 use super::meters::{cpu, events};
 use super::senders::Told;
@@ -24,9 +24,6 @@ use crate::spec::{Scene, Traffic};
 
 /// The tolerance for comparing computed times.
 const NEARLY: f64 = 1e-6;
-
-/// The rate owed to each VM, by weights and demands: [`crate::stage::Stage::owed`].
-pub(super) type Owed<'a> = &'a dyn Fn(&[u32], &[Option<f64>]) -> Option<Vec<f64>>;
 
 /// Everything that was read at one end of a window.
 #[derive(Clone, Debug)]
@@ -45,11 +42,9 @@ pub(super) struct Book<'a> {
     pub(super) scene: &'a Scene,
     pub(super) cast: &'a Cast<'a>,
     pub(super) timeline: &'a Timeline,
-    pub(super) owed: Owed<'a>,
     /// The worker's core is weir's.
     pub(super) has_worker: bool,
-    /// Readings at both ends of each window.
-    pub(super) windows: Vec<(Option<Reading>, Option<Reading>)>,
+    pub(super) windows: Marks<Reading>,
     /// Readings at every slice's beginning, and at the last one's end.
     pub(super) slices: Vec<Tallied>,
     pub(super) told: Vec<Told>,
@@ -89,11 +84,7 @@ impl Book<'_> {
     pub(super) fn outcome(&self) -> Outcome {
         let mut outcome = Outcome::default();
         let slices = self.pieces();
-        for (index, (from, to)) in self.windows.iter().enumerate() {
-            let (Some(span), Some(from), Some(to)) = (self.timeline.windows.get(index), from, to)
-            else {
-                continue;
-            };
+        for (span, from, to) in self.windows.pairs() {
             let (from_s, to_s) = (span.from.as_secs_f64(), span.to.as_secs_f64());
             let window = Piece::between(&span.name, &from.rates, &to.rates, from_s, to_s);
             self.flows(&window, &slices, &mut outcome);

@@ -41,13 +41,12 @@ pub struct Experiment {
     pub figure: Vec<Figure>,
     #[serde(default)]
     pub published: Vec<Published>,
+    /// The whole file.
+    #[serde(skip)]
+    pub text: String,
     /// The factor of all rates: [`Experiment::at_scale`].
-    #[serde(skip, default = "whole")]
+    #[serde(skip, default = "super::scene::one")]
     pub(super) factor: f64,
-}
-
-fn whole() -> f64 {
-    1.0
 }
 
 /// The amount of work of a run.
@@ -111,6 +110,14 @@ pub enum PeerKind {
     Sender,
 }
 
+impl Peer {
+    /// The name on the page.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+}
+
 impl PeerKind {
     /// The program that it needs and that weir's set-up does not install, and the Debian packages with
     /// it.
@@ -145,6 +152,14 @@ pub struct Variant {
     pub set: BTreeMap<String, toml::Value>,
     /// Only for these peers; all by default.
     pub peers: Option<Vec<String>>,
+}
+
+impl Variant {
+    /// The name on the page.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// Why a file cannot be used: the place, and what to do.

@@ -1,11 +1,31 @@
 //! Parses a file's text into an experiment. Invariant: a returned experiment can be run; an error is
 //! one sentence with its file and, if there is one, its line.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, line_at};
-use super::{Experiment, SpecError, check, order};
+use super::{Experiment, SpecError, check};
+
+/// The papers' order: ids, and beginnings of ids that continue with `-`.
+const PAPERS: [&str; 15] = [
+    "A",
+    "B",
+    "B-load",
+    "B-full",
+    "C",
+    "C-events",
+    "D-udp",
+    "D-tcp",
+    "D-two",
+    "D-burn",
+    "D-rtt",
+    "E-send",
+    "E-receive",
+    "E-router",
+    "E-latency",
+];
 
 /// Reads a file and all its cells of both efforts.
 pub fn load(path: &Path) -> Result<Experiment, SpecError> {
@@ -29,7 +49,7 @@ pub fn load_all(folder: &Path) -> Result<Vec<Experiment>, SpecError> {
     if all.is_empty() {
         return Err(of_folder("has no experiments: they are files called ID.toml".to_owned()));
     }
-    all.sort_by(|one, other| order::by_paper(&one.id, &other.id));
+    all.sort_by(|one, other| by_paper(&one.id, &other.id));
     Ok(all)
 }
 
@@ -37,7 +57,7 @@ pub fn load_all(folder: &Path) -> Result<Vec<Experiment>, SpecError> {
 pub(super) fn read(text: &str, stem: &str) -> Result<Experiment, String> {
     let experiment: Experiment = toml::from_str(text).map_err(|error| of_text(text, &error))?;
     check::whole(&experiment, stem).map_err(|problem: Problem| problem.shown(text))?;
-    Ok(experiment)
+    Ok(Experiment { text: text.to_owned(), ..experiment })
 }
 
 fn of_text(text: &str, error: &toml::de::Error) -> String {
@@ -46,6 +66,21 @@ fn of_text(text: &str, error: &toml::de::Error) -> String {
         Some(span) => format!("line {}: {what}", line_at(text, span.start)),
         None => what,
     }
+}
+
+/// A total order; an unlisted experiment follows its letter's others.
+fn by_paper(one: &str, other: &str) -> Ordering {
+    let key = |id: &str| (id.chars().next(), rank(id));
+    key(one).cmp(&key(other)).then_with(|| one.cmp(other))
+}
+
+/// By the longest beginning.
+fn rank(id: &str) -> usize {
+    let begins = |start: &str| {
+        id.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    let known = PAPERS.iter().enumerate().filter(|(_, start)| begins(start));
+    known.max_by_key(|(_, start)| start.len()).map_or(PAPERS.len(), |(index, _)| index)
 }
 
 #[cfg(test)]

@@ -26,9 +26,6 @@ const OF_ALL: [&str; 2] = ["jain", "jain_kpps"];
 /// Present only if a VM can be owed anything: the link has a rate, or every VM a maximum.
 const OWED: [&str; 2] = [OWED_RATE, "of_owed"];
 const OWED_RATE: &str = "owed_mbit";
-const OWED_ALL: [&str; 1] = ["off_owed"];
-const LINK: [&str; 1] = ["link"];
-const RESENT: [&str; 1] = ["resent"];
 const DELAYS: [&str; 9] = [
     "mean_us",
     "sd_us",
@@ -127,11 +124,8 @@ type Names = BTreeMap<String, Vec<&'static str>>;
 fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(), String> {
     if who == ANY {
         let known = names.iter().any(|(who, whats)| who != ALL && whats.contains(&what));
-        return if known {
-            Ok(())
-        } else {
-            Err(format!("`{quantity}`: `{what}` is measured of none here"))
-        };
+        let none = || format!("`{quantity}`: `{what}` is measured of none here");
+        return known.then_some(()).ok_or_else(none);
     }
     let Some(whats) = names.get(who) else {
         let valid = list(names.keys().map(String::as_str));
@@ -152,6 +146,7 @@ fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
         known
             .extend(whats.iter().filter(|what| !known.contains(what)).copied().collect::<Vec<_>>());
     };
+    let is_tcp = |traffic: &Traffic| traffic.kind == Kind::Tcp;
     let limited = |number| scene.vm.iter().any(|vm| vm.number == number && vm.max.is_some());
     let owed = scene.link.is_some() || (1..=scene.vms).all(limited);
     for who in (1..=scene.vms).map(|number| format!("vm{number}")) {
@@ -161,23 +156,19 @@ fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
             add(&who, &OWED);
         }
     }
-    add(ALL, &RATES);
-    add(ALL, &OF_ALL);
-    if owed {
-        add(ALL, &OWED_ALL);
-    }
-    if scene.link.is_some() {
-        add(ALL, &LINK);
-    }
-    if scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
-        add(ALL, &RESENT);
-    }
-    add("cpu", &CPU);
-    add("events", &EVENTS);
-    if kind == PeerKind::Weir {
-        add("weir", &WEIR);
-        add("cpu", &CPU_OF_WEIR);
-    }
+    let (tcp, weir) = (scene.traffic.iter().any(is_tcp), kind == PeerKind::Weir);
+    let others: [(bool, &str, &[&str]); 9] = [
+        (true, ALL, &RATES),
+        (true, ALL, &OF_ALL),
+        (owed, ALL, &["off_owed"]),
+        (scene.link.is_some(), ALL, &["link"]),
+        (tcp, ALL, &["resent"]),
+        (true, "cpu", &CPU),
+        (true, "events", &EVENTS),
+        (weir, "weir", &WEIR),
+        (weir, "cpu", &CPU_OF_WEIR),
+    ];
+    others.iter().filter(|(there, ..)| *there).for_each(|(_, who, whats)| add(who, whats));
     for traffic in &scene.traffic {
         if let Some(name) = &traffic.name {
             add(name, &RATES);

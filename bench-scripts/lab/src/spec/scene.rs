@@ -182,6 +182,16 @@ pub enum What {
     Disk,
 }
 
+impl What {
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Burn => "stress-ng",
+            Self::Disk => "fio",
+        }
+    }
+}
+
 /// A change during the scene.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -212,6 +222,6 @@ fn weight() -> u32 {
     1
 }
 
-fn one() -> f64 {
+pub(super) fn one() -> f64 {
     1.0
 }

@@ -1,7 +1,6 @@
 //! Names of senders and receivers. Invariant: a name stands for one place only.
 
 use std::fmt::{Display, Formatter};
-use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -31,10 +30,10 @@ const NAMES: [(&str, Seat); 6] = [
     ("host", Seat::Host),
 ];
 
-impl FromStr for Seat {
-    type Err = String;
+impl TryFrom<String> for Seat {
+    type Error = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, String> {
         let named = NAMES.iter().find(|(name, _)| *name == text).map(|(_, seat)| *seat);
         let vm = || text.strip_prefix("vm").and_then(number).map(Self::Vm);
         let via = || text.strip_prefix("via").and_then(number).map(Self::Via);
@@ -42,14 +41,6 @@ impl FromStr for Seat {
             let names = NAMES.map(|(name, _)| name).join(", ");
             format!("\"{text}\" is no seat: write one of vm1 …, via1 …, {names}")
         })
-    }
-}
-
-impl TryFrom<String> for Seat {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
     }
 }
 

@@ -104,12 +104,8 @@ impl<'a> Variables<'a> {
             return Err(Problem::new(at, self.unknown(name)));
         };
         if self.open.iter().any(|open| open == name) {
-            let way: Vec<String> = self
-                .open
-                .iter()
-                .map(|open| format!("${open}"))
-                .chain([format!("${name}")])
-                .collect();
+            let way = self.open.iter().map(String::as_str).chain([name]);
+            let way: Vec<String> = way.map(|name| format!("${name}")).collect();
             let what =
                 format!("a variable is made of itself, {}: break the circle", way.join(" of "));
             return Err(Problem::new(at, what));

@@ -8,13 +8,13 @@ use system_tests::fair::Sender;
 use system_tests::peers::fifo;
 use system_tests::peers::htb::Htb;
 
-use super::Stage;
+use super::{Stage, link_port};
 use crate::spec::{Kind, PeerKind};
 
 impl Stage {
     /// The link's queues, if they are not weir's.
     pub(super) fn shape(&self) -> Result<()> {
-        let (host, port, mtu) = (&self.bed.host, self.link_port(), self.scene.mtu);
+        let (host, port, mtu) = (&self.bed.host, link_port(self.scene.topology), self.scene.mtu);
         match (self.peer.kind, self.scene.link) {
             (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo::make(host, port, link, mtu)?,
             // There is no host: the VM's own end is the link's.
@@ -47,7 +47,7 @@ impl Stage {
     }
 
     fn htb(&self) -> Htb<'_> {
-        Htb { host: &self.bed.host, port: self.link_port(), mbit: self.scene.link }
+        Htb { host: &self.bed.host, port: link_port(self.scene.topology), mbit: self.scene.link }
     }
 
     fn promises(&self, weights: &[u32]) -> Vec<(&Guest, Sender)> {

@@ -17,37 +17,36 @@ impl Scene {
         Ok(first.iter().copied().chain(others).collect())
     }
 
-    /// VM `number`'s promise in Mb/s, with this weight.
-    pub(super) fn sender(&self, number: u8, weight: u32) -> Sender {
-        let (min, max) = self.promise(number).map_or((None, None), |vm| (vm.min, vm.max));
-        Sender::greedy(f64::from(weight)).min(min.unwrap_or(0.0)).max(max.unwrap_or(f64::INFINITY))
-    }
-
     fn promise(&self, number: u8) -> Option<&crate::spec::Vm> {
         self.vm.iter().find(|vm| vm.number == number)
     }
 
     /// All promises in Mb/s, of VMs with these weights.
     pub(super) fn senders(&self, weights: &[u32]) -> Vec<Sender> {
-        (1..=self.vms).zip(weights).map(|(number, weight)| self.sender(number, *weight)).collect()
+        let sender = |(number, weight): (u8, &u32)| {
+            let (min, max) = self.promise(number).map_or((None, None), |vm| (vm.min, vm.max));
+            let (min, max) = (min.unwrap_or(0.0), max.unwrap_or(f64::INFINITY));
+            Sender::greedy(f64::from(*weight)).min(min).max(max)
+        };
+        (1..=self.vms).zip(weights).map(sender).collect()
     }
-}
 
-pub(super) fn owed(scene: &Scene, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
-    let weights = scene.all_weights(weights).ok()?;
-    let demands = demand.iter().copied().chain(std::iter::repeat(None));
-    let senders: Vec<Sender> = scene
-        .senders(&weights)
-        .into_iter()
-        .zip(demands)
-        .map(|(sender, demand)| sender.demand(demand.unwrap_or(f64::INFINITY)))
-        .collect();
-    match scene.link {
-        Some(link) => Some(fair::rates(link, &senders)),
-        None if senders.iter().all(|sender| sender.max.is_finite()) => {
-            Some(senders.iter().map(|sender| sender.max.min(sender.demand)).collect())
+    /// The rate in Mb/s of frames that each VM may expect when it sends all it can or, if given, its
+    /// demand in Mb/s, with these weights (followed by those of the scene): by promises and the link's
+    /// rate. `None` if the link has no rate, unless every VM has a maximum.
+    pub(crate) fn owed(&self, weights: &[u32], demand: &[Option<f64>]) -> Option<Vec<f64>> {
+        let weights = self.all_weights(weights).ok()?;
+        let mut senders = self.senders(&weights);
+        for (sender, demand) in senders.iter_mut().zip(demand) {
+            sender.demand = demand.unwrap_or(f64::INFINITY);
         }
-        None => None,
+        match self.link {
+            Some(link) => Some(fair::rates(link, &senders)),
+            None if senders.iter().all(|sender| sender.max.is_finite()) => {
+                Some(senders.iter().map(|sender| sender.max.min(sender.demand)).collect())
+            }
+            None => None,
+        }
     }
 }
 

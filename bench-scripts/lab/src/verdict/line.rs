@@ -10,28 +10,33 @@ const COLUMNS: usize = 100;
 /// Further lines are indented to the number, not to the word before it.
 const INDENT: usize = 9;
 
-pub(super) fn of(verdict: &Verdict) -> String {
-    let word = match (verdict.holds, verdict.report_only) {
-        (true, false) => "holds",
-        (false, false) if !verdict.is_judged() => "unjudged",
-        (false, false) => "FAILS",
-        (true, true) => "seen",
-        (false, true) => "unseen",
-    };
-    let Verdict { what, at, number, .. } = verdict;
-    let number = number.map_or_else(|| "not measured,".to_owned(), |number| shown(number, verdict));
-    let head = format!("{word:<INDENT$}{number} {}", bounds(verdict));
-    let why = verdict.ceiling.map(|ceiling| {
-        format!("; not judged here: on this machine nothing could exceed {ceiling:.2}")
-    });
-    let indent = " ".repeat(INDENT);
-    let columns = Options::new(COLUMNS)
-        .subsequent_indent(&indent)
-        .break_words(false)
-        .word_separator(WordSeparator::AsciiSpace)
-        .word_splitter(WordSplitter::NoHyphenation);
-    let what = what.trim();
-    textwrap::fill(&format!("{head}  {what} ({at}){}", why.unwrap_or_default()), columns)
+impl Verdict {
+    /// `holds`, or the result and what was required. Wrapped to 100 columns.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let word = match (self.holds, self.report_only) {
+            (true, false) => "holds",
+            (false, false) if !self.is_judged() => "unjudged",
+            (false, false) => "FAILS",
+            (true, true) => "seen",
+            (false, true) => "unseen",
+        };
+        let Verdict { what, at, number, .. } = self;
+        let number =
+            number.map_or_else(|| "not measured,".to_owned(), |number| shown(number, self));
+        let head = format!("{word:<INDENT$}{number} {}", bounds(self));
+        let why = self.ceiling.map(|ceiling| {
+            format!("; not judged here: on this machine nothing could exceed {ceiling:.2}")
+        });
+        let indent = " ".repeat(INDENT);
+        let columns = Options::new(COLUMNS)
+            .subsequent_indent(&indent)
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        let what = what.trim();
+        textwrap::fill(&format!("{head}  {what} ({at}){}", why.unwrap_or_default()), columns)
+    }
 }
 
 fn bounds(verdict: &Verdict) -> String {

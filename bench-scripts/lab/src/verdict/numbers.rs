@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::cell::{Measured, Outcome, Place};
 use crate::spec::quantity::{bind, matches, open_parts};
-use crate::spec::{Check, Experiment, Pair, alike};
+use crate::spec::{Check, Experiment, Pair};
 use crate::stats::median;
 
 /// A number, and the words that describe its cell.
@@ -70,19 +70,15 @@ impl Case<'_> {
         }
         let number = |(name, values): (String, Vec<f64>)| {
             let ceiling = ceilings.get(&name).and_then(|all| median(all));
-            Ok(Found { ceiling, ..self.number(pair, &name, &values)? })
+            let number = median(&values).filter(|_| values.len() == self.repetitions as usize);
+            let mut at = self.words(&pair.value);
+            let some = || format!("{}: {name} in some repetitions only", at.join(", "));
+            let number = number.ok_or_else(some)?;
+            let open = open_parts(&self.check.value.quantity, &name);
+            at.extend(Some(open).filter(|open| !open.is_empty()));
+            Ok(Found { number, ceiling, at })
         };
         values.into_iter().map(number).collect()
-    }
-
-    fn number(&self, pair: &Pair, name: &str, values: &[f64]) -> Result<Found, String> {
-        let number = median(values).filter(|_| values.len() == self.repetitions as usize);
-        let number = number.ok_or_else(|| {
-            format!("{}: {name} in some repetitions only", self.words(&pair.value).join(", "))
-        })?;
-        let mut at = self.words(&pair.value);
-        at.extend(Some(open_parts(&self.check.value.quantity, name)).filter(|it| !it.is_empty()));
-        Ok(Found { number, ceiling: None, at })
     }
 
     /// The numbers of one repetition, by the name of the value.
@@ -134,11 +130,10 @@ impl Case<'_> {
     }
 
     fn outcome(&self, place: &Place, repetition: u32) -> Result<&Outcome, String> {
-        let of_place = |measured: &&Measured| {
-            measured.place.repetition == repetition && alike(&measured.place, place)
-        };
-        let found = self.measured.iter().find(of_place).map(|measured| &measured.outcome);
-        found.ok_or_else(|| self.lacks(place, repetition, "not measured"))
+        let found = Measured::of(self.measured, place, repetition);
+        found
+            .map(|measured| &measured.outcome)
+            .ok_or_else(|| self.lacks(place, repetition, "not measured"))
     }
 
     /// The peer, the variant and x with its unit.

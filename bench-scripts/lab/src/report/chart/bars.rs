@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Sheet;
 use super::frame::{self, Frame, Grid, Room};
 use super::scale::{self, Scale};
-use super::text::{self, Anchor, LEADING, wrap};
+use super::text::{self, LEADING, wrap};
 use super::{marks, text::width as wide};
 use crate::report::palette::Colour;
 use crate::report::plot::{Curve, Plot, Point};
@@ -57,15 +57,9 @@ pub(super) fn must_lie(plot: &Plot, width: u32) -> bool {
     !names_fit || f64::from(band) * FILLED / (most as f64) < 7.0
 }
 
-/// The axis of values.
+/// The axis of values; on a logarithmic one, the smallest bar is to be visible, too.
 fn values(plot: &Plot) -> Scale {
-    let (low, high) = plot.span().unwrap_or((0.0, 1.0));
-    if plot.y.log {
-        // So that the smallest bar is visible, too.
-        scale::logarithmic(low / 2.0, high)
-    } else {
-        scale::linear(low, high, plot.y.from, 5)
-    }
+    scale::of_values(plot, 2.0)
 }
 
 /// An axis for groups, without ticks of its own.
@@ -98,7 +92,7 @@ pub(super) fn standing(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let numbers = groups.iter().all(|group| group.bars.iter().all(|bar| fits(group, bar)));
     for (place, (group, name)) in groups.iter().zip(&names).enumerate() {
         let (middle, _) = frame.at(place as f64, frame.y.from);
-        text::write_all(sheet, name, (middle, names_at), Anchor::Middle, Colour::Soft)?;
+        text::write_all(sheet, name, (middle, names_at), text::MIDDLE, Colour::Soft)?;
         let each = each(group);
         let left = f64::from(middle) - each * group.bars.len() as f64 / 2.0;
         for (i, bar) in group.bars.iter().enumerate() {
@@ -130,7 +124,7 @@ fn upright(
         top = top.min(at(high));
     }
     if number {
-        text::write(sheet, &shown(&bar), (middle, top - 1), Anchor::Above, Colour::Soft)?;
+        text::write(sheet, &shown(&bar), (middle, top - 1), text::ABOVE, Colour::Soft)?;
     }
     Ok(())
 }
@@ -182,7 +176,7 @@ pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     for group in &groups {
         let (left, at) = frame.at(frame.x.from, f64::from(top));
         let name = wrap(&group.name, inside);
-        text::write_all(sheet, &name, (left + 4, at + 3), Anchor::Left, Colour::Ink)?;
+        text::write_all(sheet, &name, (left + 4, at + 3), text::LEFT, Colour::Ink)?;
         for (i, bar) in (0..).zip(&group.bars) {
             let above = at + name.len() as i32 * LEADING + 4 + i * THICK;
             flat(sheet, &frame, *bar, (above, above + THICK - 2))?;
@@ -210,5 +204,5 @@ fn flat(
         marks::whisker(sheet, Colour::Ink, [end_of(low), end_of(high)])?;
         end = end.max(at(high) + 2);
     }
-    text::write(sheet, &shown(&bar), (end + 4, middle), Anchor::Beside, Colour::Soft)
+    text::write(sheet, &shown(&bar), (end + 4, middle), text::BESIDE, Colour::Soft)
 }

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 
 use super::Sheet;
 use super::scale::Scale;
-use super::text::{self, Anchor, LEADING, wrap};
+use super::text::{self, LEADING, wrap};
 use crate::report::html;
 use crate::report::palette::Colour;
 use crate::spec::Axis;
@@ -48,14 +48,14 @@ pub(super) fn draw<'a>(
     let (width, height) = sheet.dim_in_pixel();
     let above = wrap(&html::axis(y_axis), width as i32 - 12);
     let below = wrap(&html::axis(x_axis), width as i32 - room.left - room.right);
-    text::write_all(sheet, &above, (4, 2), Anchor::Left, Colour::Ink)?;
+    text::write_all(sheet, &above, (4, 2), text::LEFT, Colour::Ink)?;
     let bottom = below.len() as i32 * LEADING;
     let middle = room.left + (width as i32 - room.left - room.right) / 2;
     text::write_all(
         sheet,
         &below,
         (middle, height as i32 - bottom - 1),
-        Anchor::Middle,
+        text::MIDDLE,
         Colour::Ink,
     )?;
     let mut chart = ChartBuilder::on(sheet)

@@ -14,12 +14,7 @@ use crate::spec::Draw;
 const STEP: i32 = 5;
 
 pub(super) fn draw(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
-    let (low, high) = plot.span().unwrap_or((0.0, 1.0));
-    let y = if plot.y.log {
-        scale::logarithmic(low, high)
-    } else {
-        scale::linear(low, high, plot.y.from, 5)
-    };
+    let y = scale::of_values(plot, 1.0);
     let room = Room::beside(&y);
     let inside = sheet.dim_in_pixel().0 as i32 - room.left - room.right;
     let time = plot.draw == Draw::Time;

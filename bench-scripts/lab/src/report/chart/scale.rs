@@ -7,7 +7,7 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
 use crate::report::digits;
-use crate::report::plot::same;
+use crate::report::plot::{Plot, same};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scale {
@@ -73,6 +73,12 @@ impl ValueFormatter<f64> for Scale {
             .map(|tick| tick.1.clone())
             .unwrap_or_default()
     }
+}
+
+/// The scale of a plot's values; a logarithmic one begins at the smallest divided by `below`.
+pub(super) fn of_values(plot: &Plot, below: f64) -> Scale {
+    let (low, high) = plot.span().unwrap_or((0.0, 1.0));
+    if plot.y.log { logarithmic(low / below, high) } else { linear(low, high, plot.y.from, 5) }
 }
 
 /// A scale for values between `low` and `high`; from 0 unless another beginning is given, with at most

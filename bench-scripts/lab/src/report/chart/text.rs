@@ -39,33 +39,23 @@ pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
     lines
 }
 
-/// The position of a text relative to its point.
-#[derive(Clone, Copy)]
-pub(super) enum Anchor {
-    /// The point is at its left, at the top of the line.
-    Left,
-    /// In the middle, at the top of the line.
-    Middle,
-    /// At its left, halfway up the line.
-    Beside,
-    /// In the middle, at the bottom of the line.
-    Above,
-}
+/// Where the point of a text is: at its left, at the top of the line.
+pub(super) const LEFT: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Top };
+/// In the middle, at the top of the line.
+pub(super) const MIDDLE: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Top };
+/// At its left, halfway up the line.
+pub(super) const BESIDE: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Center };
+/// In the middle, at the bottom of the line.
+pub(super) const ABOVE: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Bottom };
 
 pub(super) fn write(
     sheet: &Sheet<'_>,
     text: &str,
     at: (i32, i32),
-    anchor: Anchor,
+    anchor: Pos,
     colour: Colour,
 ) -> Result<()> {
-    let pos = match anchor {
-        Anchor::Left => Pos::new(HPos::Left, VPos::Top),
-        Anchor::Middle => Pos::new(HPos::Center, VPos::Top),
-        Anchor::Beside => Pos::new(HPos::Left, VPos::Center),
-        Anchor::Above => Pos::new(HPos::Center, VPos::Bottom),
-    };
-    sheet.draw_text(text, &style(colour).pos(pos), at)?;
+    sheet.draw_text(text, &style(colour).pos(anchor), at)?;
     Ok(())
 }
 
@@ -74,7 +64,7 @@ pub(super) fn write_all(
     sheet: &Sheet<'_>,
     lines: &[String],
     at: (i32, i32),
-    anchor: Anchor,
+    anchor: Pos,
     colour: Colour,
 ) -> Result<()> {
     for (i, line) in (0..).zip(lines) {

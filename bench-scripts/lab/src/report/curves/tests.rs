@@ -82,10 +82,10 @@ fn a_crowd_over_time_has_a_plot_for_each_variant() {
         .replacen("[[check]]", variants, 1)
         .replacen(figure, &format!("draw = \"time\"\n{figure}{{ quantity = \"vm9.mbit\", name = \"VM 9\", peers = [\"bridge\"] }},"), 1);
     let (_, ours) = of(&text, false);
-    let apart = ours.apart.unwrap();
-    let titles: Vec<_> = apart.iter().map(|(title, _)| title.as_str()).collect();
+    let apart = ours.apart;
+    let titles: Vec<_> = apart.iter().map(|plot| plot.title.as_str()).collect();
     assert_eq!(titles, ["a", "the other"]);
-    assert_eq!(apart[0].1.curves.len(), 4);
-    assert_eq!(apart[0].1.span(), apart[1].1.span());
+    assert_eq!(apart[0].curves.len(), 4);
+    assert_eq!(apart[0].span(), apart[1].span());
     assert_eq!(ours.at, Some(40.0));
 }

@@ -39,14 +39,12 @@ impl Reading {
 pub(crate) fn spent(from: &Reading, to: &Reading) -> Spent {
     let busy = to.busy.core_since(&from.busy, SENDERS);
     let soft = to.busy.soft_since(&from.busy, SENDERS);
+    let process = to.process.zip(from.process).map(|(now, then)| now.saturating_sub(then));
     Spent {
         seconds: to.at.duration_since(from.at).as_secs_f64(),
         total: to.busy.since(&from.busy).as_secs_f64(),
         worker: to.busy.core_since(&from.busy, WORKER).as_secs_f64(),
-        process: to
-            .process
-            .zip(from.process)
-            .map(|(now, then)| now.saturating_sub(then).as_secs_f64()),
+        process: process.map(|time| time.as_secs_f64()),
         programs: busy.saturating_sub(soft).as_secs_f64(),
     }
 }

@@ -69,14 +69,14 @@ impl Events {
         }
         let mut missing = Vec::new();
         let mut hardware = Vec::new();
-        for name in HARDWARE {
-            let counters = match name {
-                "cycles" => counters(Hardware::CPU_CYCLES, process),
-                "instructions" => counters(Hardware::INSTRUCTIONS, process),
-                "cache_misses" => counters(Hardware::CACHE_MISSES, process),
-                "dtlb_misses" => counters(read_misses(CacheId::DTLB), process),
-                _ => counters(read_misses(CacheId::ITLB), process),
-            };
+        let all = [
+            counters(Hardware::CPU_CYCLES, process),
+            counters(Hardware::INSTRUCTIONS, process),
+            counters(Hardware::CACHE_MISSES, process),
+            counters(read_misses(CacheId::DTLB), process),
+            counters(read_misses(CacheId::ITLB), process),
+        ];
+        for (name, counters) in HARDWARE.into_iter().zip(all) {
             match counters {
                 Ok(counters) => hardware.push((name, counters)),
                 Err(_) => missing.push(name),

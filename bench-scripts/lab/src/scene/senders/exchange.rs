@@ -2,19 +2,17 @@
 //! next as soon as it is answered: a closed loop. A request is answered by as many bytes, a record by
 //! one. The response time covers what was answered in a window, throughput the bytes that came in it.
 //!
-//! - `line`: one end of a connection; `client` and `server`: the two ends' loops
+//! - `line`: one end of a connection; `ends`: the loops of both
 //!
 //! Invariant: no thread waits so long for the network that it would miss the end of its time. A path
 //! without any response is an error, reported when the traffic is over.
 
-mod client;
+mod ends;
 mod line;
-mod server;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -23,21 +21,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
 use system_tests::Ns;
-use system_tests::cpu::{self, ThreadTime};
+use system_tests::cpu::ThreadTime;
 use system_tests::wait::{Halt, wait_ok};
 
 use super::flows::{Times, name};
-use super::marks::Marks;
-use super::{Running, Told};
+use super::{Running, Told, become_sender};
 use crate::scene::cast::{Pair, pairs};
+use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Span, Timeline};
 use crate::spec::{Kind, Traffic};
-use crate::stage::{SENDERS, Stage};
+use crate::stage::Stage;
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The priority of traffic that does not wait for its neighbours' programs.
-const PRIORITY: u8 = 10;
 /// A minute; a longer time counts as that.
 const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
@@ -78,7 +74,7 @@ struct Talk {
 }
 
 #[derive(Debug)]
-struct Exchange {
+pub(super) struct Exchange {
     terms: Terms,
     /// The servers' received bytes are throughput.
     records: bool,
@@ -92,19 +88,11 @@ struct Exchange {
 }
 
 /// Connects at once, and sends the first request at its time.
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
+pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Exchange> {
     begin(traffic, &pairs(stage, traffic)?, timeline)
 }
 
-fn begin<'a>(
-    traffic: &Traffic,
-    flows: &[Pair<'_>],
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
+fn begin(traffic: &Traffic, flows: &[Pair<'_>], timeline: &Timeline) -> Result<Exchange> {
     let mut exchange = Exchange {
         terms: Terms::of(traffic),
         records: traffic.kind == Kind::Records,
@@ -119,22 +107,25 @@ fn begin<'a>(
         let talk = exchange.talk(traffic, flow, name.clone());
         exchange.talks.push(talk.with_context(|| format!("{name} to {}", flow.to.addr))?);
     }
-    Ok(Box::new(exchange))
+    Ok(exchange)
 }
 
 impl Exchange {
+    /// Both ends share a core, since only one end of a connection is active at a time. On another core a
+    /// server would wait for a worker that spins there, or take its core from it; and an end on an idle
+    /// core takes longer to wake than any way takes to forward.
     fn talk(&self, traffic: &Traffic, flow: &Pair<'_>, name: String) -> Result<Talk> {
         let (near, far) = connect(flow, traffic.connections as usize)?;
         let mut talk = Talk { name, who: flow.who.clone(), ends: Vec::new(), cpu: Vec::new() };
-        let servers = far.into_iter().map(|stream| (stream, server::serve as End));
-        let clients = near.into_iter().map(|stream| (stream, client::ask as End));
+        let servers = far.into_iter().map(|stream| (stream, ends::serve as End));
+        let clients = near.into_iter().map(|stream| (stream, ends::ask as End));
         for (stream, end) in servers.chain(clients) {
             let (terms, times, halt) = (self.terms, self.times.clone(), self.halt.clone());
             let (urgent, cpu) = (traffic.urgent, Arc::new(ThreadTime::default()));
             talk.cpu.push(Arc::clone(&cpu));
             talk.ends.push(std::thread::spawn(move || {
                 cpu.begin();
-                let result = ready(urgent).and_then(|()| end(stream, &terms, &times, halt));
+                let result = become_sender(urgent).and_then(|()| end(stream, &terms, &times, halt));
                 cpu.end();
                 result
             }));
@@ -145,17 +136,6 @@ impl Exchange {
 
 /// A thread's function for its end of a connection.
 type End = fn(TcpStream, &Terms, &Times, Halt) -> Result<Tally>;
-
-/// Both ends share a core, since only one end of a connection is active at a time. On another core a
-/// server would wait for a worker that spins there, or take its core from it; and an end on an idle
-/// core takes longer to wake than any way takes to forward.
-fn ready(urgent: bool) -> Result<()> {
-    cpu::pin(SENDERS);
-    if urgent {
-        cpu::urgent(cpu::this_thread(), PRIORITY).context("no right to a real-time priority")?;
-    }
-    Ok(())
-}
 
 /// Both ends of `count` connections.
 fn connect(flow: &Pair<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
@@ -239,10 +219,7 @@ impl Running for Exchange {
                     (span.name.clone(), who.clone(), goodput_mbit(span, *received))
                 }));
             }
-            match named.entry(&talk.name) {
-                Entry::Occupied(mut same) => same.get_mut().add(&sum)?,
-                Entry::Vacant(new) => drop(new.insert(sum)),
-            }
+            named.entry(&talk.name).or_insert(Tally::new(windows)?).add(&sum)?;
         }
         for (name, sum) in &named {
             self.tell(name, sum, &mut told);
@@ -251,7 +228,7 @@ impl Running for Exchange {
             self.tell(self.name.as_deref().unwrap_or("all"), &all, &mut told);
         }
         for (window, from, to) in self.marks.pairs() {
-            told.cpu_s.insert(window.to_owned(), to.saturating_sub(*from).as_secs_f64());
+            told.cpu_s.insert(window.name.clone(), to.saturating_sub(*from).as_secs_f64());
         }
         Ok(told)
     }
@@ -281,7 +258,7 @@ impl Exchange {
                 let what = if self.records { "record acknowledged" } else { "answer" };
                 told.notes.push(format!("{name} had no {what} in `{}`", span.name));
             }
-            told.values.extend(quantities(span, name, values));
+            told.values.extend(quantities(&span.name, name, values));
         }
     }
 }
@@ -300,11 +277,11 @@ fn goodput_mbit(span: &Span, bytes: u64) -> f64 {
 
 /// With their full names.
 pub(super) fn quantities(
-    span: &Span,
+    window: &str,
     name: &str,
     values: Vec<(&'static str, f64)>,
 ) -> impl Iterator<Item = (String, f64)> {
-    values.into_iter().map(move |(what, value)| (format!("{}.{name}.{what}", span.name), value))
+    values.into_iter().map(move |(what, value)| (format!("{window}.{name}.{what}"), value))
 }
 
 /// Empty without times.

@@ -13,9 +13,9 @@ use system_tests::traffic::Sending;
 use weir_probe::send::{Front, Order};
 use weir_probe::sizes::Sizes;
 
-use super::marks::Marks;
 use super::places::{Sinks, senders};
-use super::{Offered, Running, Told, packets};
+use super::{Running, Sent, Told, flows};
+use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Stage};
@@ -29,22 +29,17 @@ struct Stream {
 }
 
 #[derive(Debug)]
-struct Flood {
+pub(super) struct Flood {
     streams: Vec<Stream>,
-    /// For each stream: frames to each place, and processor time.
-    marks: Marks<Vec<(Vec<u64>, Duration)>>,
+    marks: Marks<Vec<Sent>>,
     frame: u32,
     what: String,
     _sinks: Sinks,
 }
 
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
+pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Flood> {
     let scene = stage.scene();
-    let frame = packets::frame(traffic, scene)?;
+    let frame = flows::frame(traffic, scene)?;
     let (begin, end) = timeline.of(traffic);
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
@@ -54,8 +49,8 @@ pub(super) fn start<'a>(
         let to = to.collect::<Result<Vec<_>>>()?;
         let order = Order {
             // Each place is offered the rate.
-            rate: packets::rate(traffic, to.len() as f64),
-            sizes: Sizes::one(frame - packets::headers(traffic.family)),
+            rate: flows::rate(traffic, to.len() as f64),
+            sizes: Sizes::one(frame - flows::headers(traffic.family)),
             duration: Some(end.saturating_duration_since(begin.max(Instant::now()))),
             grace: Duration::ZERO,
             core: Some(SENDERS),
@@ -69,7 +64,7 @@ pub(super) fn start<'a>(
         }
     }
     let what = format!("the flood from {} to {}", traffic.from, traffic.to);
-    Ok(Box::new(Flood { streams, marks: Marks::new(timeline), frame, what, _sinks: sinks }))
+    Ok(Flood { streams, marks: Marks::new(timeline), frame, what, _sinks: sinks })
 }
 
 impl Running for Flood {
@@ -87,16 +82,8 @@ impl Running for Flood {
         if refused > 0 {
             told.notes.push(format!("{}: the kernel refused {refused} sends", self.what));
         }
-        for (window, from, to) in self.marks.pairs() {
-            let mut cpu = Duration::ZERO;
-            for (stream, (from, to)) in self.streams.iter().zip(from.iter().zip(to)) {
-                cpu += to.1.saturating_sub(from.1);
-                for (who, (from, to)) in stream.whose.iter().zip(from.0.iter().zip(&to.0)) {
-                    told.offered.extend(Offered::of(window, who.as_ref(), to - from, self.frame));
-                }
-            }
-            told.cpu_s.insert(window.to_owned(), cpu.as_secs_f64());
-        }
+        let whose: Vec<_> = self.streams.iter().map(|stream| &stream.whose[..]).collect();
+        told.add_sent(&self.marks, &whose, self.frame);
         Ok(told)
     }
 }

@@ -1,12 +1,16 @@
-//! Names and times of flows. Invariant: every flow has a name; flows whose ends belong to one VM may
-//! share it.
+//! Names, lengths, rates and times of flows. Invariant: every flow has a name; flows whose ends belong to
+//! one VM may share it. Lengths are of whole frames with the Ethernet header, unless they are called
+//! payload.
 
 use std::time::{Duration, Instant};
 
-use super::packets::headers;
-use crate::scene::timeline::{Span, Timeline};
-use crate::spec::Traffic;
+use anyhow::{Result, ensure};
+use weir_probe::rate::{Rate, frame_overhead};
 
+use crate::scene::timeline::{Span, Timeline};
+use crate::spec::{Family, Scene, Traffic};
+
+const ETHERNET: u32 = 14;
 /// The rounding error of sums and products of seconds.
 const ROUNDING: Duration = Duration::from_micros(1);
 
@@ -21,6 +25,45 @@ pub(super) fn name(traffic: &Traffic, who: Option<&str>, flows: usize) -> String
 pub(super) fn payload(traffic: &Traffic, usual: u32) -> u32 {
     let of_frame = traffic.frame.map(|frame| frame.saturating_sub(headers(traffic.family)));
     traffic.size.or(of_frame).unwrap_or(usual)
+}
+
+/// Bytes in front of a UDP payload.
+pub(super) fn headers(family: Family) -> u32 {
+    frame_overhead(family == Family::V6)
+}
+
+/// The frame length of a flood; full frames by default.
+pub(super) fn frame(traffic: &Traffic, scene: &Scene) -> Result<u32> {
+    let (least, most) = (headers(traffic.family), scene.mtu + ETHERNET);
+    let frame = match (traffic.frame, traffic.size) {
+        (Some(frame), _) => frame,
+        (None, Some(payload)) => payload.saturating_add(least),
+        (None, None) => most,
+    };
+    ensure!(
+        (least..=most).contains(&frame),
+        "frames of {frame} bytes: with these headers and this MTU valid are {least} to {most}"
+    );
+    Ok(frame)
+}
+
+/// The rate of `times` connections or places together.
+pub(super) fn rate(traffic: &Traffic, times: f64) -> Rate {
+    match (traffic.pps, traffic.mbit) {
+        (Some(pps), _) => Rate::Packets { milli_pps: (pps * times * 1000.0).round() as u64 },
+        (None, Some(mbit)) => Rate::Bits { bits_per_s: (mbit * times * 1e6).round() as u64 },
+        (None, None) => Rate::Max,
+    }
+}
+
+/// The rate in Mb/s at which a flood, or other traffic with frames of one length, sends on one way;
+/// `None`: as fast as possible.
+pub(crate) fn rate_mbit(traffic: &Traffic, scene: &Scene) -> Option<f64> {
+    let each = match (traffic.mbit, traffic.pps) {
+        (_, Some(pps)) => pps * f64::from(frame(traffic, scene).ok()?) * 8e-6,
+        (mbit, None) => mbit?,
+    };
+    Some(each * f64::from(traffic.connections.max(1)))
 }
 
 /// The time of a traffic, and the windows within it.

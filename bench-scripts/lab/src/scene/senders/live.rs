@@ -23,26 +23,15 @@ use weir_probe::raw::frame::{ethernet, udp};
 use weir_probe::raw::source::beam;
 use weir_rig::{Action, Counter, FRONT, Program, programs};
 
-use super::marks::Marks;
 use super::places::{Sender, Sinks, senders};
-use super::{Offered, Running, Told, packets};
+use super::{Running, Sent, Told, flows};
+use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
 use crate::stage::{SENDERS, Spot, Stage};
 
 /// How often the signal to a thread is repeated.
 const AGAIN: Duration = Duration::from_millis(5);
-
-/// The frames of a thread, and their times.
-struct Order {
-    begin: Instant,
-    end: Instant,
-    frame: Vec<u8>,
-    ifindex: u32,
-    /// Frames a second; `None`: line rate.
-    pps: Option<f64>,
-    program: Program,
-}
 
 #[derive(Debug, Default)]
 struct State {
@@ -61,9 +50,9 @@ struct Beam {
 }
 
 #[derive(Debug)]
-struct Live {
+pub(super) struct Live {
     beams: Vec<Beam>,
-    marks: Marks<Vec<(u64, Duration)>>,
+    marks: Marks<Vec<Sent>>,
     frame: u32,
     what: String,
     /// An error from a reading.
@@ -71,13 +60,9 @@ struct Live {
     _sinks: Sinks,
 }
 
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
+pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Live> {
     let scene = stage.scene();
-    let frame = packets::frame(traffic, scene)?;
+    let frame = flows::frame(traffic, scene)?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, PORT)?;
     let mut beams = Vec::new();
@@ -91,7 +76,7 @@ pub(super) fn start<'a>(
     }
     let what = format!("live frames from {} to {}", traffic.from, traffic.to);
     let marks = Marks::new(timeline);
-    Ok(Box::new(Live { beams, marks, frame, what, trouble: None, _sinks: sinks }))
+    Ok(Live { beams, marks, frame, what, trouble: None, _sinks: sinks })
 }
 
 /// The destination port; a socket exists for frames that are not dropped before.
@@ -144,18 +129,17 @@ impl Beam {
         };
         let mut program = program.context("the program that sends")?;
         let counter = program.counter()?;
-        let order = Order {
-            begin,
-            end,
-            frame: frames.into_iter().next().context("no receiver")?,
-            ifindex: from.ns.ifindex(&from.interface)?,
-            pps: traffic.pps,
-            program,
-        };
+        let frame = frames.into_iter().next().context("no receiver")?;
+        let (ifindex, pps) = (from.ns.ifindex(&from.interface)?, traffic.pps);
         let state = Arc::new(State::default());
         let (shared, netns) = (Arc::clone(&state), from.ns.path());
         let thread = std::thread::spawn(move || {
-            let result = Ns::enter(&netns).and_then(|()| send(&order, &shared));
+            let result = Ns::enter(&netns).and_then(|()| {
+                cpu::pin(SENDERS);
+                shared.time.begin();
+                let _ = shared.halt.wait_until(begin);
+                beam(&program, &frame, ifindex, pps, end, shared.halt.flag()).context("live frames")
+            });
             shared.time.end();
             shared.ended.store(true, Ordering::Relaxed);
             result
@@ -172,6 +156,13 @@ impl Beam {
             thread.join().map_err(|_| anyhow!("its thread panicked"))?
         });
         Ok(Self { whose, counter, state, watcher: Some(watcher) })
+    }
+
+    fn sent(&self) -> Result<Sent> {
+        let (total, places) = (self.counter.total()?, self.whose.len() as u64);
+        // Of the places that get frames in turn, the first ones may be one ahead.
+        let each = (0..places).map(|place| (total + places - 1 - place) / places);
+        Ok((each.collect(), self.state.time.so_far()))
     }
 
     fn join(&mut self) -> Result<()> {
@@ -198,18 +189,9 @@ fn hear_signals() -> Result<()> {
     heard.clone().map_err(|error| anyhow!(error)).context("a signal's handler")
 }
 
-fn send(order: &Order, state: &State) -> Result<()> {
-    cpu::pin(SENDERS);
-    state.time.begin();
-    let _ = state.halt.wait_until(order.begin);
-    let Order { program, frame, ifindex, pps, end, .. } = order;
-    beam(program, frame, *ifindex, *pps, *end, state.halt.flag()).context("live frames")
-}
-
 impl Running for Live {
     fn mark(&mut self, window: usize, edge: Edge) {
-        let counted = |beam: &Beam| Ok((beam.counter.total()?, beam.state.time.so_far()));
-        match self.beams.iter().map(counted).collect() {
+        match self.beams.iter().map(Beam::sent).collect() {
             Ok(counted) => self.marks.note(window, edge, counted),
             Err(error) => self.trouble = Some(error),
         }
@@ -223,20 +205,8 @@ impl Running for Live {
         if let Some(error) = self.trouble.take() {
             return Err(error.context(self.what.clone()));
         }
-        for (window, from, to) in self.marks.pairs() {
-            let mut cpu = Duration::ZERO;
-            for (beam, (from, to)) in self.beams.iter().zip(from.iter().zip(to)) {
-                cpu += to.1.saturating_sub(from.1);
-                let places = beam.whose.len().max(1) as u64;
-                for (place, who) in (0..).zip(&beam.whose) {
-                    // Places before this one in turn are one ahead.
-                    let of = |total: u64| (total + places - 1 - place) / places;
-                    let frames = of(to.0) - of(from.0);
-                    told.offered.extend(Offered::of(window, who.as_ref(), frames, self.frame));
-                }
-            }
-            told.cpu_s.insert(window.to_owned(), cpu.as_secs_f64());
-        }
+        let whose: Vec<_> = self.beams.iter().map(|beam| &beam.whose[..]).collect();
+        told.add_sent(&self.marks, &whose, self.frame);
         Ok(told)
     }
 }

@@ -36,9 +36,7 @@ pub(super) fn senders<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Sen
 /// Sockets at the receivers: a datagram that is not dropped before would otherwise be answered by ICMP.
 /// They are never read.
 #[derive(Debug, Default)]
-pub(super) struct Sinks {
-    sockets: Vec<(SocketAddr, UdpSocket)>,
-}
+pub(super) struct Sinks(Vec<(SocketAddr, UdpSocket)>);
 
 impl Sinks {
     /// Opens a port at every place, any free one if it is 0; a port that another traffic has open
@@ -53,7 +51,7 @@ impl Sinks {
                 });
                 let socket = socket.with_context(|| format!("a socket at {}", to.addr))?;
                 if let Some(socket) = socket {
-                    sinks.sockets.push((socket.local_addr()?, socket));
+                    sinks.0.push((socket.local_addr()?, socket));
                 }
             }
         }
@@ -61,7 +59,7 @@ impl Sinks {
     }
 
     pub(super) fn at(&self, place: &Spot<'_>) -> Option<SocketAddr> {
-        let mut all = self.sockets.iter().map(|(addr, _)| *addr);
+        let mut all = self.0.iter().map(|(addr, _)| *addr);
         all.find(|addr| addr.ip() == place.addr)
     }
 }

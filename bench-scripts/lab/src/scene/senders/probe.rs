@@ -31,12 +31,8 @@ use crate::stage::Stage;
 /// A probe that could send for less than this part of its window reports it.
 const ENOUGH: f64 = 0.9;
 
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
-    Ok(Box::new(start_on(traffic, &pairs(stage, traffic)?, &Times::of(traffic, timeline))?))
+pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Probes> {
+    start_on(traffic, &pairs(stage, traffic)?, &Times::of(traffic, timeline))
 }
 
 /// A flow in a window.
@@ -49,7 +45,7 @@ struct Part {
 }
 
 #[derive(Debug)]
-struct Probes {
+pub(super) struct Probes {
     /// A run that was ended early returns nothing.
     runs: Vec<(Part, JoinHandle<Result<Option<Ran>>>)>,
     halt: Halt,
@@ -95,7 +91,7 @@ impl Running for Probes {
 impl Part {
     fn tell(&self, ran: &Ran, told: &mut Told) {
         let Self { span, name, who } = self;
-        told.values.extend(quantities(span, name, ran.values.clone()));
+        told.values.extend(quantities(&span.name, name, ran.values.clone()));
         *told.cpu_s.entry(span.name.clone()).or_default() += ran.cpu.as_secs_f64();
         told.offered.extend(who.clone().map(|who| Offered {
             window: span.name.clone(),

@@ -13,9 +13,9 @@ use system_tests::Ns;
 use system_tests::traffic::{Bulk, BulkSpec, Goodput};
 use system_tests::wait::Halt;
 
-use super::marks::Marks;
 use super::{Running, Told};
 use crate::scene::cast::{Pair, pairs};
+use crate::scene::marks::Marks;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::{Family, Traffic};
 use crate::stage::{SENDERS, Stage};
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct Tcp {
+pub(super) struct Tcp {
     transfers: Vec<Transfer>,
     marks: Marks<(Instant, Duration)>,
     name: Option<String>,
@@ -54,11 +54,7 @@ struct Tcp {
     what: String,
 }
 
-pub(super) fn start<'a>(
-    traffic: &Traffic,
-    stage: &'a Stage,
-    timeline: &Timeline,
-) -> Result<Box<dyn Running + 'a>> {
+pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Tcp> {
     let span = timeline.of(traffic);
     let mut extra = Vec::new();
     if let Some(size) = traffic.size {
@@ -83,7 +79,7 @@ pub(super) fn start<'a>(
     }
     let what = format!("TCP from {} to {}", traffic.from, traffic.to);
     let (marks, name) = (Marks::new(timeline), traffic.name.clone());
-    Ok(Box::new(Tcp { transfers, marks, name, span, what }))
+    Ok(Tcp { transfers, marks, name, span, what })
 }
 
 /// The payload part of a full segment with timestamps: a rate counts frames, iperf3's counts payload.
@@ -164,7 +160,7 @@ impl Running for Tcp {
             got.push((transfer.who.clone(), goodput));
         }
         for (window, from, to) in self.marks.pairs() {
-            told.cpu_s.insert(window.to_owned(), to.1.saturating_sub(from.1).as_secs_f64());
+            told.cpu_s.insert(window.name.clone(), to.1.saturating_sub(from.1).as_secs_f64());
             let (begin, end) = (from.0.max(self.span.0), to.0.min(self.span.1));
             if begin >= end {
                 continue;
@@ -175,17 +171,17 @@ impl Running for Tcp {
                 sum = sum.zip(mbit).map(|(sum, mbit)| sum + mbit);
                 match (who, mbit) {
                     (Some(who), Some(mbit)) => {
-                        told.goodput_mbit.push((window.to_owned(), who.clone(), mbit));
+                        told.goodput_mbit.push((window.name.clone(), who.clone(), mbit));
                     }
                     (_, None) => told.notes.push(format!(
-                        "{}: iperf3's receiver did not report all of {window}",
-                        self.what
+                        "{}: iperf3's receiver did not report all of {}",
+                        self.what, window.name
                     )),
                     (None, Some(_)) => {}
                 }
             }
             if let (Some(name), Some(sum)) = (&self.name, sum) {
-                told.values.insert(format!("{window}.{name}.goodput_mbit"), sum);
+                told.values.insert(format!("{}.{name}.goodput_mbit", window.name), sum);
             }
         }
         Ok(told)

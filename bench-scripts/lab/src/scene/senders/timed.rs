@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use system_tests::traffic::{Pace, Sending, Source};
 
-use super::exchange::{delays, histogram};
-use super::marks::Marks;
+use super::exchange::{delays, histogram, quantities};
 use super::places::{Sinks, senders};
-use super::{Offered, Running, Told, packets};
+use super::{Offered, Running, Told, flows};
+use crate::scene::marks::Marks;
 use crate::scene::meters::rates::Rates;
 use crate::scene::timeline::{Edge, Timeline};
 use crate::spec::Traffic;
@@ -27,7 +27,7 @@ const REMEMBERED: u64 = 1 << 16;
 const SPARE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-struct Timed<'a> {
+pub(super) struct Timed<'a> {
     rates: &'a Rates,
     sending: Sending,
     /// Datagrams sent.
@@ -42,18 +42,18 @@ struct Timed<'a> {
 /// Sends from now on: it is timed in windows only.
 pub(super) fn start<'a>(
     traffic: &Traffic,
-    stage: &'a Stage,
+    stage: &Stage,
     timeline: &Timeline,
     rates: &'a Rates,
-) -> Result<Box<dyn Running + 'a>> {
-    let frame = packets::frame(traffic, stage.scene())?;
+) -> Result<Timed<'a>> {
+    let frame = flows::frame(traffic, stage.scene())?;
     let senders = senders(stage, traffic)?;
     let sinks = Sinks::open(&senders, 0)?;
     let sender = senders.first().context("no sender")?;
     let to = sender.to.first().and_then(|to| sinks.at(to)).context("no socket at the receiver")?;
     let rate = traffic.pps.context("no rate")?.round() as u64;
     let source = Source {
-        size: (frame - packets::headers(traffic.family)) as usize,
+        size: (frame - flows::headers(traffic.family)) as usize,
         pace: if traffic.urgent { Pace::Rate(rate) } else { Pace::Spin(rate) },
         time: timeline.of(traffic).1.saturating_duration_since(Instant::now()) + SPARE,
         core: Some(SENDERS),
@@ -62,7 +62,7 @@ pub(super) fn start<'a>(
     };
     let who = sender.whose.first().cloned().flatten();
     let name = traffic.name.clone().or_else(|| who.clone());
-    Ok(Box::new(Timed {
+    Ok(Timed {
         rates,
         sending: source.start(sender.from.ns)?,
         marks: Marks::new(timeline),
@@ -71,7 +71,7 @@ pub(super) fn start<'a>(
         frame,
         spins: !traffic.urgent,
         _sinks: sinks,
-    }))
+    })
 }
 
 impl Running for Timed<'_> {
@@ -90,13 +90,12 @@ impl Running for Timed<'_> {
                 times.saturating_record(ns);
             }
             if times.is_empty() {
-                told.notes.push(format!("none of {name} arrived in `{window}`"));
+                told.notes.push(format!("none of {name} arrived in `{}`", window.name));
             }
-            let values = delays(&times).into_iter();
-            told.values.extend(values.map(|(what, us)| (format!("{window}.{name}.{what}"), us)));
-            told.offered.extend(Offered::of(window, who.as_ref(), frames, frame));
+            told.values.extend(quantities(&window.name, &name, delays(&times)));
+            told.offered.extend(Offered::of(&window.name, who.as_ref(), frames, frame));
             if spins {
-                told.cpu_s.insert(window.to_owned(), (to.1 - from.1).as_secs_f64());
+                told.cpu_s.insert(window.name.clone(), (to.1 - from.1).as_secs_f64());
             }
         }
         Ok(told)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use system_tests::observer::Count;
 
-use super::{Book, NEARLY, Piece, mbit, set};
+use super::{Book, NEARLY, Piece, is_active, mbit, set};
 use crate::cell::Outcome;
 use crate::scene::senders::rate_mbit;
 use crate::scene::timeline::weights;
@@ -94,7 +94,8 @@ impl Book<'_> {
         let names: Vec<String> = (1..=self.scene.vms).map(|vm| format!("vm{vm}")).collect();
         let demand: Vec<Option<f64>> =
             names.iter().map(|name| self.demand(name, active, window)).collect();
-        let owed = (self.owed)(weights(self.scene, window.from_s), &demand).unwrap_or_default();
+        let weights = weights(self.scene, window.from_s);
+        let owed = self.scene.owed(weights, &demand).unwrap_or_default();
         let pairs = names.iter().zip(owed).filter(|(_, owed)| *owed > 0.0);
         let known =
             pairs.filter_map(|(name, owed)| Some((active.get_key_value(name.as_str())?, owed)));
@@ -187,18 +188,58 @@ impl Book<'_> {
             sent(outcome, window, "all", (frames, bytes), came);
         }
     }
+
+    /// The quantities of traffic with a name of its own.
+    pub(super) fn named(&self, window: &Piece<'_>, outcome: &mut Outcome) {
+        for (index, traffic) in self.scene.traffic.iter().enumerate() {
+            let Some(name) = traffic.name.as_deref().filter(|_| is_active(traffic, window)) else {
+                continue;
+            };
+            let Some(came) = self.alone(index, traffic, window) else { continue };
+            rates(outcome, window, name, &came);
+            let told = self.told.get(index).into_iter().flat_map(|told| &told.offered);
+            let offered = told
+                .filter(|offered| offered.window == window.name)
+                .map(|offered| (offered.frames, offered.bytes))
+                .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+            if let Some(offered) = offered {
+                sent(outcome, window, name, offered, came.segments);
+            }
+        }
+    }
+
+    /// The arrivals by a traffic's ways; unknown if others use them at the same time.
+    fn alone(&self, index: usize, traffic: &Traffic, window: &Piece<'_>) -> Option<Count> {
+        let mut sources: Vec<usize> = Vec::new();
+        for way in &self.cast.ways {
+            let source = self.cast.source_of(way)?;
+            if way.traffic == index && !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        let shared = self.cast.ways.iter().any(|way| {
+            let other = self.scene.traffic.get(way.traffic).unwrap_or(traffic);
+            let here = self.cast.source_of(way).is_some_and(|source| sources.contains(&source));
+            way.traffic != index && here && is_active(other, window)
+        });
+        let mut sum = Count::default();
+        for source in sources {
+            sum += *window.counts.get(source)?;
+        }
+        (!shared).then_some(sum)
+    }
 }
 
 fn kpps(frames: u64, piece: &Piece<'_>) -> f64 {
     frames as f64 / 1000.0 / piece.seconds
 }
 
-pub(super) fn rates(outcome: &mut Outcome, window: &Piece<'_>, who: &str, came: &Count) {
+fn rates(outcome: &mut Outcome, window: &Piece<'_>, who: &str, came: &Count) {
     set(outcome, window, &format!("{who}.mbit"), mbit(came, window));
     set(outcome, window, &format!("{who}.kpps"), kpps(came.segments, window));
 }
 
-pub(super) fn sent(
+fn sent(
     outcome: &mut Outcome,
     window: &Piece<'_>,
     who: &str,

@@ -2,10 +2,12 @@ use super::*;
 use crate::scene::cast::Way;
 use crate::scene::meters::cpu;
 use crate::scene::senders::Offered;
+use crate::scene::timeline::Edge;
 
 const TEXT: &str = "
     vms = 3
     link = 100
+    vm = [{ number = 1, max = 40 }, { number = 3, max = 40 }]
     traffic = [
         { kind = 'flood', from = 'vm1', to = 'uplink', frame = 1000 },
         { kind = 'flood', from = 'vm2', to = 'uplink', frame = 1000, mbit = 20, name = 'light' },
@@ -52,28 +54,24 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
     let scene: Scene = toml::from_str(text).unwrap();
     let origin = Instant::now();
     let (cast, timeline) = (Cast::by(&scene, ways), Timeline::new(&scene, origin));
-    let reading = |seconds, mbytes| {
-        Some(Reading {
-            rates: tallied(origin, seconds, mbytes),
-            cpu: cpu::Reading::now(None).unwrap(),
-            events: [("syscalls", (seconds * 34e3) as u64)].into(),
-            releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
-            resent: Some((seconds * 10.0) as u64),
-        })
+    let reading = |seconds, mbytes| Reading {
+        rates: tallied(origin, seconds, mbytes),
+        cpu: cpu::Reading::now(None).unwrap(),
+        events: [("syscalls", (seconds * 34e3) as u64)].into(),
+        releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
+        resent: Some((seconds * 10.0) as u64),
     };
+    let mut windows = Marks::new(&timeline);
+    windows.note(0, Edge::From, reading(0.0, [0.0; 3]));
+    windows.note(0, Edge::To, reading(1.0, [10.0, 2.5, 0.0]));
+    windows.note(1, Edge::From, reading(1.0, [10.0, 2.5, 0.0]));
+    windows.note(1, Edge::To, reading(2.0, [20.0, 4.5, 5.0]));
     let mut book = Book {
         scene: &scene,
         cast: &cast,
         timeline: &timeline,
-        owed: &|weights, demand| {
-            assert!(weights.is_empty());
-            Some(demand.iter().map(|demand| demand.unwrap_or(40.0)).collect())
-        },
         has_worker: true,
-        windows: vec![
-            (reading(0.0, [0.0; 3]), reading(1.0, [10.0, 2.5, 0.0])),
-            (reading(1.0, [10.0, 2.5, 0.0]), reading(2.0, [20.0, 4.5, 5.0])),
-        ],
+        windows,
         slices: vec![
             tallied(origin, 0.0, [0.0; 3]),
             tallied(origin, 0.5, [5.0, 1.25, 0.0]),

@@ -90,22 +90,15 @@ fn judged(
     }
     for pair in &pairs {
         for ((key, pick), (_, place)) in check.picks().zip(pair.places()) {
-            measured(experiment, place, &pick.quantity, cells)
-                .map_err(|what| Problem::new(format!("{at}.{key}.quantity"), what))?;
+            let cell = cells.iter().find(|cell| alike(&cell.place, place));
+            let Some(Cell { scene, .. }) = cell else { continue };
+            check_value(&pick.quantity, scene, kind(experiment, place)).map_err(|what| {
+                let what = format!("{what} ({})", place.words("$x = ", "").join(", "));
+                Problem::new(format!("{at}.{key}.quantity"), what)
+            })?;
         }
     }
     Ok(())
-}
-
-fn measured(
-    experiment: &Experiment,
-    place: &Place,
-    quantity: &str,
-    cells: &[Cell],
-) -> Result<(), String> {
-    let Some(cell) = cells.iter().find(|cell| alike(&cell.place, place)) else { return Ok(()) };
-    check_value(quantity, &cell.scene, kind(experiment, place))
-        .map_err(|what| format!("{what} ({})", place.words("$x = ", "").join(", ")))
 }
 
 fn kind(experiment: &Experiment, place: &Place) -> PeerKind {
@@ -145,16 +138,16 @@ fn drawn_line(
         format!("`{}`: a line needs one name in place of `*`", line.quantity)
     })?;
     for peer in &line.peers {
-        let mut why = Err(format!("no cell is of {peer} and these variants"));
-        for cell in cells.iter().filter(|cell| cell.place.peer == *peer) {
-            let variant = &cell.place.variant;
-            if why.is_ok() || line.variants.as_ref().is_some_and(|only| !only.contains(variant)) {
-                continue;
-            }
-            let check = if draw == Draw::Time { check_series } else { check_value };
-            why = check(&line.quantity, &cell.scene, kind(experiment, &cell.place));
-        }
-        why.map_err(|what| Problem::new(format!("{at}.quantity"), what))?;
+        let picks = |cell: &&Cell| {
+            let Place { peer: of, variant, .. } = &cell.place;
+            of == peer && line.variants.as_ref().is_none_or(|only| only.contains(variant))
+        };
+        let check = if draw == Draw::Time { check_series } else { check_value };
+        let none = format!("no cell is of {peer} and these variants");
+        some_has(cells.iter().filter(picks), none, |cell| {
+            check(&line.quantity, &cell.scene, kind(experiment, &cell.place))
+        })
+        .map_err(|what| Problem::new(format!("{at}.quantity"), what))?;
     }
     line.over.as_ref().map_or(Ok(()), |over| {
         must(draw != Draw::Time, &format!("{at}.over"), || {
@@ -162,6 +155,15 @@ fn drawn_line(
         })?;
         divided(experiment, line, over, cells, &format!("{at}.over"))
     })
+}
+
+/// Whether any cell passes; otherwise why the last does not, or `none` without cells.
+fn some_has<'c>(
+    mut cells: impl Iterator<Item = &'c Cell>,
+    none: String,
+    check: impl Fn(&Cell) -> Result<(), String>,
+) -> Result<(), String> {
+    cells.try_fold(none, |_, cell| check(cell).err()).map_or(Ok(()), Err)
 }
 
 /// The divisor of a line, which some cell must have, too.
@@ -174,13 +176,11 @@ fn divided(experiment: &Experiment, line: &Line, over: &Over, cells: &[Cell], at
         must(!has_any(&pick.quantity), &format!("{at}.quantity"), || {
             format!("`{}`: a line needs one name in place of `*`", pick.quantity)
         })?;
-        let mut why = Err(format!("no cell is of {}, this variant and x", pick.peer));
-        for cell in cells.iter().filter(|cell| pick.picks(&cell.place)) {
-            if why.is_err() {
-                why = check_value(&pick.quantity, &cell.scene, kind(experiment, &cell.place));
-            }
-        }
-        why.map_err(|what| Problem::new(at, what))?;
+        let none = format!("no cell is of {}, this variant and x", pick.peer);
+        some_has(cells.iter().filter(|cell| pick.picks(&cell.place)), none, |cell| {
+            check_value(&pick.quantity, &cell.scene, kind(experiment, &cell.place))
+        })
+        .map_err(|what| Problem::new(at, what))?;
     }
     Ok(())
 }

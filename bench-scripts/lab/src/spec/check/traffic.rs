@@ -1,6 +1,8 @@
 //! Traffic. Invariant: every seat stands for a place, and results of two kinds of traffic in one window
 //! have different names.
 
+use weir_probe::rate::frame_overhead;
+
 use super::is_plain;
 use super::scene::{above_zero, is_vm, span};
 use crate::spec::problem::{Checked, must};
@@ -94,7 +96,7 @@ fn name(traffic: &Traffic, at: &str) -> Checked {
     must(is_plain(name, "_-"), &at, || {
         format!("\"{name}\" is no name of traffic: use letters, digits, _ and -")
     })?;
-    must(name.parse::<Seat>().is_err() && !RESERVED.contains(&name.as_str()), &at, || {
+    must(Seat::try_from(name.clone()).is_err() && !RESERVED.contains(&name.as_str()), &at, || {
         format!("\"{name}\" is the name of something else: choose another, or leave it out")
     })
 }
@@ -142,7 +144,7 @@ fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
         let good = size.is_none_or(|size| (1..=MOST_RECORD).contains(&size));
         return must(good, &format!("{at}.size"), || format!("write 1 to {MOST_RECORD} bytes"));
     }
-    let headers = ETHERNET + headers(traffic.family);
+    let headers = frame_overhead(traffic.family == Family::V6);
     let most = scene.mtu + ETHERNET;
     let least = match (kind, traffic.probing) {
         (Kind::Probe, Probing::OneWay) => headers + LEAST_PROBE,
@@ -179,14 +181,6 @@ fn timed(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     must(traffic.start == 0.0 && traffic.stop.is_none(), at, || {
         "what is timed is sent all the time: take start and stop out".to_owned()
     })
-}
-
-/// The headers of IP and UDP.
-fn headers(family: Family) -> u32 {
-    match family {
-        Family::V4 => 28,
-        Family::V6 => 48,
-    }
 }
 
 /// Two traffics with results in the same window must have different names.

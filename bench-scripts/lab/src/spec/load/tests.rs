@@ -1,5 +1,6 @@
 //! Whole files: valid ones, and their cells.
 
+mod order;
 pub(in crate::spec) mod sample;
 
 use self::sample::{GOOD, good, told};

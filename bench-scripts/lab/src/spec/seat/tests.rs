@@ -14,9 +14,9 @@ fn seats_are_read_by_their_names_and_shown_by_them() {
         ("host", Seat::Host),
     ];
     for (name, seat) in all {
-        assert_eq!((name.parse(), seat.to_string().as_str()), (Ok(seat), name));
+        assert_eq!((Seat::try_from(name.to_owned()), seat.to_string().as_str()), (Ok(seat), name));
     }
     for none in ["vm", "vm0", "vm01", "vm+1", "vm256", "via", "via0", "via-2", "guest", ""] {
-        assert!(none.parse::<Seat>().is_err(), "{none}");
+        assert!(Seat::try_from(none.to_owned()).is_err(), "{none}");
     }
 }

@@ -16,20 +16,20 @@ fn near(owed: Option<Vec<f64>>, wanted: &[f64]) {
 fn promises_weights_and_demands_share_a_link() {
     let scene =
         scene("vms = 3\nlink = 100\nvm = [{ number = 1, min = 50 }, { number = 3, weight = 4 }]");
-    near(owed(&scene, &[], &[]), &[50.0, 10.0, 40.0]);
-    near(owed(&scene, &[1, 1, 1], &[]), &[50.0, 25.0, 25.0]);
-    near(owed(&scene, &[1, 3], &[Some(8.0)]), &[8.0, 276.0 / 7.0, 368.0 / 7.0]);
-    near(owed(&scene, &[], &[None, Some(0.0), None]), &[50.0, 0.0, 50.0]);
-    assert!(owed(&scene, &[1, 1, 1, 1], &[]).is_none());
+    near(scene.owed(&[], &[]), &[50.0, 10.0, 40.0]);
+    near(scene.owed(&[1, 1, 1], &[]), &[50.0, 25.0, 25.0]);
+    near(scene.owed(&[1, 3], &[Some(8.0)]), &[8.0, 276.0 / 7.0, 368.0 / 7.0]);
+    near(scene.owed(&[], &[None, Some(0.0), None]), &[50.0, 0.0, 50.0]);
+    assert!(scene.owed(&[1, 1, 1, 1], &[]).is_none());
 }
 
 #[test]
 fn without_a_link_maxima_are_owed_if_everybody_has_one() {
     let capped = scene("vms = 2\nvm = [{ number = 1, max = 30 }, { number = 2, max = 40 }]");
-    near(owed(&capped, &[], &[]), &[30.0, 40.0]);
-    near(owed(&capped, &[5], &[None, Some(7.5)]), &[30.0, 7.5]);
-    assert!(owed(&scene("vms = 2\nvm = [{ number = 1, max = 30 }]"), &[], &[]).is_none());
-    assert!(owed(&scene("vms = 2"), &[], &[]).is_none());
+    near(capped.owed(&[], &[]), &[30.0, 40.0]);
+    near(capped.owed(&[5], &[None, Some(7.5)]), &[30.0, 7.5]);
+    assert!(scene("vms = 2\nvm = [{ number = 1, max = 30 }]").owed(&[], &[]).is_none());
+    assert!(scene("vms = 2").owed(&[], &[]).is_none());
 }
 
 #[test]
@@ -49,7 +49,7 @@ proptest! {
         demands in prop::collection::vec(prop::option::of(0.0_f64..200.0), 8),
     ) {
         let scene = scene(&format!("vms = {}\nlink = 100", weights.len()));
-        let owed = owed(&scene, &weights, &demands).unwrap();
+        let owed = scene.owed(&weights, &demands).unwrap();
         let asked: f64 = owed.iter().zip(&demands).map(|(_, d)| d.unwrap_or(100.0)).sum();
         let sum: f64 = owed.iter().sum();
         prop_assert!((sum - asked.min(100.0)).abs() < 1e-3, "{owed:?} of {demands:?}");

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use system_tests::Ns;
-use system_tests::cpu;
 use system_tests::traffic::Sink;
 use system_tests::wait::{Halt, wait_for};
-use weir_probe::report::{SendReport, SinkReport};
+use weir_probe::report::SendReport;
 use weir_probe::send::{Order, send_measured};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
@@ -18,8 +17,7 @@ use weir_probe::timing::Spread;
 use weir_probe::wire::FULL_LEN;
 
 use crate::scene::cast::Pair;
-use crate::scene::senders::flows::payload;
-use crate::scene::senders::packets;
+use crate::scene::senders::{become_sender, flows};
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
@@ -27,8 +25,6 @@ use crate::stage::SENDERS;
 const LEAD: Duration = Duration::from_millis(100);
 /// A listener ends by itself when all its senders have ended.
 const LINGER: Duration = Duration::from_secs(1);
-/// The priority of traffic that does not wait for its neighbours' programs.
-const PRIORITY: u8 = 10;
 
 /// Both ends of a run, and its beginning and end.
 #[derive(Clone, Debug)]
@@ -63,9 +59,9 @@ impl Run {
         (begin, end): (Instant, Instant),
     ) -> Self {
         let order = Order {
-            rate: packets::rate(traffic, f64::from(traffic.connections)),
+            rate: flows::rate(traffic, f64::from(traffic.connections)),
             burst: burst(traffic),
-            sizes: Sizes::one(payload(traffic, FULL_LEN as u32)),
+            sizes: Sizes::one(flows::payload(traffic, FULL_LEN as u32)),
             flows: traffic.connections as u16,
             duration: Some(end - begin),
             grace: Duration::ZERO,
@@ -92,12 +88,12 @@ impl Run {
         }
         let as_sender = self.urgent && self.probing == Probing::RoundTrip;
         if as_sender {
-            self.become_sender()?;
+            become_sender(self.urgent)?;
         }
         Ns::enter(&self.to)?;
         let mut listener = listener(self.addr, self.probing)?;
         if !as_sender {
-            self.become_sender()?;
+            become_sender(self.urgent)?;
         }
         Ns::enter(&self.from)?;
         if !halt.wait_until(self.begin) {
@@ -114,20 +110,16 @@ impl Run {
         // A listener that missed its sender's end does not end by itself.
         let _ = wait_for(LINGER, "the listener", || listener.is_over());
         let came = listener.end().context("the receiver")?;
+        // By the sink's report of this sender's session, or by the replies to the sender.
+        let session = came.sessions.iter().find(|one| one.session == sent.session);
+        let one_way = session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns));
+        let trips = sent.round_trips.as_ref();
+        let round_trip = trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns));
         let found = match self.probing {
-            Probing::OneWay => one_way(&sent, &came),
-            Probing::RoundTrip => round_trip(&sent),
+            Probing::OneWay => found(&sent, one_way),
+            Probing::RoundTrip => found(&sent, round_trip),
         };
         Ok(Some(Ran { cpu: took + heard, ..found }))
-    }
-
-    fn become_sender(&self) -> Result<()> {
-        cpu::pin(SENDERS);
-        if self.urgent {
-            cpu::urgent(cpu::this_thread(), PRIORITY)
-                .context("no right to a real-time priority")?;
-        }
-        Ok(())
     }
 }
 
@@ -143,18 +135,6 @@ fn listener(addr: IpAddr, probing: Probing) -> Result<Sink> {
     let options =
         Options { bind: Some(addr), reflect, kernel_stamps: !reflect, ..Options::default() };
     Ok(Sink::of(sink::Sink::open(options)?))
-}
-
-/// By the sink's report of this sender's session.
-fn one_way(sent: &SendReport, heard: &SinkReport) -> Ran {
-    let session = heard.sessions.iter().find(|one| one.session == sent.session);
-    found(sent, session.map(|one| (one.unique, &one.latency, one.jitter_mean_ns)))
-}
-
-/// By the replies to the sender.
-fn round_trip(sent: &SendReport) -> Ran {
-    let trips = sent.round_trips.as_ref();
-    found(sent, trips.map(|trips| (trips.unique, &trips.rtt, trips.jitter_mean_ns)))
 }
 
 /// `came`: the number of distinct arrivals, their delays, and their jitter.

@@ -1,4 +1,6 @@
-use super::*;
+//! The papers' order.
+
+use super::super::*;
 use proptest::prelude::*;
 
 #[test]

@@ -1,5 +1,6 @@
-//! Sends a request, waits for the whole answer, repeats. Invariant: an answer counts in the window in
-//! which its last byte came.
+//! The loops of both ends. Invariant: an answer counts in the window in which its last byte came, but the
+//! bytes of requests as they come, so that long requests do not count by the window in which they
+//! happen to end.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -13,7 +14,11 @@ use crate::scene::senders::flows::Times;
 
 /// On a path that merely loses much, TCP retries more than once in this time.
 const SILENCE: Duration = Duration::from_secs(5);
+/// The server ends with its client; if the client can no longer close the connection, it ends after
+/// this time.
+const GRACE: Duration = Duration::from_secs(1);
 
+/// Sends a request, waits for the whole answer, repeats.
 pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
     let mut line = Line::new(stream, times.stop, halt)?;
     let mut heard = Tally::new(times.windows.len())?;
@@ -52,4 +57,27 @@ pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -
         bail!("the path is dead: nothing moved in the last {:.1} s", silence.as_secs_f64());
     }
     Ok(heard)
+}
+
+/// Answers every request once it is complete.
+pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
+    let mut served = Tally { times: Vec::new(), received: vec![0; times.windows.len()] };
+    let mut line = Line::new(stream, times.stop + GRACE, halt)?;
+    // The client reports how a connection ended.
+    let mut left = terms.request;
+    while let Ok(Step::Moved(bytes)) = line.read(left) {
+        for at in times.around(line.moved) {
+            if let Some(received) = served.received.get_mut(at) {
+                *received += bytes as u64;
+            }
+        }
+        left = left.saturating_sub(bytes);
+        if left == 0 {
+            left = terms.request;
+            if !matches!(line.all(terms.response, Line::write), Ok(None)) {
+                break;
+            }
+        }
+    }
+    Ok(served)
 }
