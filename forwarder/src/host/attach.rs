@@ -93,16 +93,11 @@ pub struct Attached {
     pub mode: Mode,
     /// The pin that keeps the attachment beyond the life of this process, if there is one.
     pin: Option<Pin>,
-    /// The program still belongs to an earlier weir.
-    is_left: bool,
+    /// This is an earlier weir's gate, with its program, yet to be adopted.
+    pub is_left: bool,
 }
 
 impl Attached {
-    /// Whether this is an earlier weir's gate, yet to be adopted.
-    pub fn is_left(&self) -> bool {
-        self.is_left
-    }
-
     /// Leaves the gate attached when this process ends.
     pub fn leave(self) {
         if let Some(pin) = self.pin {

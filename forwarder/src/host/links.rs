@@ -211,7 +211,8 @@ impl Links {
 
     /// The XDP programs on all interfaces, by interface index, and nothing else: that is cheap.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
-        Ok(self.spawn(read_programs).await??)
+        let links = self.spawn(read_brief).await??;
+        Ok(links.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
     }
 
     /// Follows the interfaces from now on.
@@ -241,8 +242,9 @@ pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<
     }
 }
 
-fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {
-    Ok(read_brief(netlink)?.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
+/// The same for the interface with that index.
+pub(crate) fn read_link_at(netlink: &mut Netlink, ifindex: u32) -> io::Result<Option<Link>> {
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, ifindex))
 }
 
 /// The interfaces as the kernel lists them, without addresses, routes and what only drivers know.

@@ -123,7 +123,7 @@ impl Forwarder {
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control)
             .context("weir's own pair of devices cannot be named")?;
-        let pins = keeping::claim(&identity)?;
+        let pins = keeping::claim(identity)?;
         let pair = Pair::ensure(identity, count)?;
         if let Some(warning) = &pair.warning {
             tracing::warn!("{warning}");
