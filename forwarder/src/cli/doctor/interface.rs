@@ -63,7 +63,7 @@ fn device(link: &Link, report: &mut Report) {
 fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     let Some(bridge) = link.bridge().and_then(|bridge| case.snapshot.get(bridge)) else {
         let text = "in none; with a file whose ports are not all in one, weir makes weir0 of them";
-        if link.addresses.is_empty() && !link.is_default_route() {
+        if link.addresses.is_empty() && !link.is_default_route {
             let fix = format!("ip link set dev {} master BRIDGE", link.name);
             report.with_fix(Level::Note, "bridge", text, fix);
         } else {
