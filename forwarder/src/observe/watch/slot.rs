@@ -38,7 +38,7 @@ pub struct WatchSlot {
 #[derive(Debug)]
 pub(super) struct Claim {
     slot: Arc<WatchSlot>,
-    id: u64,
+    pub(super) id: u64,
     stop: watch::Receiver<bool>,
 }
 
@@ -96,10 +96,6 @@ impl WatchSlot {
 }
 
 impl Claim {
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Resolves when the session is told to end.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
