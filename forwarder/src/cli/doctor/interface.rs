@@ -1,6 +1,6 @@
 //! One interface as a port: its present state, and what prevents it from being one.
 
-use super::bridges::Bridges;
+use super::bridges::Views;
 use super::finding::{Level, Report};
 use crate::host::attach::occupant;
 use crate::host::links::{Link, LinkKind, Snapshot};
@@ -14,7 +14,7 @@ const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
-    pub(super) bridges: &'a Bridges,
+    pub(super) views: &'a Views,
     /// Whether a weir runs.
     pub(super) alive: bool,
     /// The operator's plan for it.
@@ -91,7 +91,7 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
 
 /// The same reasons as `weir port list` gives.
 fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
-    let Some(view) = case.bridges.port(link.ifindex).cloned() else { return };
+    let Some(view) = case.views.get(&link.ifindex).cloned() else { return };
     let view = if case.is_native() { view.in_driver() } else { view };
     let (left, ignored) =
         view.reasons(case.plan.map_or(ForeignRules::Bridge, |plan| plan.foreign_rules));
