@@ -50,8 +50,7 @@ impl WatchSlot {
     pub(super) fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
         let mut state = self.state();
         if state.closed {
-            let error = "weir is stopping".to_owned();
-            return Err(Refused::unavailable(error));
+            return Err(Refused::unavailable("weir is stopping"));
         }
         if let Some(running) = &state.running {
             let Running { what, since, .. } = running;

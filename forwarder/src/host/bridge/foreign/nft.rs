@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use rtnetlink::sys::protocols::NETLINK_NETFILTER;
+
 use super::{Device, Findings};
 use crate::host::netlink::{Netlink, Request, attribute, attributes, text};
 
@@ -97,7 +99,7 @@ impl Chain {
 
 /// Every base chain of this network namespace.
 pub(super) fn chains() -> io::Result<Vec<Chain>> {
-    let mut netlink = Netlink::open_netfilter()?;
+    let mut netlink = Netlink::open_family(NETLINK_NETFILTER)?;
     let mut ask = |kind| netlink.dump(&Request::new(SUBSYSTEM | kind, &[0; HEADER_LEN]));
     let mut chains: Vec<_> =
         ask(NFT_MSG_GETCHAIN)?.iter().filter_map(|(_, payload)| chain(payload)).collect();
