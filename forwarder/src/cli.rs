@@ -9,7 +9,6 @@ pub mod doctor;
 pub mod dump;
 pub mod generate;
 pub mod log;
-pub mod port;
 pub mod probe;
 pub mod render;
 pub mod stats;

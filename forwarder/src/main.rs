@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
 use weir::cli::{
-    CliError, capture, change, detach, doctor, dump, generate, log, port, probe, stats, top, trace,
+    CliError, capture, change, detach, doctor, dump, generate, log, probe, stats, top, trace,
 };
 use weir::service::run;
 use weir_schema::{ConfigErrors, Host};
@@ -58,7 +58,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Detach(args) => detach::run(args, cli.control).await,
         Command::Doctor(args) => doctor::run(args, control).await,
-        Command::Port(command) => done(port::run(&command, &control).await),
+        Command::Port(command) => done(change::port(&command, &control).await),
         Command::Set(args) => done(change::set(&args, &control).await),
         Command::Config(args) => done(change::config(&args, &control).await),
         Command::Stats(args) => done(stats::run(&args, &control).await),

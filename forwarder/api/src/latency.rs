@@ -1,8 +1,11 @@
 //! `GET /v1/latency`: packets' times by stage. Invariant: it covers delivered packets only, and each is
 //! in every stage of its source once.
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use weir_core::latency::Summary;
+
+use crate::histogram::encode;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyReport {
@@ -33,4 +36,12 @@ pub struct Times {
     /// HdrHistogram's V2 encoding, deflated, in base64, as in its logs, if it was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
+}
+
+impl Times {
+    /// With the whole histogram.
+    pub fn of(stage: &str, times: &Histogram<u64>) -> Self {
+        let (stage, summary) = (stage.to_owned(), Summary::of(times));
+        Self { stage, summary, histogram: Some(encode(times)) }
+    }
 }

@@ -21,7 +21,8 @@ use weir_schema::{
 };
 
 pub use self::capture::{CaptureArgs, TraceArgs};
-pub use self::change::{ConfigArgs, PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
+use self::change::CONFIG_EXAMPLES;
+pub use self::change::{PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
 pub use self::dump::DumpArgs;
 pub use self::generate::{CompletionsArgs, ManArgs};
 pub use self::probe::ProbeArgs;
@@ -71,7 +72,8 @@ pub enum Command {
     /// Change what holds for all ports of a running weir
     Set(SetArgs),
     /// Show what can be changed while weir runs, as it is now
-    Config(ConfigArgs),
+    #[command(after_long_help = CONFIG_EXAMPLES)]
+    Config(JsonArgs),
     /// Show what a running weir moved, and what was lost and why
     Stats(StatsArgs),
     /// Show what a running weir moves, live, in the whole terminal
@@ -222,7 +224,7 @@ Exit codes: 0 removed, or nothing was there; 1 a weir runs here, or it failed";
 #[derive(Clone, Debug, Subcommand)]
 pub enum PortCommand {
     /// List the ports and how they are attached
-    List(PortListArgs),
+    List(JsonArgs),
     /// Change what a port is promised
     Set(PortSetArgs),
     /// Take an interface into service
@@ -232,7 +234,7 @@ pub enum PortCommand {
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-pub struct PortListArgs {
+pub struct JsonArgs {
     /// Print what the control socket answers, as JSON
     #[arg(long)]
     pub json: bool,

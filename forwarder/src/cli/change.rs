@@ -1,5 +1,5 @@
-//! `weir set`, `weir config`, and the `weir port` commands that change settings: each sends one merge
-//! patch, and prints the differences between the documents before and after.
+//! `weir set`, `weir config` and `weir port`. Each that changes settings sends one merge patch, and prints
+//! the differences between the documents before and after.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::{
     CliError,
-    args::{ConfigArgs, SetArgs},
+    args::{JsonArgs, PortCommand, SetArgs},
     render, show,
 };
 use weir_schema::ConfigErrors;
 
-pub async fn config(args: &ConfigArgs, control: &Path) -> Result<(), CliError> {
+pub async fn config(args: &JsonArgs, control: &Path) -> Result<(), CliError> {
     let document = Client::at(control).config().await?;
     show(args.json, &document, || render::config(&document))
 }
@@ -27,7 +27,25 @@ pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
     change(&patch, control, args.json).await
 }
 
-pub(super) async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
+pub async fn port(command: &PortCommand, control: &Path) -> Result<(), CliError> {
+    match command {
+        PortCommand::List(args) => {
+            let list = Client::at(control).ports().await?;
+            show(args.json, &list, || render::port_list(&list, render::Paint::of_stdout()))
+        }
+        PortCommand::Set(args) => change(&args.patch(), control, args.json).await,
+        PortCommand::Add(args) => {
+            // A patch cannot express this check: it would turn an existing uplink into a vif.
+            if Client::at(control).config().await?["ports"].get(&args.name).is_some() {
+                return Err(CliError::Exists(args.name.clone()));
+            }
+            change(&args.patch(), control, args.json).await
+        }
+        PortCommand::Del(args) => change(&args.patch(), control, args.json).await,
+    }
+}
+
+async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
     let before = Client::at(control).config().await?;
     let after = Client::at(control).patch(patch).await?;
     show(json, &after, || render::changes(&before, &after))

@@ -10,7 +10,6 @@ mod leftovers;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use self::bridges::Bridges;
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
 use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
@@ -59,10 +58,10 @@ fn look(subjects: &Subjects, snapshot: &Snapshot, report: &mut Report) {
     let alive = leftovers::examine(&subjects.control, report);
     let looked_at = subjects.interfaces.iter().filter_map(|name| snapshot.by_name(name));
     let left = leftovers::gates(snapshot, report);
-    let bridges = Bridges::read(looked_at, alive || left, report);
+    let views = bridges::read(looked_at, alive || left, report);
     for name in &subjects.interfaces {
         let plan = subjects.plans.iter().find(|plan| plan.name == *name);
-        let case = interface::Case { snapshot, bridges: &bridges, alive, plan };
+        let case = interface::Case { snapshot, views: &views, alive, plan };
         match check_port(snapshot, name, false) {
             Ok(link) => interface::examine(&case, link, report),
             Err(error) => {

@@ -17,7 +17,7 @@ use super::{
     CliError,
     args::{
         DumpArgs,
-        dump::{By, Format, What},
+        dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What},
     },
 };
 use weir_core::Choice as _;
@@ -46,30 +46,20 @@ struct Job {
 
 impl Job {
     fn new(args: &DumpArgs) -> Result<Self, ConfigErrors> {
-        use Format::{Csv, Hgrm, Hlog, Json, Table};
-        let (kind, source, by, asked, common, reset, valid): (_, _, _, _, _, _, &[Format]) =
-            match &args.what {
-                What::Latency(args) => {
-                    let source = if args.by == By::Flow { Source::Flows } else { Source::Latency };
-                    let valid = &[Table, Hgrm, Hlog, Json, Csv];
-                    ("latency", source, args.by, args.format, &args.common, args.reset, valid)
-                }
-                What::Loss(args) => {
-                    let source = if args.by == By::Flow { Source::Flows } else { Source::Losses };
-                    let valid = &[Table, Json, Csv];
-                    ("loss", source, args.by, args.format, &args.common, false, valid)
-                }
-                What::Flows(args) => {
-                    let valid = &[Table, Json, Csv];
-                    ("flows", Source::Flows, args.by, args.format, &args.common, args.reset, valid)
-                }
-            };
+        use Source::{Flows, Latency, Losses};
+        let (kind, of, by, asked, common, reset) = match &args.what {
+            What::Latency(a) => ("latency", Latency, a.by, a.format, &a.common, a.reset),
+            What::Loss(a) => ("loss", Losses, a.by, a.format, &a.common, false),
+            What::Flows(a) => ("flows", Flows, a.by, a.format, &a.common, a.reset),
+        };
+        let source = if by == By::Flow { Flows } else { of };
+        let valid = if of == Latency { HISTOGRAM_FORMATS } else { FORMATS };
         let format = format(asked, common.output.as_deref(), valid)?;
-        if format == Hgrm && common.interval.is_some() {
+        if format == Format::Hgrm && common.interval.is_some() {
             let wrong = "hgrm is of one time span, and --interval makes many";
             return Err(ConfigErrors::argument("--format", wrong, "valid: hlog, json, csv, table"));
         }
-        let whole = matches!(format, Hgrm | Hlog | Json) || by == By::Stage;
+        let whole = matches!(format, Format::Hgrm | Format::Hlog | Format::Json) || by == By::Stage;
         Ok(Self {
             kind,
             question: Question {

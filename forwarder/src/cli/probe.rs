@@ -11,7 +11,7 @@ use weir_port::probe::MAX_TEST_FRAME;
 
 use super::args::ProbeArgs;
 use super::args::probe::{
-    FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs,
+    FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs, USUAL,
 };
 use super::stop::Stop;
 use super::{CliError, print, print_json_line, render, show};
@@ -100,7 +100,7 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
         frame,
         rate: args.traffic.rate,
         count: args.traffic.count,
-        duration: args.raw_time(),
+        duration: args.traffic.time(USUAL),
         core: args.traffic.core,
         af_xdp: args.af_xdp,
     };
@@ -123,13 +123,8 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     };
     let links = guard::links().await?;
     let link = links.by_name(interface);
-    let own = link.and_then(|link| {
-        let same = |address: &&(_, u8)| {
-            let (ip, _): &(std::net::IpAddr, u8) = address;
-            ip.is_ipv4() == args.target.is_ipv4()
-        };
-        link.addresses.iter().find(same).map(|(ip, _)| *ip)
-    });
+    let mut own = link.into_iter().flat_map(|link| &link.addresses).map(|(ip, _)| *ip);
+    let own = own.find(|ip| ip.is_ipv4() == args.target.is_ipv4());
     let Some(src) = args.bind.or(own) else {
         let none = format!("{interface} has no address of {}'s family", args.target.ip());
         return Err(wrong("--bind", none, "valid: the address to send from"));

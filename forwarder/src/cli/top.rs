@@ -2,8 +2,8 @@
 //! queried; however `weir top` ends, the terminal is restored.
 //!
 //! Each module knows those before it: `sample` queries weir, `model` compares two samples, `grid` is
-//! the table type, each view (`vifs`, `flows`, `losses`, `links`) makes a table, `views` lists the
-//! views, `state` holds the operator's choices, `view` draws.
+//! the table type, each view (`vifs`, `flows`, `losses`, `links`) makes a table, `state` holds the
+//! operator's choices, `view` draws.
 
 mod flows;
 mod grid;
@@ -17,7 +17,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod view;
-mod views;
 mod vifs;
 
 use std::{
@@ -34,6 +33,7 @@ use tokio::{
 };
 
 use self::{
+    grid::Declared,
     model::Span,
     sample::Sample,
     screen::Screen,
@@ -44,16 +44,23 @@ use weir_api::ClientError;
 
 use super::{
     CliError,
-    args::TopArgs,
+    args::{TopArgs, View},
     render::paint::{Paint, dumb_terminal},
     stop::Stop,
 };
 use weir_schema::ConfigErrors;
 
+/// In the order of [`View`].
+static VIEWS: [&Declared; 4] = [&vifs::VIEW, &flows::VIEW, &losses::VIEW, &links::VIEW];
+
 /// Rates need two samples; the first rates need not wait a whole interval.
 const FIRST: Duration = Duration::from_millis(500);
 
 type Asking<'a> = Pin<Box<dyn Future<Output = Result<Sample, ClientError>> + Send + 'a>>;
+
+fn declared(view: View) -> &'static Declared {
+    VIEWS[view as usize]
+}
 
 pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
     let mut state = State::new(args.view, args.interval);
@@ -105,7 +112,7 @@ async fn watch(
     let mut next = asked + FIRST.min(state.interval);
     loop {
         let span = Span::new(before.as_ref(), &after);
-        let mut grid = (views::of(state.view).grid)(&span);
+        let mut grid = (declared(state.view).grid)(&span);
         grid.arrange(&state.filter, state.order());
         state.settle(grid.rows.len());
         let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };

@@ -83,24 +83,19 @@ fn told(what: &TraceEvent) -> (&'static str, String) {
         TraceEvent::Steered => ("steered", "by the program, to the worker".to_owned()),
         TraceEvent::Refused { outcome, means } => ("passed", format!("{outcome}: {means}")),
         TraceEvent::Taken { core, waited_ns } => {
-            let waited = us(*waited_ns);
-            ("taken", format!("by the worker on core {core}, {} in the ring", waited.trim()))
+            ("taken", format!("by the worker on core {core}, {} in the ring", us(*waited_ns)))
         }
         TraceEvent::Decided { to } => ("decided", format!("to {to}")),
         TraceEvent::Cut { to, pieces } => ("cut", format!("into {pieces} pieces for {to}")),
         TraceEvent::Released { to, container_ns } => {
-            ("released", format!("for {to}, {} in its container", us(*container_ns).trim()))
+            ("released", format!("for {to}, {} in its container", us(*container_ns)))
         }
         TraceEvent::Sent { to, queue_ns } => {
-            ("sent", format!("to {to}, {} in the queue", us(*queue_ns).trim()))
+            ("sent", format!("to {to}, {} in the queue", us(*queue_ns)))
         }
         TraceEvent::Delivered { to, tx_ns, residence_ns } => (
             "delivered",
-            format!(
-                "to {to}, {} to the kernel, {} in all",
-                us(*tx_ns).trim(),
-                us(*residence_ns).trim()
-            ),
+            format!("to {to}, {} to the kernel, {} in all", us(*tx_ns), us(*residence_ns)),
         ),
         TraceEvent::Lost { reason, means } => ("lost", format!("{reason}: {means}")),
     }

@@ -4,34 +4,32 @@
 //! -9 included, detaches them.
 
 mod changes;
-mod express;
 mod gate;
 mod keeping;
 mod occupant;
 mod refusal;
-mod shedding;
 mod unsteered;
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuValues, XskMap};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use weir_abi::{IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
+use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
 use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::changes::{PendingChange, PendingChanges};
-pub use self::express::ExpressCounters;
 pub use self::gate::{GateGlobals, GateMaps};
 use self::keeping::Keeping;
 pub use self::occupant::{Occupant, occupant};
@@ -93,16 +91,11 @@ pub struct Attached {
     pub mode: Mode,
     /// The pin that keeps the attachment beyond the life of this process, if there is one.
     pin: Option<Pin>,
-    /// The program still belongs to an earlier weir.
-    is_left: bool,
+    /// This is an earlier weir's gate, with its program, yet to be adopted.
+    pub is_left: bool,
 }
 
 impl Attached {
-    /// Whether this is an earlier weir's gate, yet to be adopted.
-    pub fn is_left(&self) -> bool {
-        self.is_left
-    }
-
     /// Leaves the gate attached when this process ends.
     pub fn leave(self) {
         if let Some(pin) = self.pin {
@@ -118,6 +111,35 @@ impl Attached {
 
 /// A counter map's value as aya can read it without `unsafe`.
 type CounterWords = [u64; PortCounters::WORDS];
+
+/// The programs' counters by port, which are also read without the forwarder's lock. Only the forwarder
+/// writes, when it clears those of a free slot.
+#[derive(Clone)]
+pub struct ExpressCounters(Arc<Mutex<PerCpuArray<MapData, CounterWords>>>);
+
+debug_partly!(ExpressCounters);
+
+impl ExpressCounters {
+    fn map(&self) -> MutexGuard<'_, PerCpuArray<MapData, CounterWords>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A port's counters, summed over the CPUs.
+    fn all(&self, slot: u16) -> Result<PortCounters, MapsError> {
+        let values = self.map().get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
+        let mut sum = PortCounters::default();
+        for words in values.iter() {
+            sum.merge(&PortCounters::from_words(*words));
+        }
+        Ok(sum)
+    }
+
+    /// Frames and bytes that the port has sent by the express lane since its slot was cleared.
+    pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
+        let counters = self.all(slot)?;
+        Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])
+    }
+}
 
 /// The loaded program and its maps.
 pub struct Steering {
@@ -268,6 +290,25 @@ impl Steering {
         self.clear_shed(slot);
         self.gate.reset_slot(slot, self.cpus)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
+    }
+
+    /// Clears the shed bits of a slot, both as source and as link. Workers own the bits and clear those
+    /// they set, so there should be none; a leftover bit would silence the slot's next port for no
+    /// reason. Each write is atomic, since a worker may be changing the bits beside it.
+    fn clear_shed(&self, slot: u16) {
+        let clear = |ingress: u16, egress: u16| {
+            let Some((word, mask)) = shed::cell(ingress, egress) else { return };
+            // Most bits are clear, and writing each of them would take the cache line from the worker
+            // that writes beside it.
+            let word = self.shed.get(word);
+            if let Some(word) = word.filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
+                word.fetch_and(!mask, Ordering::Relaxed);
+            }
+        };
+        for other in 0..MAX_PORTS as u16 {
+            clear(slot, other);
+            clear(other, slot);
+        }
     }
 
     /// Allows a source address on a port whose configuration has the MAC lock.

@@ -12,14 +12,14 @@ use anyhow::Context as _;
 
 use super::netns::NetnsId;
 use super::pair::{self, Identity};
-use super::pins::{Folder, Root};
+use super::pins::Root;
 use super::settings::HostSettings;
 use super::state::StateFile;
 
 /// A weir of this network namespace whose gates are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateOwner {
-    digest: u32,
+    weir: Identity,
     pub is_running: bool,
     /// The ports, by interface index.
     pub gates: BTreeSet<u32>,
@@ -42,17 +42,13 @@ pub struct Removed {
 pub fn gate_owners() -> io::Result<Vec<GateOwner>> {
     let inode = NetnsId::of_this_thread()?.inode;
     let Some(root) = Root::find() else { return Ok(Vec::new()) };
-    let folders = root.folders().into_iter().filter(|folder| folder.inode == inode);
-    let owner = |folder: Folder| {
-        let name = folder.name();
-        let is_running = matches!(root.lock(&name), Ok(None));
-        GateOwner {
-            digest: folder.digest,
-            is_running,
-            gates: root.links(&name).into_iter().collect(),
-        }
+    let weirs = root.weirs().into_iter().filter(|weir| weir.inode == inode);
+    let owner = |weir: Identity| GateOwner {
+        weir,
+        is_running: matches!(root.lock(weir), Ok(None)),
+        gates: root.links(weir).into_iter().collect(),
     };
-    Ok(folders.map(owner).collect())
+    Ok(weirs.map(owner).collect())
 }
 
 /// Removes what the weir with this control socket left and, unless `only`, what all others of this
@@ -61,18 +57,17 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
     const NAMESPACE: &str = "the network namespace cannot be told";
     let identity = Identity::new(control).context(NAMESPACE)?;
     let mut found = gate_owners().context(NAMESPACE)?;
-    let own = found.iter().position(|owner| owner.digest == identity.digest);
+    let own = found.iter().position(|owner| owner.weir == identity);
     // A weir may run, or have run, without keeping anything.
     let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
         || UnixStream::connect(control).is_ok();
     if own.is_none() {
-        let digest = identity.digest;
-        found.push(GateOwner { digest, is_running, gates: BTreeSet::new() });
+        found.push(GateOwner { weir: identity, is_running, gates: BTreeSet::new() });
     }
     let mut removed = Removed::default();
     let root = Root::find();
     for owner in found {
-        let is_own = owner.digest == identity.digest;
+        let is_own = owner.weir == identity;
         if only && !is_own {
             continue;
         }
@@ -82,22 +77,18 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
             continue;
         }
         if let Some(root) = &root {
-            let folder = Folder { inode: identity.netns.inode, digest: owner.digest }.name();
             for &ifindex in &owner.gates {
-                root.remove(&folder, ifindex).with_context(|| {
+                root.remove(owner.weir, ifindex).with_context(|| {
                     format!("the gate of interface {ifindex} cannot be taken off")
                 })?;
                 removed.gates.push(ifindex);
             }
             if !is_running {
-                root.leave(&folder);
+                root.leave(owner.weir);
             }
         }
-        if !is_running {
-            let identity = Identity::of_digest(owner.digest).context(NAMESPACE)?;
-            if pair::remove_leftovers(&identity)? {
-                removed.pairs.push(identity.outer_name());
-            }
+        if !is_running && pair::remove_leftovers(&owner.weir)? {
+            removed.pairs.push(owner.weir.outer_name());
         }
     }
     if !is_running {

@@ -121,19 +121,14 @@ pub struct Link {
     pub xdp: XdpAttached,
     /// Addresses of the host on this interface, without link-local ones.
     pub addresses: Vec<(IpAddr, u8)>,
-    /// A default route of the main table leaves through this interface (IPv4, IPv6).
-    pub default_route_v4: bool,
-    pub default_route_v6: bool,
+    /// A default route of the main table leaves through this interface, of IPv4 or IPv6.
+    pub is_default_route: bool,
 }
 
 impl Link {
     /// The bridge that it is a member of.
     pub fn bridge(&self) -> Option<u32> {
         self.master.filter(|_| self.master_kind.as_deref() == Some("bridge"))
-    }
-
-    pub fn is_default_route(&self) -> bool {
-        self.default_route_v4 || self.default_route_v6
     }
 
     /// Adds what only the driver knows. An interface that cannot answer keeps the values from netlink.
@@ -155,8 +150,7 @@ impl Link {
         self.speed_mbit = old.speed_mbit;
         self.rx_queues = old.rx_queues;
         self.tx_queues = old.tx_queues;
-        self.default_route_v4 = old.default_route_v4;
-        self.default_route_v6 = old.default_route_v6;
+        self.is_default_route = old.is_default_route;
     }
 }
 
@@ -211,7 +205,8 @@ impl Links {
 
     /// The XDP programs on all interfaces, by interface index, and nothing else: that is cheap.
     pub async fn programs(&self) -> Result<BTreeMap<u32, XdpAttached>, LinksError> {
-        Ok(self.spawn(read_programs).await??)
+        let links = self.spawn(read_brief).await??;
+        Ok(links.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
     }
 
     /// Follows the interfaces from now on.
@@ -241,8 +236,9 @@ pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<
     }
 }
 
-fn read_programs(netlink: &mut Netlink) -> io::Result<BTreeMap<u32, XdpAttached>> {
-    Ok(read_brief(netlink)?.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
+/// The same for the interface with that index.
+pub(crate) fn read_link_at(netlink: &mut Netlink, ifindex: u32) -> io::Result<Option<Link>> {
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, ifindex))
 }
 
 /// The interfaces as the kernel lists them, without addresses, routes and what only drivers know.
@@ -266,10 +262,7 @@ pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
         for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETROUTE, &fixed))? {
             for ifindex in decode::default_route(&payload) {
                 if let Some(link) = links.get_mut(&ifindex) {
-                    match family {
-                        libc::AF_INET => link.default_route_v4 = true,
-                        _ => link.default_route_v6 = true,
-                    }
+                    link.is_default_route = true;
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::io;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
-use rtnetlink::sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -227,12 +227,7 @@ impl Netlink {
         Self::open_family(NETLINK_ROUTE)
     }
 
-    /// To nfnetlink, where nftables are.
-    pub(crate) fn open_netfilter() -> io::Result<Self> {
-        Self::open_family(NETLINK_NETFILTER)
-    }
-
-    fn open_family(family: isize) -> io::Result<Self> {
+    pub(crate) fn open_family(family: isize) -> io::Result<Self> {
         let mut socket = Socket::new(family)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;

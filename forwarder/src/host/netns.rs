@@ -52,10 +52,6 @@ pub struct Netns {
 }
 
 impl Netns {
-    fn open(path: &Path) -> io::Result<Self> {
-        Self::from_file(File::open(path)?, path)
-    }
-
     /// A namespace that was opened elsewhere, and the path that leads to it.
     pub(super) fn from_file(file: File, path: &Path) -> io::Result<Self> {
         let metadata = file.metadata()?;
@@ -130,7 +126,8 @@ fn candidates() -> impl Iterator<Item = Netns> {
         if !seen.insert(id) {
             return None;
         }
-        Netns::open(&path).ok().filter(|netns| netns.id == id)
+        let netns = File::open(&path).and_then(|file| Netns::from_file(file, &path));
+        netns.ok().filter(|netns| netns.id == id)
     })
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind, LinksError};
+use super::links::{Link, LinkKind, LinksError, read_link_at};
 use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
@@ -49,11 +49,13 @@ pub enum PairError {
     Mount { path: String, error: io::Error },
 }
 
-/// Which weir a pair belongs to: its control socket, and the network namespace it runs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which weir a pair, or a folder of pinned links, belongs to: its control socket, and the network
+/// namespace it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The network namespace that the weir runs in.
-    pub netns: NetnsId,
+    /// The inode of the network namespace that the weir runs in.
+    pub inode: u64,
+    /// Of the control socket's path and the network namespace.
     pub digest: u32,
 }
 
@@ -71,13 +73,7 @@ impl Identity {
             device.iter().chain(&inode).chain(path).fold(0xcbf2_9ce4_8422_2325, |hash, b| {
                 (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
             });
-        Self { netns, digest: (hash ^ hash >> 32) as u32 }
-    }
-
-    /// The identity of a weir of which only the digest is known, in the network namespace of the
-    /// calling thread.
-    pub fn of_digest(digest: u32) -> io::Result<Self> {
-        Ok(Self { netns: NetnsId::of_this_thread()?, digest })
+        Self { inode: netns.inode, digest: (hash ^ hash >> 32) as u32 }
     }
 
     pub fn outer_name(&self) -> String {
@@ -89,28 +85,14 @@ impl Identity {
     }
 }
 
-/// One end's name and index, in its own network namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    pub name: String,
-    pub ifindex: u32,
-    pub mtu: u32,
-}
-
-impl From<&Link> for Device {
-    fn from(link: &Link) -> Self {
-        Self { name: link.name.clone(), ifindex: link.ifindex, mtu: link.mtu }
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Pair {
     pub identity: Identity,
     /// `w0`, in the network namespace that weir runs in.
-    pub outer: Device,
+    pub outer: Link,
     /// `w1`, in `netns`, where sockets on it are made.
-    pub inner: Device,
+    pub inner: Link,
     pub netns: Arc<Netns>,
     kept: Option<Arc<Kept>>,
     /// The pair existed already.
@@ -118,9 +100,6 @@ pub struct Pair {
     /// The reason why the pair will not outlive the process, if there is one.
     pub warning: Option<String>,
 }
-
-/// A namespace that was found, and where it is kept.
-type Found = (Netns, Kept, bool);
 
 impl Pair {
     /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an async
@@ -169,7 +148,7 @@ impl Pair {
         let kept = kept.map(Arc::new);
         let made = ends
             .map_err(failed("find", &identity))
-            .and_then(|ends| Self::finish(identity.clone(), netlink, ends, netns, kept))
+            .and_then(|ends| Self::finish(identity, netlink, ends, netns, kept))
             .map(|pair| Self { warning, ..pair });
         if made.is_err() {
             // This leaves half a pair; if this removal fails, the next start removes it.
@@ -188,14 +167,14 @@ impl Pair {
     ) -> Result<Self, PairError> {
         let set = |netlink: &mut Netlink, link: &Link| {
             devices::set(netlink, link)?;
-            devices::get(netlink, link.ifindex)?
+            read_link_at(netlink, link.ifindex)?
                 .ok_or_else(|| io::Error::other("it vanished while it was set up"))
         };
         let failed = failed("set up", &identity);
         // The inner end comes first: so the outer one has a carrier as soon as it is up.
         let inner = netns.enter(|| set(&mut Netlink::open()?, &inner)).flatten();
         let (outer, inner) = match (set(netlink, &outer), inner) {
-            (Ok(outer), Ok(inner)) => (Device::from(&outer), Device::from(&inner)),
+            (Ok(outer), Ok(inner)) => (outer, inner),
             (Err(error), _) | (_, Err(error)) => return Err(failed(error)),
         };
         let netns = Arc::new(netns);
@@ -251,7 +230,8 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
     Ok(removed)
 }
 
-fn find_namespace(identity: &Identity) -> Option<Found> {
+/// The namespace where it is kept, and whether that place is known to outlast this process.
+fn find_namespace(identity: &Identity) -> Option<(Netns, Kept, bool)> {
     let name = identity.inner_name();
     places().iter().find_map(|place: &Place| {
         let (netns, kept) = place.find(&name).ok().flatten()?;

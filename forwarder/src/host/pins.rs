@@ -25,7 +25,7 @@ use std::sync::Arc;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{SchedClassifier, TcAttachType};
 
-pub(super) use self::folder::{Folder, Root};
+pub(super) use self::folder::Root;
 use super::mounts::places;
 use super::pair::Identity;
 
@@ -49,7 +49,7 @@ pub enum PinsError {
 #[derive(Debug)]
 pub struct Pin {
     root: Arc<Root>,
-    folder: String,
+    weir: Identity,
     ifindex: u32,
     is_left: bool,
 }
@@ -66,7 +66,7 @@ impl Drop for Pin {
         if self.is_left {
             return;
         }
-        if let Err(error) = self.root.remove(&self.folder, self.ifindex) {
+        if let Err(error) = self.root.remove(self.weir, self.ifindex) {
             tracing::warn!(
                 ifindex = self.ifindex,
                 "the gate may stay on it: {error}; `weir detach` removes it when weir has ended"
@@ -75,20 +75,16 @@ impl Drop for Pin {
     }
 }
 
-/// A gate that a dead weir left.
-#[derive(Debug)]
-pub struct LeftGate {
-    pub link: FdLink,
-    pub pin: Pin,
-    /// The kernel's id of its program.
-    pub program: u32,
-}
-
 /// The gate that a port already has.
 #[derive(Debug)]
 pub enum ExistingGate {
     Nothing,
-    LeftGate(LeftGate),
+    /// A dead weir left it; `program` is the kernel's id of its program.
+    Left {
+        link: FdLink,
+        pin: Pin,
+        program: u32,
+    },
     /// Another weir serves the port.
     Served,
 }
@@ -97,25 +93,23 @@ pub enum ExistingGate {
 #[derive(Debug)]
 pub struct Pins {
     root: Arc<Root>,
-    folder: String,
-    inode: u64,
+    weir: Identity,
     /// The open folder, which holds the lock.
     _locked: File,
 }
 
 impl Pins {
     /// Takes the folder of this weir, including what an earlier life of it has left there.
-    pub fn claim(identity: &Identity) -> Result<Self, PinsError> {
-        let folder = Folder::of(identity).name();
+    pub fn claim(weir: Identity) -> Result<Self, PinsError> {
         let mut why = "no mount namespace that outlives weir may be entered".to_owned();
         for place in places().into_iter().filter(|place| place.lasting) {
-            match place.inside(|| Root::make().and_then(|root| Ok((root.claim(&folder)?, root)))) {
+            match place.inside(|| Root::make().and_then(|root| Ok((root.claim(weir)?, root)))) {
                 Ok((Some(locked), root)) => {
-                    let (root, inode) = (Arc::new(root), identity.netns.inode);
-                    return Ok(Self { root, folder, inode, _locked: locked });
+                    return Ok(Self { root: Arc::new(root), weir, _locked: locked });
                 }
                 Ok((None, _)) => {
-                    return Err(PinsError::InUse { path: Path::new(DIR).join(folder) });
+                    let path = Path::new(DIR).join(folder::name_of(weir));
+                    return Err(PinsError::InUse { path });
                 }
                 Err(error) => why = error.to_string(),
             }
@@ -125,12 +119,12 @@ impl Pins {
 
     /// The gate that a dead weir of this network namespace has left on a port.
     pub fn find(&self, ifindex: u32, name: &str) -> ExistingGate {
-        let own = self.root.path(&self.folder, ifindex);
+        let own = self.root.file(self.weir, ifindex);
         if !own.exists() {
             let Some(other) = self.elsewhere(ifindex) else { return ExistingGate::Nothing };
-            match self.root.lock(&other) {
+            match self.root.lock(other) {
                 Ok(Some(_locked)) => {
-                    if let Err(error) = fs::rename(self.root.path(&other, ifindex), &own) {
+                    if let Err(error) = fs::rename(self.root.file(other, ifindex), &own) {
                         tracing::warn!(
                             port = name,
                             "a dead weir's gate cannot be adopted: {error}"
@@ -145,39 +139,36 @@ impl Pins {
         // Dropping the pin detaches the gate if it is not adopted.
         let pin = self.pin(ifindex);
         match (self.usable(ifindex, name), PinnedLink::from_pin(&own)) {
-            (Some(program), Ok(link)) => {
-                ExistingGate::LeftGate(LeftGate { link: link.into(), pin, program })
-            }
+            (Some(program), Ok(link)) => ExistingGate::Left { link: link.into(), pin, program },
             _ => ExistingGate::Nothing,
         }
     }
 
     fn pin(&self, ifindex: u32) -> Pin {
-        Pin { root: Arc::clone(&self.root), folder: self.folder.clone(), ifindex, is_left: false }
+        Pin { root: Arc::clone(&self.root), weir: self.weir, ifindex, is_left: false }
     }
 
     /// The program of the link, if it is attached to this very interface: the kernel reuses indices.
     fn usable(&self, ifindex: u32, name: &str) -> Option<u32> {
-        let link = self.root.link(&self.folder, ifindex).ok()?;
+        let link = self.root.link(self.weir, ifindex).ok()?;
         let facts = link.facts().ok()??;
         let (_, programs) = SchedClassifier::query_tcx(name, TcAttachType::Ingress).ok()?;
         let there = programs.iter().any(|program| program.id() == facts.program);
         (facts.is_ingress && facts.ifindex == ifindex && there).then_some(facts.program)
     }
 
-    /// The folder of another weir of this network namespace that has a link of the port.
-    fn elsewhere(&self, ifindex: u32) -> Option<String> {
-        let of_here = |folder: &Folder| folder.inode == self.inode && folder.name() != self.folder;
-        let folders = self.root.folders().into_iter().filter(of_here);
-        let mut names = folders.map(Folder::name);
-        names.find(|name| self.root.path(name, ifindex).exists())
+    /// Another weir of this network namespace whose folder has a link of the port.
+    fn elsewhere(&self, ifindex: u32) -> Option<Identity> {
+        let of_here = |weir: &Identity| weir.inode == self.weir.inode && *weir != self.weir;
+        let mut others = self.root.weirs().into_iter().filter(of_here);
+        others.find(|weir| self.root.file(*weir, ifindex).exists())
     }
 
     /// Keeps a link beyond the life of this process.
     pub fn keep(&self, link: FdLink, ifindex: u32) -> io::Result<(FdLink, Pin)> {
-        let path = self.root.path(&self.folder, ifindex);
+        let path = self.root.file(self.weir, ifindex);
         // The entry there by now belongs to no port.
-        self.root.remove(&self.folder, ifindex)?;
+        self.root.remove(self.weir, ifindex)?;
         let link = link.pin(path).map_err(|error| io::Error::other(error.to_string()))?;
         Ok((link.into(), self.pin(ifindex)))
     }
@@ -186,15 +177,11 @@ impl Pins {
     /// detached ones. Links whose device is gone are removed in the folders of all dead weirs,
     /// including those of network namespaces that no longer exist.
     pub fn sweep(&self, but: &BTreeSet<u32>) -> Vec<u32> {
-        let surplus = self.root.links(&self.folder).into_iter().filter(|at| !but.contains(at));
-        let taken_off = surplus.filter(|at| self.root.remove(&self.folder, *at).is_ok()).collect();
-        for folder in self.root.folders() {
-            let name = folder.name();
-            if name == self.folder {
-                continue;
-            }
-            if let Ok(Some(_locked)) = self.root.lock(&name) {
-                self.root.remove_dead(&name);
+        let surplus = self.root.links(self.weir).into_iter().filter(|at| !but.contains(at));
+        let taken_off = surplus.filter(|at| self.root.remove(self.weir, *at).is_ok()).collect();
+        for other in self.root.weirs().into_iter().filter(|weir| *weir != self.weir) {
+            if let Ok(Some(_locked)) = self.root.lock(other) {
+                self.root.remove_dead(other);
             }
         }
         taken_off
@@ -202,11 +189,11 @@ impl Pins {
 
     /// Detaches every gate that is kept, and gives up the folder: this weir ends.
     pub fn close(&self) {
-        for ifindex in self.root.links(&self.folder) {
-            if let Err(error) = self.root.remove(&self.folder, ifindex) {
+        for ifindex in self.root.links(self.weir) {
+            if let Err(error) = self.root.remove(self.weir, ifindex) {
                 tracing::warn!(ifindex, "the gate may stay on it: {error}");
             }
         }
-        self.root.leave(&self.folder);
+        self.root.leave(self.weir);
     }
 }

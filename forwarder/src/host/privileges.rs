@@ -29,31 +29,6 @@ const NEEDED: [Capability; 6] = [
     PERFMON,
 ];
 
-/// The effective capabilities of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Privileges {
-    effective: u64,
-    root: bool,
-}
-
-impl Privileges {
-    pub fn of_this_process() -> std::io::Result<Self> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let root = nix::unistd::geteuid().is_root();
-        parse(&status, root).ok_or_else(|| std::io::Error::other("no CapEff in /proc/self/status"))
-    }
-
-    fn has(&self, capability: Capability) -> bool {
-        let has = |capability: Capability| self.effective & (1 << capability.bit) != 0;
-        // CAP_SYS_ADMIN allowed these operations before the two were split off it.
-        has(capability) || [BPF, PERFMON].contains(&capability) && has(SYS_ADMIN)
-    }
-
-    pub fn missing(&self) -> Vec<Capability> {
-        NEEDED.into_iter().filter(|capability| !self.has(*capability)).collect()
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct PrivilegeError {
     pub root: bool,
@@ -78,19 +53,25 @@ impl fmt::Display for PrivilegeError {
 
 /// Says which capabilities are missing, if any.
 pub fn check_privileges() -> Result<(), PrivilegeError> {
-    let Ok(privileges) = Privileges::of_this_process() else {
-        // Without /proc this cannot be determined; a forbidden operation will fail with its own error.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // Without /proc this cannot be determined; a forbidden operation will fail with its own error.
+    let missing = missing(&status).unwrap_or_default();
+    if missing.is_empty() {
         return Ok(());
-    };
-    match privileges.missing() {
-        missing if missing.is_empty() => Ok(()),
-        missing => Err(PrivilegeError { root: privileges.root, missing }),
     }
+    Err(PrivilegeError { root: nix::unistd::geteuid().is_root(), missing })
 }
 
-fn parse(status: &str, root: bool) -> Option<Privileges> {
+/// What a process with this status lacks; `None` if the status does not tell.
+fn missing(status: &str) -> Option<Vec<Capability>> {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    Some(Privileges { effective: u64::from_str_radix(line.trim(), 16).ok()?, root })
+    let effective = u64::from_str_radix(line.trim(), 16).ok()?;
+    let has = |capability: Capability| effective & (1 << capability.bit) != 0;
+    // CAP_SYS_ADMIN allowed these operations before the two were split off it.
+    let may = |capability: &Capability| {
+        has(*capability) || [BPF, PERFMON].contains(capability) && has(SYS_ADMIN)
+    };
+    Some(NEEDED.into_iter().filter(|capability| !may(capability)).collect())
 }
 
 #[cfg(test)]

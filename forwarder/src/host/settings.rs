@@ -12,11 +12,9 @@ mod undo;
 use std::io;
 use std::path::Path;
 
-use nix::libc;
-
 use self::offload::Target;
-use super::links::{Link, LinkKind, Peer, read_link};
-use super::netlink::{Netlink, Request};
+use super::links::{Link, LinkKind, Peer, read_link_at};
+use super::netlink::Netlink;
 use super::netns::{self, Netns, NetnsId};
 use super::state::{Change, StateError, StateFile};
 
@@ -175,8 +173,7 @@ fn find_peer(link: &Link, peer: Peer) -> Result<(String, Option<Netns>), String>
 
 /// The peer's name, after making sure that it is the other end of `link`.
 fn peer_name(link: &Link, peer: Peer) -> Result<String, String> {
-    let request = Request::about_link(libc::RTM_GETLINK, peer.ifindex);
-    let found = Netlink::open().and_then(|mut netlink| read_link(&mut netlink, &request));
+    let found = Netlink::open().and_then(|mut netlink| read_link_at(&mut netlink, peer.ifindex));
     match found.map_err(|error| format!("no interface {}: {error}", peer.ifindex))? {
         Some(other) if other.peer.is_some_and(|back| back.ifindex == link.ifindex) => {
             Ok(other.name)

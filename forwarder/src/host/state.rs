@@ -25,18 +25,6 @@ pub enum Before {
     NoQdisc { tx_queue_len: u32 },
 }
 
-impl Before {
-    fn same_setting(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Feature { feature, .. }, Self::Feature { feature: theirs, .. }) => {
-                feature == theirs
-            }
-            (Self::NoQdisc { .. }, Self::NoQdisc { .. }) => true,
-            _ => false,
-        }
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub netns: NetnsId,
@@ -49,9 +37,13 @@ pub struct Change {
 }
 
 impl Change {
-    fn same_setting(&self, other: &Self) -> bool {
-        (self.netns, self.ifindex) == (other.netns, other.ifindex)
-            && self.before.same_setting(&other.before)
+    /// The interface and its setting: a feature, or the qdisc.
+    fn setting(&self) -> (NetnsId, u32, Option<&str>) {
+        let feature = match &self.before {
+            Before::Feature { feature, .. } => Some(feature.as_str()),
+            Before::NoQdisc { .. } => None,
+        };
+        (self.netns, self.ifindex, feature)
     }
 }
 
@@ -65,15 +57,15 @@ struct Document {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("cannot write {path}, without which settings could not be put back: {error}")]
-    Write { path: String, error: io::Error },
-    #[error("cannot read {path}: {error}")]
-    Read { path: String, error: io::Error },
+    #[error("cannot write {}, without which settings could not be put back: {error}", path.display())]
+    Write { path: PathBuf, error: io::Error },
+    #[error("cannot read {}: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
     #[error(
-        "{path} is not a state file of this version of weir ({error}); if no older weir needs it \
-         to put settings back, remove it"
+        "{} is not a state file of this version of weir ({error}); if no older weir needs it \
+         to put settings back, remove it", path.display()
     )]
-    Malformed { path: String, error: String },
+    Malformed { path: PathBuf, error: String },
 }
 
 /// The changes that have not been undone yet, in memory and on disk.
@@ -95,10 +87,12 @@ impl StateFile {
     pub fn open(control: &Path) -> Result<Self, StateError> {
         let path = Self::path_for(control);
         let changes = match fs::read_to_string(&path) {
-            Ok(text) => parse(&text, &boot_id())
-                .map_err(|error| StateError::Malformed { path: display(&path), error })?,
+            Ok(text) => match parse(&text, &boot_id()) {
+                Ok(changes) => changes,
+                Err(error) => return Err(StateError::Malformed { path, error }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(StateError::Read { path: display(&path), error }),
+            Err(error) => return Err(StateError::Read { path, error }),
         };
         Ok(Self { path, changes })
     }
@@ -110,7 +104,7 @@ impl StateFile {
     /// Records a change that is about to be made. An existing entry stays: it is older, and so holds
     /// the original value.
     pub fn record(&mut self, change: Change) -> Result<(), StateError> {
-        if self.changes.iter().any(|known| known.same_setting(&change)) {
+        if self.changes.iter().any(|known| known.setting() == change.setting()) {
             return Ok(());
         }
         self.changes.push(change);
@@ -146,7 +140,7 @@ impl StateFile {
         } else {
             self.write()
         };
-        done.map_err(|error| StateError::Write { path: display(&self.path), error })
+        done.map_err(|error| StateError::Write { path: self.path.clone(), error })
     }
 
     /// The file that is written first and then renamed; a killed writer may have left it.
@@ -177,10 +171,6 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn display(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn boot_id() -> String {

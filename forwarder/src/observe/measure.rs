@@ -111,14 +111,9 @@ struct RecordedPort {
 }
 
 impl<S: WorkerMeasures> Measurements<S> {
-    pub fn new(
-        workers: Vec<S>,
-        express: Box<dyn ExpressTraffic>,
-        plan: MeasurePlan,
-        started: Instant,
-    ) -> Arc<Self> {
+    pub fn new(workers: Vec<S>, express: Box<dyn ExpressTraffic>, plan: MeasurePlan) -> Arc<Self> {
         let (ports, reading) = (Mutex::default(), Mutex::default());
-        let since = Mutex::new(unix_ns());
+        let (since, started) = (Mutex::new(unix_ns()), Instant::now());
         Arc::new(Self { workers, plan, started, express, ports, since, reading })
     }
 
@@ -146,12 +141,12 @@ impl<S: WorkerMeasures> Measurements<S> {
         taken
     }
 
-    fn uptime_ns(&self) -> u64 {
+    pub fn uptime_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
-fn unix_ns() -> u64 {
+pub(super) fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -24,7 +24,7 @@ pub use self::{
     format::Format,
     page::page,
     server::{ListenError, claim, serve},
-    times::{BOUNDS_NS, PortTimes, Spread},
+    times::{BOUNDS_US, PortTimes, Spread},
 };
 use crate::observe::measure::FlowRoom;
 use weir_api::{Refused, StatsReport};

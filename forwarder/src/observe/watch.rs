@@ -66,7 +66,7 @@ pub async fn begin<F: Watchable>(
     who: &str,
 ) -> Result<WatchStream, Refused> {
     let claim = slot.claim(&query, who)?;
-    let id = claim.id();
+    let id = claim.id;
     let mut locked = forwarder.lock().await;
     let ports = ports_of(&query, &locked.port_names())?;
     let spec = query.spec(ports);

@@ -43,7 +43,7 @@ pub async fn check_raw(interface: &str, force: bool) -> Result<(), ProbeError> {
             "there is no interface {interface}; valid: {}",
             links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ")
         ))),
-        Some(link) if link.is_default_route() && !force => Err(ProbeError::Refused(format!(
+        Some(link) if link.is_default_route && !force => Err(ProbeError::Refused(format!(
             "the default route leaves by {interface}: a flood there could harm others, and cut \
              you off. Valid: another interface, or --force"
         ))),
@@ -80,7 +80,7 @@ fn why_not(target: IpAddr, links: &Snapshot) -> Option<&'static str> {
         .filter(|link| link.kind != LinkKind::Loopback)
         .filter(|link| link.addresses.iter().any(|(own, prefix)| contains(*own, *prefix, target)))
         .collect();
-    if at.iter().any(|link| link.is_default_route()) {
+    if at.iter().any(|link| link.is_default_route) {
         return Some("is behind the interface of the default route");
     }
     // A link-local address names its interface itself; the user who writes it knows which.

@@ -177,15 +177,40 @@ async fn index() -> Json<Index> {
     Json(Index { version: env!("CARGO_PKG_VERSION"), routes: all_routes().collect() })
 }
 
-async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+/// A request's answer.
+type Answer = Result<Response, Failed>;
+
+/// A refusal as an answer.
+struct Failed(Refused);
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        Self(refused)
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let Refused { why, error } = self.0;
+        let status = StatusCode::from_u16(why.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(ErrorReport { error })).into_response()
+    }
+}
+
+fn refuse(why: Refusal, error: impl std::fmt::Display) -> Failed {
+    Failed(Refused::new(why, error))
+}
+
+async fn stats<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
     report(ANSWER_TIMEOUT, backend.stats()).await
 }
 
-async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+async fn ports<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
     report(ANSWER_TIMEOUT, backend.ports()).await
 }
 
-async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Response {
+async fn config<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
     report(ANSWER_TIMEOUT, backend.config()).await
 }
 
@@ -193,64 +218,51 @@ async fn patch<B: Backend>(
     State(backend): State<Arc<B>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Response {
+) -> Answer {
     let sent_as = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = sent_as.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
     if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         let valid = PATCH_TYPES.join(", ");
         let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
-        let refusal = refuse(Refusal::Type, error);
-        return ([(ACCEPT_PATCH, valid)], refusal).into_response();
+        return Ok(([(ACCEPT_PATCH, valid)], refuse(Refusal::Type, error)).into_response());
     }
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let error = format!("a patch has at most {MAX_PATCH_BYTES} bytes");
-            return refuse(Refusal::TooLong, error);
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            refuse(Refusal::TooLong, format!("a patch has at most {MAX_PATCH_BYTES} bytes"))
         }
-        Err(rejection) => return refuse(Refusal::Unreadable, rejection.body_text()),
+        _ => refuse(Refusal::Unreadable, rejection.body_text()),
+    })?;
+    let document = serde_json::from_slice(&body)
+        .map_err(|error| refuse(Refusal::Unreadable, format!("the body is no JSON: {error}")))?;
+    let late = || {
+        let error = format!(
+            "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's log, \
+             and GET /v1/config for what came of it"
+        );
+        Refused::new(Refusal::Unfinished, error)
     };
-    let document = match serde_json::from_slice(&body) {
-        Ok(document) => document,
-        Err(error) => {
-            return refuse(Refusal::Unreadable, format!("the body is no JSON: {error}"));
-        }
-    };
-    // A separate task: if it were dropped half-way, because the client left or time is up, one half
-    // would be changed and the other not.
-    let change = tokio::spawn(async move { backend.patch(document).await });
-    match tokio::time::timeout(CHANGE_TIMEOUT, change).await {
-        Ok(Ok(Ok(document))) => Json(document).into_response(),
-        Ok(Ok(Err(refused))) => failed(refused),
-        Ok(Err(error)) => refuse(Refusal::Broken, error.to_string()),
-        Err(_) => {
-            let error = format!(
-                "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's \
-                 log, and GET /v1/config for what came of it"
-            );
-            refuse(Refusal::Unfinished, error)
-        }
-    }
+    // If it were dropped half-way, one half would be changed and the other not.
+    let change = async move { backend.patch(document).await };
+    Ok(Json(completed(CHANGE_TIMEOUT, change, late).await?).into_response())
 }
 
 /// Healthy means that the numbers can be read: that proves that the worker turns.
-async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Response {
-    answer(ANSWER_TIMEOUT, backend.stats()).await.map_or_else(failed, |report| {
-        Json(Health {
-            status: "ok".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: u64::from(std::process::id()),
-            uptime_ns: report.uptime_ns,
-        })
-        .into_response()
-    })
+async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
+    let report = answer(ANSWER_TIMEOUT, backend.stats()).await?;
+    let health = Health {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: u64::from(std::process::id()),
+        uptime_ns: report.uptime_ns,
+    };
+    Ok(Json(health).into_response())
 }
 
 async fn report<T: Serialize>(
     within: Duration,
     asked: impl Future<Output = Result<T, Refused>>,
-) -> Response {
-    answer(within, asked).await.map_or_else(failed, |report| Json(report).into_response())
+) -> Answer {
+    Ok(Json(answer(within, asked).await?).into_response())
 }
 
 async fn answer<T>(
@@ -263,25 +275,29 @@ async fn answer<T>(
     tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(late()))
 }
 
-fn failed(refused: Refused) -> Response {
-    refuse(refused.why, refused.error)
+/// Does `work` as a task of its own: it is completed even if the client leaves, or time is up.
+async fn completed<T: Send + 'static>(
+    within: Duration,
+    work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    late: impl FnOnce() -> Refused,
+) -> Result<T, Refused> {
+    match tokio::time::timeout(within, tokio::spawn(work)).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Err(Refused::new(Refusal::Broken, error)),
+        Err(_) => Err(late()),
+    }
 }
 
-async fn unknown(uri: Uri) -> Response {
+async fn unknown(uri: Uri) -> Failed {
     let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
     refuse(Refusal::Unknown, error)
 }
 
-async fn not_allowed(method: Method, uri: Uri) -> Response {
+async fn not_allowed(method: Method, uri: Uri) -> Failed {
     let methods = all_routes().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
     refuse(Refusal::Method, error)
-}
-
-fn refuse(why: Refusal, error: String) -> Response {
-    let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, Json(ErrorReport { error })).into_response()
 }

@@ -38,7 +38,7 @@ mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
@@ -93,7 +93,6 @@ pub struct Forwarder {
     pub pulses: Pulses,
     /// Used if any port is to be served at the gate.
     gate: Gate,
-    started: Instant,
     /// The links' scheduler settings, if a worker that did not answer may not have them.
     owed: Option<SchedulerSettings>,
     stopping: bool,
@@ -105,9 +104,8 @@ pub struct Forwarder {
 #[derive(Clone, Debug)]
 pub struct FinalNumbers {
     pub stats: StatsReport,
-    /// With histograms, like the flows, if they were requested.
-    pub latency: Option<LatencyReport>,
-    pub flows: Option<FlowsReport>,
+    /// With histograms, if they were requested.
+    pub measured: Option<(LatencyReport, FlowsReport)>,
 }
 
 impl Forwarder {
@@ -123,7 +121,7 @@ impl Forwarder {
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control)
             .context("weir's own pair of devices cannot be named")?;
-        let pins = keeping::claim(&identity)?;
+        let pins = keeping::claim(identity)?;
         let pair = Pair::ensure(identity, count)?;
         if let Some(warning) = &pair.warning {
             tracing::warn!("{warning}");
@@ -172,13 +170,8 @@ impl Forwarder {
         };
         let workers = Workers::spawn(&cores, pool.divide(cores.len()), for_worker)
             .context("the workers could not be started")?;
-        let started = Instant::now();
-        let measured = Measurements::new(
-            workers.askers(),
-            Box::new(steering.counters.clone()),
-            plan.measure,
-            started,
-        );
+        let express = Box::new(steering.counters.clone());
+        let measured = Measurements::new(workers.askers(), express, plan.measure);
         let pulses = Pulses::new(out, cores.len());
         let gate = Gate::new(bridge, pair, &steering.gate, seed);
         Ok(Self {
@@ -193,7 +186,6 @@ impl Forwarder {
             roster: Roster::default(),
             pulses,
             gate,
-            started,
             owed: None,
             closing: Vec::new(),
             stopping: false,
@@ -265,14 +257,14 @@ impl Forwarder {
     }
 
     async fn last(&self, measured: bool) -> Result<FinalNumbers, NoAnswer> {
-        let (mut latency, mut flows) = (None, None);
+        let mut numbers = None;
         if measured {
-            latency =
-                Some(self.measured.latency(LatencyQuery { histograms: true, reset: false }).await?);
-            let all = FlowQuery { histograms: true, ..FlowQuery::default() };
-            flows = Some(self.measured.flows(all).await?);
+            let times = LatencyQuery { histograms: true, reset: false };
+            let flows = FlowQuery { histograms: true, ..FlowQuery::default() };
+            numbers =
+                Some((self.measured.latency(times).await?, self.measured.flows(flows).await?));
         }
-        Ok(FinalNumbers { stats: self.stats().await?, latency, flows })
+        Ok(FinalNumbers { stats: self.stats().await?, measured: numbers })
     }
 }
 

@@ -5,7 +5,6 @@
 //! effect at any time, and from then on every wait is bounded: a stalled worker, or a holder of the
 //! forwarder's lock, delays the end by a few seconds.
 
-mod begin;
 mod bridge;
 mod ending;
 mod monitor;
@@ -25,9 +24,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
-use weir_port::{XskPort, clock_monotonic_ns};
+use weir_port::clock_monotonic_ns;
 
-use self::begin::begin;
 pub use self::ending::Ending;
 use self::ending::{End, WORK_ENDS};
 use self::monitor::WorkerMonitor;
@@ -47,9 +45,7 @@ use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
 use crate::observe::metrics;
 use crate::observe::watch::slot::WatchSlot;
-use weir_schema::ConfigErrors;
-use weir_schema::Difference;
-use weir_schema::{Plan, PortPlan};
+use weir_schema::{ConfigErrors, Difference, Plan, PortPlan};
 
 /// Events are followed as they come. This often everything is compared, in case an event was missed,
 /// and to retry what failed.
@@ -183,6 +179,29 @@ pub async fn run(
     ended.map(|()| ExitCode::SUCCESS)
 }
 
+/// The start, up to the moment in which the forwarder is ready. What an earlier weir left goes on until
+/// everything is in its place.
+async fn begin(
+    forwarder: &mut Forwarder,
+    watch: &mut Watch,
+    bridge: &BridgeWatch,
+) -> anyhow::Result<()> {
+    forwarder.open_gate().await?;
+    if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
+        return Err(error.context(format!("port `{}`", port.name)));
+    }
+    forwarder.look_for_foreign_rules(bridge.state()).await;
+    forwarder.mirror(bridge.state());
+    if forwarder.has_gates_to_adopt() {
+        // The old gates hand frames over; the new ones must do so from their first frame on.
+        let ports = forwarder.paths_to_read(&Changed::all());
+        let found = watch.look(&ports).await;
+        forwarder.set_paths(&ports, found);
+    }
+    forwarder.adopt_gates().await;
+    Ok(())
+}
+
 /// Serves Prometheus until the returned value is used.
 fn scrape(listener: TcpListener, numbers: Arc<Shared>) -> (oneshot::Sender<()>, JoinHandle<()>) {
     if let Ok(address) = listener.local_addr() {
@@ -207,7 +226,7 @@ async fn follow(
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refresh_at = Instant::now() + period(bridge.state());
-    let mut workers = WorkerMonitor::<XskPort>::of(forwarder.lock().await.askers());
+    let mut workers = WorkerMonitor::of(forwarder.lock().await.askers());
     let newcomers = forwarder.lock().await.newcomers();
     let mut own_pair =
         forwarder.lock().await.watch_pair().context("weir's own pair cannot be followed")?;

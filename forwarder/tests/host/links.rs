@@ -51,7 +51,7 @@ fn a_snapshot_shows_what_there_is() {
         assert_eq!(all.ports_of(br0).map(|port| port.name.as_str()).collect::<Vec<_>>(), ["v1"]);
         let br0 = all.by_name("br0").unwrap();
         assert_eq!(br0.addresses, [("2001:db8::1".parse().unwrap(), 64)]);
-        assert!(!all.iter().any(|link| link.is_default_route()));
+        assert!(!all.iter().any(|link| link.is_default_route));
     });
 }
 

@@ -25,7 +25,7 @@ fn mount_of(identity: &Identity) -> PathBuf {
 fn with_pair(queues: u32, test: impl FnOnce(&mut Bed, Pair) + Send) {
     in_host(|bed| {
         let identity = identity(CONTROL);
-        let _cleanup = Cleanup(identity.clone());
+        let _cleanup = Cleanup(identity);
         let pair = Pair::ensure(identity, queues).unwrap();
         test(bed, pair);
     });
@@ -84,7 +84,7 @@ fn a_pair_is_whole_silent_and_gone_when_it_is_removed() {
         let name = pair.inner.name.clone();
         assert_eq!(pair.netns.enter(|| received(&name)).unwrap(), 0);
 
-        let identity = pair.identity.clone();
+        let identity = pair.identity;
         assert!(mount_of(&identity).exists());
         remove(pair);
         assert_nothing_left(&identity);
@@ -102,14 +102,14 @@ fn received(name: &str) -> u64 {
 fn two_weirs_have_two_pairs() {
     with_pair(1, |_, first| {
         let other = identity("/run/weir-test/other.sock");
-        let _cleanup = Cleanup(other.clone());
-        let second = Pair::ensure(other.clone(), 1).unwrap();
+        let _cleanup = Cleanup(other);
+        let second = Pair::ensure(other, 1).unwrap();
         assert_ne!(first.outer.ifindex, second.outer.ifindex);
         assert_ne!(first.netns.id, second.netns.id);
         remove(second);
         assert_nothing_left(&other);
         // The other one is none the worse, and its next start finds it.
-        let identity = first.identity.clone();
+        let identity = first.identity;
         assert!(mount_of(&identity).exists());
         let ifindex = first.outer.ifindex;
         drop(first);
@@ -125,7 +125,7 @@ fn an_adopted_pair_is_set_up_again() {
         let (outer, inner) = (pair.outer.clone(), pair.inner.clone());
         bed.host(&format!("ip link set {} down mtu 1500 arp on", outer.name));
         inside(&pair, &format!("ip link set {} down", inner.name));
-        let identity = pair.identity.clone();
+        let identity = pair.identity;
         drop(pair);
         let again = Pair::ensure(identity, 1).unwrap();
         assert!(again.adopted);
@@ -138,12 +138,12 @@ fn an_adopted_pair_is_set_up_again() {
 #[test]
 fn a_wrong_pair_is_made_anew() {
     with_pair(1, |bed, pair| {
-        let identity = pair.identity.clone();
+        let identity = pair.identity;
         let mut before = pair.outer.ifindex;
         let mut netns = pair.netns.id;
         let mut made_again = |what: &str, queues: u32, pair: Pair| {
             drop(pair);
-            let pair = Pair::ensure(identity.clone(), queues).unwrap();
+            let pair = Pair::ensure(identity, queues).unwrap();
             assert!(!pair.adopted, "{what}");
             assert_ne!((pair.outer.ifindex, pair.netns.id), (before, netns), "{what}");
             (before, netns) = (pair.outer.ifindex, pair.netns.id);
@@ -176,9 +176,9 @@ fn a_wrong_pair_is_made_anew() {
 fn somebody_elses_interface_of_that_name_is_left_alone() {
     in_host(|bed| {
         let identity = identity(CONTROL);
-        let _cleanup = Cleanup(identity.clone());
+        let _cleanup = Cleanup(identity);
         bed.host(&format!("ip link add {} type bridge", identity.outer_name()));
-        let error = Pair::ensure(identity.clone(), 1).unwrap_err().to_string();
+        let error = Pair::ensure(identity, 1).unwrap_err().to_string();
         assert!(error.contains("bridge"), "{error}");
         link(&identity.outer_name());
         assert!(!mount_of(&identity).exists());
@@ -249,7 +249,7 @@ impl Maker {
 fn the_pair_outlives_who_made_it_in_a_mount_namespace_of_its_own() {
     in_host(|bed| {
         let identity = identity(CONTROL);
-        let _cleanup = Cleanup(identity.clone());
+        let _cleanup = Cleanup(identity);
         for kill in [false, true] {
             let maker = Maker::start(bed);
             let (ifindex, warning) = (maker.ifindex, maker.warning.clone());
@@ -260,7 +260,7 @@ fn the_pair_outlives_who_made_it_in_a_mount_namespace_of_its_own() {
             let next = Maker::start(bed);
             assert_eq!(next.ifindex, ifindex);
             next.end(true);
-            let pair = Pair::ensure(identity.clone(), 2).unwrap();
+            let pair = Pair::ensure(identity, 2).unwrap();
             assert!(pair.adopted);
             assert_eq!(pair.outer.ifindex, ifindex);
             remove(pair);
@@ -275,7 +275,7 @@ fn the_pair_outlives_who_made_it_in_a_mount_namespace_of_its_own() {
 fn an_orphans_pair_lasts_as_long_as_it_says() {
     in_host(|bed| {
         let identity = identity(CONTROL);
-        let _cleanup = Cleanup(identity.clone());
+        let _cleanup = Cleanup(identity);
         let maker = Maker::start_by(bed, &["setsid", "--fork"]);
         let warning = maker.warning.clone();
         assert!(snapshot().by_name(&identity.outer_name()).is_some());
@@ -292,7 +292,7 @@ fn an_orphans_pair_lasts_as_long_as_it_says() {
 }
 
 fn remove(pair: Pair) {
-    let identity = pair.identity.clone();
+    let identity = pair.identity;
     drop(pair);
     assert!(remove_leftovers(&identity).unwrap());
 }
@@ -324,7 +324,7 @@ fn what_happens_to_the_ends_is_seen() {
 #[test]
 fn the_inner_end_deleted_is_both_ends_gone() {
     with_pair(1, |_, pair| {
-        let identity = pair.identity.clone();
+        let identity = pair.identity;
         let mut watch = pair.watch().unwrap();
         inside(&pair, &format!("ip link del {}", pair.inner.name));
         let both = [PairEvent::Gone(End::Outer), PairEvent::Gone(End::Inner)];
@@ -344,7 +344,7 @@ fn the_namespace_taken_away_is_seen() {
         expect(&mut watch, PairEvent::NotKept);
         drop(watch);
         // The sockets in it keep it for now; nothing keeps it for the next weir.
-        let identity = pair.identity.clone();
+        let identity = pair.identity;
         drop(pair);
         wait_for("the pair to end with its namespace", || {
             snapshot().by_name(&identity.outer_name()).is_none()

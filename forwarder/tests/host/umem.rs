@@ -98,7 +98,7 @@ fn send_only(umem: &UmemHandle, name: &str, slot: u16, by: Transmit) -> XskPort 
 fn one_umem_serves_sockets_in_both_namespaces() {
     in_host(|bed| {
         let identity = Identity::new(CONTROL.as_ref()).unwrap();
-        let _cleanup = Cleanup(identity.clone());
+        let _cleanup = Cleanup(identity);
         let pair = Pair::ensure(identity, 3).unwrap();
         bed.add_guest("vm1", "v1");
         bed.add_guest("vm2", "v2");
@@ -173,8 +173,8 @@ fn one_umem_serves_sockets_in_both_namespaces() {
 fn the_umem_outlives_the_pair() {
     in_host(|bed| {
         let identity = Identity::new(CONTROL.as_ref()).unwrap();
-        let _cleanup = Cleanup(identity.clone());
-        let pair = Pair::ensure(identity.clone(), 2).unwrap();
+        let _cleanup = Cleanup(identity);
+        let pair = Pair::ensure(identity, 2).unwrap();
         let mut inside = Inside::new(&pair);
         bed.host(&format!("ip link del {}", pair.outer.name));
         drop(pair);

@@ -164,15 +164,7 @@ fn key_names() -> PossibleValuesParser {
     keys().map(|setting| PossibleValue::new(setting.path).help(setting.help())).into()
 }
 
-#[derive(Clone, Copy, Debug, Args)]
-#[command(after_long_help = CONFIG_EXAMPLES)]
-pub struct ConfigArgs {
-    /// Print what the control socket answers, as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-const CONFIG_EXAMPLES: &str = "\
+pub(super) const CONFIG_EXAMPLES: &str = "\
 Examples:
   weir config                   as a configuration file has it
   weir config --json | jq .ports.tap7

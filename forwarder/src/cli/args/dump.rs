@@ -73,13 +73,17 @@ weir_core::choices! {
     }
 }
 
+/// The formats that can express any numbers, and those that can express histograms.
+pub const FORMATS: &[Format] = &[Format::Table, Format::Json, Format::Csv];
+pub const HISTOGRAM_FORMATS: &[Format] = Format::ALL;
+
 #[derive(Clone, Debug, Args)]
 pub struct LatencyDump {
     /// hgrm and hlog are HdrHistogram's, with every count [default: table, or as --output ends]
-    #[arg(long, value_parser = some::<Format>(&["table", "hgrm", "hlog", "json", "csv"]))]
+    #[arg(long, value_parser = some(HISTOGRAM_FORMATS))]
     pub format: Option<Format>,
     /// Each vif's stages and residence; the stages of all vifs together; each flow's residence
-    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "stage", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some(By::ALL))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -91,10 +95,10 @@ pub struct LatencyDump {
 #[derive(Clone, Debug, Args)]
 pub struct LossDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some(FORMATS))]
     pub format: Option<Format>,
     /// What every port lost, or every flow
-    #[arg(long, default_value = "vif", value_parser = some::<By>(&["vif", "flow"]))]
+    #[arg(long, default_value = "vif", value_parser = some(&[By::Vif, By::Flow]))]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -103,10 +107,10 @@ pub struct LossDump {
 #[derive(Clone, Debug, Args)]
 pub struct FlowsDump {
     /// How it is written [default: table, or as --output ends]
-    #[arg(long, value_parser = some::<Format>(&["table", "json", "csv"]))]
+    #[arg(long, value_parser = some(FORMATS))]
     pub format: Option<Format>,
     /// There is no other division; `weir dump latency` has some
-    #[arg(long, default_value = "flow", value_parser = some::<By>(&["flow"]), hide = true)]
+    #[arg(long, default_value = "flow", value_parser = some(&[By::Flow]), hide = true)]
     pub by: By,
     #[command(flatten)]
     pub common: Common,
@@ -139,8 +143,9 @@ pub struct Common {
 }
 
 /// A parser for some of the choices, by their names alone.
-fn some<T: Choice>(valid: &'static [&'static str]) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(valid).try_map(|name| T::of_name(&name).ok_or(name))
+fn some<T: Choice>(valid: &'static [T]) -> impl TypedValueParser<Value = T> {
+    let names = valid.iter().map(|choice| choice.name());
+    PossibleValuesParser::new(names).try_map(|name| T::of_name(&name).ok_or(name))
 }
 
 /// A shorter interval would measure the requests themselves.

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use weir_core::ids::Mac;
-use weir_core::units::Span;
+use weir_core::{Mac, Span};
 
 use super::interface;
 use weir_probe::rate::Rate;
@@ -18,7 +17,7 @@ use weir_probe::wire::{DATA_LEN, FULL_LEN};
 use weir_schema::ConfigErrors;
 
 /// The default without --duration and --count.
-const USUAL: Duration = Duration::from_secs(10);
+pub const USUAL: Duration = Duration::from_secs(10);
 const USUAL_FLOOR: Duration = Duration::from_secs(5);
 const USUAL_SETTLE: Duration = Duration::from_millis(300);
 
@@ -316,10 +315,6 @@ impl SendArgs {
             settle: self.settle.map_or(USUAL_SETTLE, Duration::from),
             ..self.traffic.order(self.target, USUAL, smallest)?
         })
-    }
-
-    pub fn raw_time(&self) -> Option<Duration> {
-        self.traffic.time(USUAL)
     }
 }
 

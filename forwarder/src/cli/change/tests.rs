@@ -4,7 +4,7 @@ use super::*;
 use clap::Parser as _;
 use serde_json::json;
 
-use crate::cli::{args, port};
+use crate::cli::args;
 use crate::service::api::tests::{Twin, start};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn the_commands_change_what_they_name() {
     let run = async |line: &str| -> Result<(), CliError> {
         let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
         match cli.command {
-            args::Command::Port(command) => port::run(&command, &weir.path).await,
+            args::Command::Port(command) => port(&command, &weir.path).await,
             args::Command::Set(args) => set(&args, &weir.path).await,
             args::Command::Config(args) => config(&args, &weir.path).await,
             other => panic!("{other:?}"),

@@ -13,54 +13,44 @@ use crate::host::links::Link;
 use crate::host::netlink::Netlink;
 
 /// Ports of bridges by interface index.
-#[derive(Debug, Default)]
-pub(super) struct Bridges {
-    views: BTreeMap<u32, PortView>,
-}
+pub(super) type Views = BTreeMap<u32, PortView>;
 
-impl Bridges {
-    /// Reads the bridges of these interfaces. A failed reading is a finding.
-    pub(super) fn read<'a>(
-        links: impl Iterator<Item = &'a Link>,
-        has_gates: bool,
-        report: &mut Report,
-    ) -> Self {
-        let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
-        for link in links {
-            if let Some(bridge) = link.bridge() {
-                let device = Device { ifindex: link.ifindex, name: link.name.clone() };
-                by_bridge.entry(bridge).or_default().push(device);
-            }
+/// Reads the bridges of these interfaces. A failed reading is a finding.
+pub(super) fn read<'a>(
+    links: impl Iterator<Item = &'a Link>,
+    has_gates: bool,
+    report: &mut Report,
+) -> Views {
+    let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
+    for link in links {
+        if let Some(bridge) = link.bridge() {
+            let device = Device { ifindex: link.ifindex, name: link.name.clone() };
+            by_bridge.entry(bridge).or_default().push(device);
         }
-        let own = if has_gates { gates() } else { BTreeSet::new() };
-        let mut bridges = Self::default();
-        for (bridge, ports) in by_bridge {
-            let read = Netlink::open().and_then(|mut netlink| watch::read(&mut netlink, bridge));
-            let state = match read {
-                Ok(state) => state,
-                Err(error) => {
-                    report.add(Level::Warn, "bridge", format!("cannot be read: {error}"));
-                    continue;
-                }
-            };
-            let Some(settings) = state.settings() else { continue };
-            let foreign = foreign::find(settings, &ports, &own);
-            for unknown in &foreign.unknown {
-                let text = format!("rules of {} cannot be looked at: {unknown}", settings.name);
-                report.add(Level::Note, "rules", text);
+    }
+    let own = if has_gates { gates() } else { BTreeSet::new() };
+    let mut views = Views::new();
+    for (bridge, ports) in by_bridge {
+        let read = Netlink::open().and_then(|mut netlink| watch::read(&mut netlink, bridge));
+        let state = match read {
+            Ok(state) => state,
+            Err(error) => {
+                report.add(Level::Warn, "bridge", format!("cannot be read: {error}"));
+                continue;
             }
-            let views = ports.iter().filter_map(|port| {
-                let at = port.ifindex;
-                Some((at, view(&state, at, foreign.of_port(at))?))
-            });
-            bridges.views.extend(views);
+        };
+        let Some(settings) = state.settings() else { continue };
+        let foreign = foreign::find(settings, &ports, &own);
+        for unknown in &foreign.unknown {
+            let text = format!("rules of {} cannot be looked at: {unknown}", settings.name);
+            report.add(Level::Note, "rules", text);
         }
-        bridges
+        views.extend(ports.iter().filter_map(|port| {
+            let at = port.ifindex;
+            Some((at, view(&state, at, foreign.of_port(at))?))
+        }));
     }
-
-    pub(super) fn port(&self, ifindex: u32) -> Option<&PortView> {
-        self.views.get(&ifindex)
-    }
+    views
 }
 
 /// Ids of weirs' programs at the ports, of dead weirs and running ones.

@@ -125,24 +125,19 @@ impl Report {
                 out.push_str(&hanging(&lead, fix, WIDTH));
             }
         }
-        let count = |level| self.findings.iter().filter(|finding| finding.level == level).count();
-        let (fails, warns, notes) = (count(Level::Fail), count(Level::Warn), count(Level::Note));
-        let _ = writeln!(
-            out,
-            "\n{}, {}, {}",
-            counted(fails, "failure"),
-            counted(warns, "warning"),
-            counted(notes, "note")
-        );
+        let counted = |level, what: &str| match self
+            .findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+        {
+            0 => format!("no {what}"),
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let (fails, warns) = (counted(Level::Fail, "failure"), counted(Level::Warn, "warning"));
+        let _ = writeln!(out, "\n{fails}, {warns}, {}", counted(Level::Note, "note"));
         out
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        0 => format!("no {what}"),
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
     }
 }
 

@@ -70,14 +70,12 @@ fn judge_kernel(release: &str, version: KernelVersion, report: &mut Report) {
 }
 
 fn privileges(report: &mut Report) -> bool {
-    match check_privileges() {
+    let checked = check_privileges();
+    match &checked {
         Ok(()) => report.add(Level::Ok, "privileges", "all that is needed"),
-        Err(error) => {
-            report.add(Level::Fail, "privileges", error.to_string());
-            return false;
-        }
+        Err(error) => report.add(Level::Fail, "privileges", error.to_string()),
     }
-    true
+    checked.is_ok()
 }
 
 fn programs(facts: &KernelFacts, report: &mut Report) {

@@ -1,6 +1,6 @@
 //! One interface as a port: its present state, and what prevents it from being one.
 
-use super::bridges::Bridges;
+use super::bridges::Views;
 use super::finding::{Level, Report};
 use crate::host::attach::occupant;
 use crate::host::links::{Link, LinkKind, Snapshot};
@@ -14,7 +14,7 @@ const TSO: [&str; 2] = ["tx-tcp-segmentation", "tx-tcp6-segmentation"];
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) snapshot: &'a Snapshot,
-    pub(super) bridges: &'a Bridges,
+    pub(super) views: &'a Views,
     /// Whether a weir runs.
     pub(super) alive: bool,
     /// The operator's plan for it.
@@ -63,7 +63,7 @@ fn device(link: &Link, report: &mut Report) {
 fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
     let Some(bridge) = link.bridge().and_then(|bridge| case.snapshot.get(bridge)) else {
         let text = "in none; with a file whose ports are not all in one, weir makes weir0 of them";
-        if link.addresses.is_empty() && !link.is_default_route() {
+        if link.addresses.is_empty() && !link.is_default_route {
             let fix = format!("ip link set dev {} master BRIDGE", link.name);
             report.with_fix(Level::Note, "bridge", text, fix);
         } else {
@@ -91,7 +91,7 @@ fn bridge(case: &Case<'_>, link: &Link, report: &mut Report) {
 
 /// The same reasons as `weir port list` gives.
 fn gate(case: &Case<'_>, link: &Link, report: &mut Report) {
-    let Some(view) = case.bridges.port(link.ifindex).cloned() else { return };
+    let Some(view) = case.views.get(&link.ifindex).cloned() else { return };
     let view = if case.is_native() { view.in_driver() } else { view };
     let (left, ignored) =
         view.reasons(case.plan.map_or(ForeignRules::Bridge, |plan| plan.foreign_rules));

@@ -13,29 +13,21 @@ use crate::host::state::StateFile;
 /// Whether a weir runs on this control socket.
 pub(super) fn examine(control: &Path, report: &mut Report) -> bool {
     let shown = control.display();
-    let alive = match UnixStream::connect(control) {
-        Ok(_) => {
-            report.add(Level::Ok, "weir", format!("one is running, at {shown}"));
-            true
-        }
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            report.with_fix(
-                Level::Note,
-                "weir",
-                format!("none is running; {shown} is what a killed one left"),
-                "weir run replaces it",
-            );
-            false
-        }
+    let connected = UnixStream::connect(control);
+    match &connected {
+        Ok(_) => report.add(Level::Ok, "weir", format!("one is running, at {shown}")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => report.with_fix(
+            Level::Note,
+            "weir",
+            format!("none is running; {shown} is what a killed one left"),
+            "weir run replaces it",
+        ),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             report.add(Level::Ok, "weir", "none is running, so nothing is in a new one's way");
-            false
         }
-        Err(error) => {
-            report.add(Level::Warn, "weir", format!("{shown} cannot be asked: {error}"));
-            false
-        }
-    };
+        Err(error) => report.add(Level::Warn, "weir", format!("{shown} cannot be asked: {error}")),
+    }
+    let alive = connected.is_ok();
     let changes = match StateFile::open(control) {
         Ok(state) => state.changes().len(),
         Err(error) => {

@@ -130,16 +130,13 @@ impl Report {
 
     /// A whole dump.
     pub(super) fn text(&self, kind: &str, format: Format) -> Result<String, CliError> {
-        Ok(match format {
-            Format::Table => self.table(kind),
-            Format::Json => json(self),
-            Format::Csv => self.csv(kind)?.whole(),
-            Format::Hgrm => hgrm::render(&self.series()?),
-            Format::Hlog => {
-                let (since, until) = self.span();
-                hlog::header(since) + &hlog::interval(since, since, until, &self.series()?)
+        match format {
+            Format::Json => Ok(json(self)),
+            Format::Hgrm => Ok(hgrm::render(&self.series()?)),
+            Format::Table | Format::Csv | Format::Hlog => {
+                self.piece(kind, format, self.span().0, true)
             }
-        })
+        }
     }
 
     /// An interval of a dump that began at `start`; the first includes the parts that come only once.
@@ -152,7 +149,8 @@ impl Report {
     ) -> Result<String, CliError> {
         let once = |header: String| if first { header } else { String::new() };
         Ok(match format {
-            Format::Table => once_not(first) + &self.table(kind),
+            Format::Table if first => self.table(kind),
+            Format::Table => "\n".to_owned() + &self.table(kind),
             // JSON can represent every part of a report.
             Format::Json => serde_json::to_string(self).unwrap_or_default() + "\n",
             Format::Csv => {
@@ -206,11 +204,6 @@ impl Report {
             _ => Ok(()),
         }
     }
-}
-
-/// The text between two tables.
-fn once_not(first: bool) -> String {
-    if first { String::new() } else { "\n".to_owned() }
 }
 
 fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {

@@ -14,12 +14,8 @@ fn line(label: &str, figure: &str) -> String {
     format!("{label:<24}{figure:>width$}\n", width = FIGURES - 24)
 }
 
-fn sum(parts: &[(&str, u64)], total: &str) -> String {
-    sum_after(0, parts, total)
-}
-
-/// The same, after other lines of the sum.
-fn sum_after(above: u64, parts: &[(&str, u64)], total: &str) -> String {
+/// A sum, of which other lines above have `above`.
+fn sum(above: u64, parts: &[(&str, u64)], total: &str) -> String {
     let mut text: String = parts.iter().map(|(name, part)| line(name, &grouped(*part))).collect();
     let all = parts.iter().fold(u128::from(above), |all, (_, part)| all + u128::from(*part));
     let all = u64::try_from(all).unwrap_or(u64::MAX);
@@ -32,6 +28,7 @@ pub fn ledger(report: &StatsReport, paint: Paint) -> String {
     let ledger = &report.ledger;
     let mut text = line("LEDGER", "FRAMES");
     text += &sum(
+        0,
         &[("  received", ledger.received), ("+ cut from superframes", ledger.copies)],
         "= to account for",
     );
@@ -44,12 +41,13 @@ pub fn ledger(report: &StatsReport, paint: Paint) -> String {
         ("+ lost", ledger.lost),
         ("+ in flight", ledger.in_flight),
     ];
-    text += &sum_after(ledger.delivered, &rest, "= accounted for");
+    text += &sum(ledger.delivered, &rest, "= accounted for");
     text += &format!("balanced: {}\n\n", verdict(ledger.balanced, ledger.balance(), paint));
     text += &lost(report);
     let pool = &report.frames;
     text += &line("POOL", "FRAMES");
     text += &sum(
+        0,
         &[
             ("  free", pool.free),
             ("+ in fill rings", pool.fill),

@@ -9,7 +9,7 @@ use super::{
     paint::{Paint, Tone},
     per_second, percent, permille, short, time, uptime,
 };
-use weir_api::{Containers, LinkShare, PortReport, StatsReport};
+use weir_api::{Containers, LinkShare, PortReport, StatsReport, losses::change};
 use weir_core::Role;
 
 /// One source on one link.
@@ -161,12 +161,8 @@ fn containers(before: Option<&StatsReport>, after: &StatsReport) -> String {
 fn since(before: Option<&Containers>, after: &Containers) -> Containers {
     let nothing = Containers::default();
     let before = before.unwrap_or(&nothing);
-    let released = after.released.iter().map(|(reason, count)| {
-        let earlier = before.released.get(reason).copied().unwrap_or(0);
-        (reason.clone(), count.saturating_sub(earlier))
-    });
     Containers {
-        released: released.collect(),
+        released: change(&after.released, &before.released),
         packets: after.packets.saturating_sub(before.packets),
         bytes: after.bytes.saturating_sub(before.bytes),
         wait_ns: after.wait_ns.saturating_sub(before.wait_ns),

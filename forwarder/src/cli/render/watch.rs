@@ -130,16 +130,17 @@ pub fn watch(
 
 /// The regimes of each worker's time between two reports.
 fn workers(before: &StatsReport, after: &StatsReport) -> String {
-    let line = |worker: &WorkerReport| {
-        let earlier = before.worker.iter().find(|earlier| earlier.core == worker.core);
-        worker_line(worker, &since(earlier.map(|earlier| &earlier.regimes), &worker.regimes))
-    };
+    let line = |worker: &WorkerReport| worker_line(worker, &since(Some(before), worker));
     after.worker.iter().map(line).chain(limits(after)).collect()
 }
 
 /// The regimes of a worker's time since an earlier report, if there is one.
-pub(crate) fn since(earlier: Option<&Regimes>, now: &Regimes) -> Regimes {
-    let since = |of: fn(&Regimes) -> u64| of(now).saturating_sub(earlier.map_or(0, of));
+pub(crate) fn since(before: Option<&StatsReport>, worker: &WorkerReport) -> Regimes {
+    let workers = before.map_or(&[][..], |before| &before.worker);
+    let earlier = workers.iter().find(|earlier| earlier.core == worker.core);
+    let since = |of: fn(&Regimes) -> u64| {
+        of(&worker.regimes).saturating_sub(earlier.map_or(0, |earlier| of(&earlier.regimes)))
+    };
     Regimes::of(since(|r| r.busy.ns), since(|r| r.idle.ns), since(|r| r.back_pressured.ns))
 }
 

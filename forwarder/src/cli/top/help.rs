@@ -1,7 +1,7 @@
 //! The text that `?` shows. Invariant: it has every column and every key, and each view explains its
 //! own.
 
-use super::views;
+use super::declared;
 use crate::cli::{args::View, render::hanging};
 
 const KEYS: &[(&str, &str)] = &[
@@ -18,7 +18,7 @@ const KEYS: &[(&str, &str)] = &[
 /// As lines of at most `width`.
 pub(super) fn lines(view: View, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for section in [views::of(view).help, KEYS] {
+    for section in [declared(view).help, KEYS] {
         for (name, sentence) in section {
             let text = hanging(&format!("{name:<10} "), sentence, width.max(20));
             lines.extend(text.lines().map(str::to_owned));

@@ -80,14 +80,10 @@ impl<'s> Span<'s> {
 
     /// How busy each worker was.
     fn busy(&self) -> String {
-        let workers = self.after.stats.worker.iter().map(|worker| {
-            let before = self.stats_before().map_or(&[][..], |before| &before.worker);
-            let before = before.iter().find(|before| before.core == worker.core);
-            percent(
-                since(before.map(|before| &before.regimes), &worker.regimes).busy.share_permille,
-            )
-        });
-        let busy: Vec<String> = workers.collect();
+        let before = self.stats_before();
+        let workers = self.after.stats.worker.iter();
+        let busy = workers.map(|worker| percent(since(before, worker).busy.share_permille));
+        let busy: Vec<String> = busy.collect();
         match busy.as_slice() {
             [] => "no worker".to_owned(),
             [one] => format!("worker busy {one}"),

@@ -7,8 +7,8 @@ use clap::ValueEnum as _;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::{
+    VIEWS, declared,
     grid::{Column, Declared, Order},
-    views,
 };
 use crate::cli::args::{LONGEST, SHORTEST, View};
 
@@ -50,7 +50,7 @@ impl State {
             column: view.columns.iter().position(|column| column.id == view.by).unwrap_or(0),
             reversed: false,
         };
-        Self { view, orders: views::ALL.map(order), interval, ..Self::default() }
+        Self { view, orders: VIEWS.map(order), interval, ..Self::default() }
     }
 
     /// Sorts the view by the column `id`; an unknown id returns the list of the known ones.
@@ -109,7 +109,7 @@ impl State {
             KeyCode::Esc if self.help => self.help = false,
             KeyCode::Char('q') | KeyCode::Esc => return Some(Then::Quit),
             KeyCode::Tab => return Some(self.show(beside(self.view, 1))),
-            KeyCode::BackTab => return Some(self.show(beside(self.view, views::ALL.len() - 1))),
+            KeyCode::BackTab => return Some(self.show(beside(self.view, VIEWS.len() - 1))),
             KeyCode::Char('1') => return Some(self.show(View::Vifs)),
             KeyCode::Char('2') => return Some(self.show(View::Flows)),
             KeyCode::Char('3') => return Some(self.show(View::Losses)),
@@ -184,7 +184,7 @@ impl State {
 }
 
 fn columns(view: View) -> &'static [Column] {
-    views::of(view).columns
+    declared(view).columns
 }
 
 /// The view that is `tabs` further on.

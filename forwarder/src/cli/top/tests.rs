@@ -8,6 +8,7 @@ use ratatui::{
 };
 
 use super::{
+    declared,
     flows::tests::{flow, sample as with_flows},
     links::tests::rated,
     model::Span,
@@ -17,7 +18,6 @@ use super::{
         tests::{enter, press},
     },
     view::{Picture, draw},
-    views::of,
 };
 use crate::cli::{
     args::View,
@@ -65,7 +65,7 @@ fn state(view: View) -> State {
 fn buffer(state: &State, gone: Option<&str>, colour: bool, size: (u16, u16)) -> Buffer {
     let (before, after) = samples();
     let span = Span::new(Some(&before), &after);
-    let mut grid = (of(state.view).grid)(&span);
+    let mut grid = (declared(state.view).grid)(&span);
     grid.arrange(&state.filter, state.order());
     let picture = Picture { span, grid: &grid, state, gone, colour };
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();

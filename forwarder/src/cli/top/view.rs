@@ -10,11 +10,11 @@ use ratatui::{
 };
 
 use super::{
+    VIEWS,
     grid::{Grid, Kind},
     help,
     model::Span,
     state::State,
-    views,
 };
 use crate::cli::render::{paint::Tone, time, wrapped};
 
@@ -84,11 +84,10 @@ impl Picture<'_> {
     /// The tabs with the shown view marked, and its special state.
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
-        let tabs =
-            views::ALL.iter().enumerate().map(|(at, view)| match at == state.view as usize {
-                true => format!("[{} {}]", at + 1, view.name),
-                false => format!(" {} {} ", at + 1, view.name),
-            });
+        let tabs = VIEWS.iter().enumerate().map(|(at, view)| match at == state.view as usize {
+            true => format!("[{} {}]", at + 1, view.name),
+            false => format!(" {} {} ", at + 1, view.name),
+        });
         let parts: Vec<String> = tabs.collect();
         let mut pieces: Vec<(String, Tone)> = vec![(parts.join(" "), Tone::Plain)];
         if state.held {

@@ -12,24 +12,17 @@ use weir_abi::maps;
 use weir_core::Mode;
 
 use super::{AttachError, Attached, Steering};
-use crate::host::pins::{ExistingGate, LeftGate, Pins};
+use crate::host::pins::{ExistingGate, Pins};
 
 /// How gates are kept.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     /// `None`: the gates end with the process.
     pins: Option<Arc<Pins>>,
-    /// Ids of an earlier weir's programs that still decide.
-    left: Vec<u32>,
+    /// Ids of an earlier weir's programs that still decide; they count as our own.
+    pub(super) left: Vec<u32>,
     /// Whether the left programs may be replaced, because the maps are filled.
     ready: bool,
-}
-
-impl Keeping {
-    /// The ids of an earlier weir's programs, which count as our own.
-    pub(super) fn left(&self) -> &[u32] {
-        &self.left
-    }
 }
 
 impl Steering {
@@ -56,35 +49,34 @@ impl Steering {
         ifindex: u32,
         name: &str,
     ) -> Result<Attached, AttachError> {
-        let Some(pins) = self.keeping.pins.clone() else {
-            let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
-            return Ok(Attached { link, ifindex, mode: Mode::Gate, pin: None, is_left: false });
-        };
+        let Some(pins) = self.keeping.pins.clone() else { return self.attach_new(ifindex, name) };
         match pins.find(ifindex, name) {
             ExistingGate::Served => Err(AttachError::Served { name: name.to_owned() }),
-            ExistingGate::LeftGate(LeftGate { link, pin, program }) => {
+            ExistingGate::Left { link, pin, program } => {
                 self.keeping.left.push(program);
                 let mode = Mode::Gate;
                 let attached = Attached { link, ifindex, mode, pin: Some(pin), is_left: true };
                 if self.keeping.ready { self.adopt(attached, name) } else { Ok(attached) }
             }
-            ExistingGate::Nothing => self.attach_kept(&pins, ifindex, name),
+            ExistingGate::Nothing => self.attach_new(ifindex, name),
         }
     }
 
-    fn attach_kept(
-        &mut self,
-        pins: &Pins,
-        ifindex: u32,
-        name: &str,
-    ) -> Result<Attached, AttachError> {
+    /// Attaches the gate, and keeps it if it can be kept.
+    fn attach_new(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
         let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
-        let (link, pin) = match pins.keep(link, ifindex) {
-            Ok((link, pin)) => (link, Some(pin)),
-            Err(error) => {
-                tracing::warn!(port = name, "its gate ends with weir: it cannot be kept: {error}");
-                (self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?, None)
-            }
+        let (link, pin) = match self.keeping.pins.clone() {
+            None => (link, None),
+            Some(pins) => match pins.keep(link, ifindex) {
+                Ok((link, pin)) => (link, Some(pin)),
+                Err(error) => {
+                    tracing::warn!(
+                        port = name,
+                        "its gate ends with weir: it cannot be kept: {error}"
+                    );
+                    (self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?, None)
+                }
+            },
         };
         Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })
     }
@@ -102,10 +94,7 @@ impl Steering {
                 tracing::warn!(port = name, "a gate that was left cannot be adopted: {error}");
                 // Dropping the pin removes the old link.
                 drop(pin);
-                match self.keeping.pins.clone() {
-                    Some(pins) => self.attach_kept(&pins, ifindex, name),
-                    None => self.attach_gate(ifindex, name),
-                }
+                self.attach_new(ifindex, name)
             }
         }
     }

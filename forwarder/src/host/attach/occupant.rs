@@ -6,10 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use aya::programs::loaded_programs;
-use nix::libc;
 
-use crate::host::links::read_link;
-use crate::host::netlink::{Netlink, Request};
+use crate::host::links::read_link_at;
+use crate::host::netlink::Netlink;
 
 /// Another program on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +67,7 @@ impl fmt::Display for Occupant {
 
 /// The program on an interface of this namespace, if there is one.
 pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
-    let request = Request::about_link(libc::RTM_GETLINK, ifindex);
-    let link = read_link(&mut Netlink::open().ok()?, &request).ok()??;
+    let link = read_link_at(&mut Netlink::open().ok()?, ifindex).ok()??;
     let (program_id, mode) = link.xdp.program()?;
     Some(Occupant {
         interface: interface.to_owned(),

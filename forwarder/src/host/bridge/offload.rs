@@ -122,40 +122,33 @@ fn because(found: impl Into<String>, to_do: String) -> WhyNot {
 /// The reasons that keep every port of a bridge from the gate.
 fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
     let (name, protocol) = (&bridge.name, bridge.vlan_protocol);
-    let mut found = Vec::new();
-    if !bridge.up {
-        let down = format!("the bridge `{name}` is down");
-        found.push(because(down, format!("ip link set dev {name} up")));
-    }
-    if bridge.promiscuous {
-        found.push(because(
-            format!(
-                "the bridge `{name}` is promiscuous: a program on the host wants to see every frame"
-            ),
-            format!("stop what watches it, or ip link set dev {name} promisc off"),
-        ));
-    }
-    if bridge.vlan_filtering && protocol != VLAN_PROTOCOL_8021Q {
-        found.push(because(
-            format!("the bridge `{name}` filters VLANs of protocol {protocol:#06x}"),
-            format!("ip link set dev {name} type bridge vlan_protocol 802.1Q"),
-        ));
-    }
-    if bridge.vlan_filtering && bridge.vlan_statistics {
-        let each_port = bridge.vlan_statistics_per_port;
-        let of = if each_port { "each VLAN of each port" } else { "each VLAN" };
-        found.push(because(
-            format!("the bridge `{name}` counts the frames of {of}"),
-            format!("ip link set dev {name} type bridge vlan_stats_enabled 0"),
-        ));
-    }
-    if bridge.mst {
-        found.push(because(
-            format!("the bridge `{name}` runs several spanning trees (MST)"),
-            format!("ip link set dev {name} type bridge mst_enabled 0"),
-        ));
-    }
-    found
+    let of = if bridge.vlan_statistics_per_port { "each VLAN of each port" } else { "each VLAN" };
+    let set = format!("ip link set dev {name}");
+    let reasons = [
+        (!bridge.up, "is down".to_owned(), format!("{set} up")),
+        (
+            bridge.promiscuous,
+            "is promiscuous: a program on the host wants to see every frame".to_owned(),
+            format!("stop what watches it, or {set} promisc off"),
+        ),
+        (
+            bridge.vlan_filtering && protocol != VLAN_PROTOCOL_8021Q,
+            format!("filters VLANs of protocol {protocol:#06x}"),
+            format!("{set} type bridge vlan_protocol 802.1Q"),
+        ),
+        (
+            bridge.vlan_filtering && bridge.vlan_statistics,
+            format!("counts the frames of {of}"),
+            format!("{set} type bridge vlan_stats_enabled 0"),
+        ),
+        (
+            bridge.mst,
+            "runs several spanning trees (MST)".to_owned(),
+            format!("{set} type bridge mst_enabled 0"),
+        ),
+    ];
+    let reasons = reasons.into_iter().filter(|(holds, ..)| *holds);
+    reasons.map(|(_, what, to_do)| because(format!("the bridge `{name}` {what}"), to_do)).collect()
 }
 
 fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {

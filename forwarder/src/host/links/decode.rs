@@ -1,6 +1,6 @@
 //! Parses rtnetlink's messages into what weir keeps of them; unknown attributes are skipped.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use nix::libc;
 
@@ -87,12 +87,12 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
 
 /// From a message about any interface, its index and that of the interface it is linked to, if any: for
 /// a veth, the other end.
-pub(super) fn ends(payload: &[u8]) -> Option<(u32, Option<u32>)> {
-    if i32::from(*payload.first()?) != libc::AF_UNSPEC {
-        return None;
+pub(super) fn ends(payload: &[u8]) -> [Option<u32>; 2] {
+    if payload.first().copied().map(i32::from) != Some(libc::AF_UNSPEC) {
+        return [None; 2];
     }
     let linked = attribute(payload, LINK_HEADER_LEN, libc::IFLA_LINK);
-    Some((u32_at(payload, 4)?, linked.and_then(|value| u32_at(value, 0))))
+    [u32_at(payload, 4), linked.and_then(|value| u32_at(value, 0))]
 }
 
 fn xdp(value: &[u8]) -> XdpAttached {
@@ -113,8 +113,8 @@ pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     let mut found = None;
     for (attribute, value) in attributes(payload, ADDRESS_HEADER_LEN) {
         let address = match family {
-            libc::AF_INET => ip::<4>(value).map(|octets| IpAddr::V4(Ipv4Addr::from(octets))),
-            libc::AF_INET6 => ip::<16>(value).map(|octets| IpAddr::V6(Ipv6Addr::from(octets))),
+            libc::AF_INET => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
+            libc::AF_INET6 => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
             _ => None,
         };
         match attribute {
@@ -126,10 +126,6 @@ pub(super) fn address(payload: &[u8]) -> Option<(u32, (IpAddr, u8))> {
     }
     let link_local = scope == libc::RT_SCOPE_LINK;
     found.filter(|_| !link_local).map(|address| (ifindex, (address, prefix)))
-}
-
-fn ip<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
-    value.try_into().ok()
 }
 
 /// The egress interfaces of a default route of the main table; empty for other routes.

@@ -35,7 +35,7 @@ fn hint(lead: &str, candidates: &[String]) -> String {
 
 /// Refuses the interface of a default route, without `force`.
 pub fn refuse_default_route(link: &Link, force: bool) -> Result<(), GuardError> {
-    if link.is_default_route() && !force {
+    if link.is_default_route && !force {
         return Err(GuardError::DefaultRoute { name: link.name.clone() });
     }
     Ok(())
@@ -53,7 +53,7 @@ pub fn check_port<'a>(
     force: bool,
 ) -> Result<&'a Link, GuardError> {
     let candidates = || {
-        let fits = |link: &&Link| could_be_port(link) && !link.is_default_route();
+        let fits = |link: &&Link| could_be_port(link) && !link.is_default_route;
         names(snapshot.iter().filter(fits))
     };
     let Some(link) = snapshot.by_name(name) else {

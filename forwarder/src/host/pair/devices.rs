@@ -24,11 +24,6 @@ pub(super) fn find(netlink: &mut Netlink, name: &str) -> io::Result<Option<Link>
     read_link(netlink, &Request::about_link(libc::RTM_GETLINK, 0).text(libc::IFLA_IFNAME, name))
 }
 
-/// The interface with that index.
-pub(super) fn get(netlink: &mut Netlink, ifindex: u32) -> io::Result<Option<Link>> {
-    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, ifindex))
-}
-
 /// Makes both ends, the inner one in the namespace behind `netns_fd`. They are down.
 pub(super) fn create(
     netlink: &mut Netlink,

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use super::Pair;
 use super::place::Kept;
-use super::{Device, Pair, devices};
-use crate::host::links::{Link, Links, LinksError};
+use crate::host::links::{Link, Links, LinksError, read_link_at};
 
 /// One end of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl PairWatch {
     pub(super) fn open(pair: &Pair) -> Result<Self, LinksError> {
         let (outer, inner) = (&pair.outer, &pair.inner);
         // The state in which the pair was made: whatever happened since is the first event.
-        let up = |device: &Device| Some(EndState { up: true, mtu: device.mtu });
+        let up = |end: &Link| Some(EndState { up: true, mtu: end.mtu });
         let state = State { outer: up(outer), inner: up(inner), kept: pair.kept.is_some() };
         Ok(Self {
             outer: (Links::open()?, outer.ifindex),
@@ -126,7 +126,7 @@ impl PairWatch {
 
 async fn end((links, ifindex): &(Links, u32)) -> Result<Option<EndState>, LinksError> {
     let ifindex = *ifindex;
-    let link = links.spawn(move |netlink| devices::get(netlink, ifindex)).await??;
+    let link = links.spawn(move |netlink| read_link_at(netlink, ifindex)).await??;
     Ok(link.as_ref().map(EndState::from))
 }
 

@@ -18,31 +18,15 @@ use super::DIR;
 use crate::host::mounts::{leave, lock, places, share};
 use crate::host::pair::Identity;
 
-/// The folder of one weir, as its name encodes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Folder {
-    /// The inode of the network namespace.
-    pub(crate) inode: u64,
-    /// The digest of the weir in it.
-    pub(crate) digest: u32,
+/// The name of a weir's folder. A bpffs takes no dots.
+pub(super) fn name_of(weir: Identity) -> String {
+    format!("{}-{:08x}", weir.inode, weir.digest)
 }
 
-impl Folder {
-    pub(crate) fn of(identity: &Identity) -> Self {
-        Self { inode: identity.netns.inode, digest: identity.digest }
-    }
-
-    /// The folder's name. A bpffs takes no dots.
-    pub(crate) fn name(self) -> String {
-        format!("{}-{:08x}", self.inode, self.digest)
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        let (inode, digest) = name.split_once('-')?;
-        let folder =
-            Self { inode: inode.parse().ok()?, digest: u32::from_str_radix(digest, 16).ok()? };
-        (folder.name() == name).then_some(folder)
-    }
+fn parse(name: &str) -> Option<Identity> {
+    let (inode, digest) = name.split_once('-')?;
+    let (inode, digest) = (inode.parse().ok()?, u32::from_str_radix(digest, 16).ok()?);
+    Some(Identity { inode, digest }).filter(|weir| name_of(*weir) == name)
 }
 
 /// The longest time that a check whether a folder's weir is dead holds the folder's lock.
@@ -72,16 +56,16 @@ impl Root {
     }
 
     /// Makes the folder and locks it. `None`: its weir runs.
-    pub(super) fn claim(&self, folder: &str) -> io::Result<Option<File>> {
+    pub(super) fn claim(&self, weir: Identity) -> io::Result<Option<File>> {
         // The lock keeps other weirs from taking the folder, or the mount, for abandoned.
         let _locked = lock(true)?;
-        match fs::create_dir(self.at(folder)) {
+        match fs::create_dir(self.folder(weir)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
         let until = Instant::now() + LOOKED_AT;
         loop {
-            let locked = self.lock(folder)?;
+            let locked = self.lock(weir)?;
             if locked.is_some() || Instant::now() >= until {
                 return Ok(locked);
             }
@@ -90,8 +74,8 @@ impl Root {
     }
 
     /// Locks a folder. `None`: its weir runs.
-    pub(crate) fn lock(&self, folder: &str) -> io::Result<Option<File>> {
-        let file = File::open(self.at(folder))?;
+    pub(crate) fn lock(&self, weir: Identity) -> io::Result<Option<File>> {
+        let file = File::open(self.folder(weir))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -99,52 +83,57 @@ impl Root {
         }
     }
 
-    fn at(&self, folder: &str) -> PathBuf {
-        Path::new("/proc/self/fd").join(self.0.as_raw_fd().to_string()).join(folder)
+    fn path(&self) -> PathBuf {
+        Path::new("/proc/self/fd").join(self.0.as_raw_fd().to_string())
     }
 
-    pub(super) fn path(&self, folder: &str, ifindex: u32) -> PathBuf {
-        self.at(folder).join(ifindex.to_string())
+    fn folder(&self, weir: Identity) -> PathBuf {
+        self.path().join(name_of(weir))
     }
 
-    pub(crate) fn folders(&self) -> Vec<Folder> {
-        names(&self.at("")).iter().filter_map(|name| Folder::parse(name)).collect()
+    pub(super) fn file(&self, weir: Identity, ifindex: u32) -> PathBuf {
+        self.folder(weir).join(ifindex.to_string())
+    }
+
+    /// The weirs that have a folder.
+    pub(crate) fn weirs(&self) -> Vec<Identity> {
+        names(&self.path()).iter().filter_map(|name| parse(name)).collect()
     }
 
     /// The interfaces that have a link in a folder, by their index.
-    pub(crate) fn links(&self, folder: &str) -> Vec<u32> {
-        names(&self.at(folder)).iter().filter_map(|name| name.parse().ok()).collect()
+    pub(crate) fn links(&self, weir: Identity) -> Vec<u32> {
+        names(&self.folder(weir)).iter().filter_map(|name| name.parse().ok()).collect()
     }
 
-    pub(crate) fn link(&self, folder: &str, ifindex: u32) -> io::Result<PinnedLink> {
-        PinnedLink::open(&self.path(folder, ifindex))
+    pub(super) fn link(&self, weir: Identity, ifindex: u32) -> io::Result<PinnedLink> {
+        PinnedLink::open(&self.file(weir, ifindex))
     }
 
     /// Detaches a gate, and removes the link's file; an absent file counts as success.
-    pub(crate) fn remove(&self, folder: &str, ifindex: u32) -> io::Result<()> {
-        match self.link(folder, ifindex) {
+    pub(crate) fn remove(&self, weir: Identity, ifindex: u32) -> io::Result<()> {
+        match self.link(weir, ifindex) {
             Ok(link) => link.detach()?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         }
-        fs::remove_file(self.path(folder, ifindex))
+        fs::remove_file(self.file(weir, ifindex))
     }
 
     /// Removes the links of a dead weir whose devices are gone, and the folder if it is then empty.
-    pub(super) fn remove_dead(&self, folder: &str) {
-        for ifindex in self.links(folder) {
-            let facts = self.link(folder, ifindex).and_then(|link| link.facts());
+    pub(super) fn remove_dead(&self, weir: Identity) {
+        for ifindex in self.links(weir) {
+            let facts = self.link(weir, ifindex).and_then(|link| link.facts());
             if facts.is_ok_and(|facts| facts.is_none_or(|facts| facts.ifindex == 0)) {
-                let _ = self.remove(folder, ifindex);
+                let _ = self.remove(weir, ifindex);
             }
         }
         // A folder that is not empty stays.
-        let _ = fs::remove_dir(self.at(folder));
+        let _ = fs::remove_dir(self.folder(weir));
     }
 
     /// Removes an empty folder, and unmounts the file system if that was the last one.
-    pub(crate) fn leave(&self, folder: &str) {
-        let _ = fs::remove_dir(self.at(folder));
+    pub(crate) fn leave(&self, weir: Identity) {
+        let _ = fs::remove_dir(self.folder(weir));
         for place in places().into_iter().filter(|place| place.lasting) {
             let left = place.inside(|| {
                 let _locked = lock(false)?;

@@ -41,12 +41,9 @@ pub fn section(tag: &str, times: &Histogram<u64>) -> String {
     let (mean, deviation, max) = (us(times.mean()), us(times.stdev()), us(times.max() as f64));
     let _ = writeln!(text, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]");
     let _ = writeln!(text, "#[Max     = {max:12.3}, Total count    = {:12}]", times.len());
-    let (buckets, halves) = shape(times);
+    // Powers of two, and how finely the first is divided: the next even power above `2 * 10^digits`.
+    let (buckets, digits) = (times.buckets(), times.sigfig());
+    let halves = (2 * 10_u64.pow(digits.into())).next_power_of_two();
     let _ = writeln!(text, "#[Buckets = {buckets:12}, SubBuckets     = {halves:12}]");
     text
-}
-
-/// Powers of two, and how finely the first is divided: the next even power above `2 * 10^digits`.
-fn shape(times: &Histogram<u64>) -> (u8, u64) {
-    (times.buckets(), (2 * 10_u64.pow(times.sigfig().into())).next_power_of_two())
 }

@@ -3,8 +3,8 @@
 use weir_core::latency::histogram;
 
 use weir_api::{
-    FlowNumbers, FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times,
-    VERSION, VifTimes, histogram::encode,
+    FlowNumbers, FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Times, VERSION,
+    VifTimes,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -14,8 +14,7 @@ pub(crate) const STAGES: [&str; 5] = ["steer", "container", "queue", "tx", "resi
 pub(crate) fn times(stage: &str, recorded: &[u64]) -> Times {
     let mut times = histogram::<u64>();
     recorded.iter().for_each(|ns| times.saturating_record(*ns));
-    let summary = Summary::of(&times);
-    Times { stage: stage.to_owned(), summary, histogram: Some(encode(&times)) }
+    Times::of(stage, &times)
 }
 
 /// A vif with the same times in every stage.

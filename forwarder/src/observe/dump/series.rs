@@ -6,8 +6,7 @@ use weir_core::latency::histogram;
 
 use super::DumpError;
 use weir_api::{
-    FlowReport, FlowSumReport, FlowsReport, LatencyReport, Summary, Times, VifTimes,
-    histogram::{decode, encode},
+    FlowReport, FlowSumReport, FlowsReport, LatencyReport, Times, VifTimes, histogram::decode,
 };
 
 /// The name of the merged vifs.
@@ -54,12 +53,8 @@ pub fn by_stage(report: &LatencyReport) -> Result<LatencyReport, DumpError> {
             }
         }
     }
-    let times = |(stage, times): &(String, Histogram<u64>)| Times {
-        stage: stage.clone(),
-        summary: Summary::of(times),
-        histogram: Some(encode(times)),
-    };
-    let all = VifTimes { name: ALL.to_owned(), stages: merged.iter().map(times).collect() };
+    let stages = merged.iter().map(|(stage, times)| Times::of(stage, times)).collect();
+    let all = VifTimes { name: ALL.to_owned(), stages };
     Ok(LatencyReport { vifs: vec![all], ..report.clone() })
 }
 

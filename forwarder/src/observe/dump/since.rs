@@ -16,8 +16,7 @@ use weir_api::{
 
 /// The times recorded since `before`; all of them if recording was reset meanwhile.
 pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyReport, DumpError> {
-    let again = after.since_unix_ns != before.since_unix_ns || after.uptime_ns < before.uptime_ns;
-    if again {
+    if after.since_unix_ns != before.since_unix_ns || after.uptime_ns < before.uptime_ns {
         return Ok(after.clone());
     }
     let vif = |vif: &VifTimes| {
@@ -29,8 +28,7 @@ pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyR
             if let Some(earlier) = earlier {
                 take(&mut times, &whole(&name, earlier.histogram.as_ref())?);
             }
-            let summary = Summary::of(&times);
-            Ok(Times { stage: at.stage.clone(), summary, histogram: Some(encode(&times)) })
+            Ok(Times::of(&at.stage, &times))
         });
         Ok(VifTimes { name: vif.name.clone(), stages: stages.collect::<Result<_, _>>()? })
     };

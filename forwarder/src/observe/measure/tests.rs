@@ -90,7 +90,7 @@ impl Bench {
         let workers = [Arc::default(), Arc::default()];
         let lane = Lane::default();
         let express = Box::new(lane.clone());
-        let measured = Measurements::new(workers.to_vec(), express, plan, Instant::now());
+        let measured = Measurements::new(workers.to_vec(), express, plan);
         for (id, name) in names.iter().enumerate() {
             measured.name(PortId(id as u16), name).await.unwrap();
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_api::{
     Amount, LinkLane, LinkShare, PortCounter, PortReport, State, Traffic, WorkerReport,
 };
-use weir_core::{Reason, ReleaseReason, Role};
+use weir_core::{Choice as _, Reason, ReleaseReason, Role};
 
 use super::Sample;
 use super::page::{Value, Value::Whole};
@@ -17,8 +17,6 @@ use crate::observe::measure::SourceFlows;
 /// The values of a metric's labels, and its own.
 pub(super) type MetricRow<'s> = (Vec<Cow<'s, str>>, Value<'s>);
 pub(super) type MetricRows<'s> = Vec<MetricRow<'s>>;
-
-const STATES: [State; 5] = [State::Up, State::Down, State::Gone, State::Failed, State::Stopped];
 
 pub(super) fn row<'s, const N: usize>(labels: [&'s str; N], value: Value<'s>) -> MetricRow<'s> {
     (labels.map(Cow::Borrowed).into(), value)
@@ -50,10 +48,8 @@ pub(super) fn counted(all: &Sample, counter: PortCounter) -> MetricRows<'_> {
 }
 
 pub(super) fn states(port: &PortReport) -> MetricRows<'_> {
-    let is = |state: State| {
-        row([&port.name, weir_core::Choice::name(state)], Whole((port.state == state).into()))
-    };
-    STATES.map(is).into()
+    let is = |state: &State| row([&port.name, state.name()], Whole((port.state == *state).into()));
+    State::ALL.iter().map(is).collect()
 }
 
 pub(super) fn directions(all: &Sample, of: fn(&Traffic) -> u64) -> MetricRows<'_> {

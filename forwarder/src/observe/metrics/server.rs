@@ -157,11 +157,9 @@ impl<N: Numbers> SampleCache<N> {
     }
 
     async fn sample(&self) -> Sampled {
-        let late = || {
-            let what = "the workers did not answer within";
-            Err(format!("{what} {ANSWER_TIMEOUT:?}; see weir's log"))
-        };
-        timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| late())
+        timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| {
+            Err(format!("the workers did not answer within {ANSWER_TIMEOUT:?}; see weir's log"))
+        })
     }
 
     async fn ask(&self) -> Sampled {

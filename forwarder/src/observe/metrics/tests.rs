@@ -235,7 +235,7 @@ fn the_documentation_lists_exactly_these_metrics() {
         );
         table.push_str(&row);
     }
-    let bounds: Vec<String> = BOUNDS_NS.iter().map(|&ns| bound(ns)).collect();
+    let bounds: Vec<String> = BOUNDS_US.iter().map(|&us| bound(us * 1000)).collect();
     let doc = fs::read_to_string(published("docs/metrics.md")).unwrap();
     let part = |name: &str, generated: &str| {
         let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));

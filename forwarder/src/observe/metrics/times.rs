@@ -7,37 +7,16 @@ use hdrhistogram::Histogram;
 use weir_core::{Stage, VifLatency};
 
 /// The buckets' upper bounds, besides infinity.
-pub const BOUNDS_NS: [u64; 23] = [
-    2_000,
-    5_000,
-    10_000,
-    15_000,
-    20_000,
-    30_000,
-    50_000,
-    75_000,
-    100_000,
-    150_000,
-    200_000,
-    300_000,
-    500_000,
-    1_000_000,
-    2_000_000,
-    5_000_000,
-    10_000_000,
-    20_000_000,
-    50_000_000,
-    100_000_000,
-    200_000_000,
-    500_000_000,
-    1_000_000_000,
+pub const BOUNDS_US: [u64; 23] = [
+    2, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 20_000,
+    50_000, 100_000, 200_000, 500_000, 1_000_000,
 ];
 
 /// One histogram in those buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
     /// Counts by bound, and above the last; not cumulative.
-    counts: [u64; BOUNDS_NS.len() + 1],
+    counts: [u64; BOUNDS_US.len() + 1],
     /// Each packet counts as the middle of its bucket in the fine histogram.
     sum_ns: u128,
 }
@@ -55,7 +34,7 @@ impl From<&Histogram<u64>> for Spread {
         let mut spread = Self::default();
         for bin in histogram.iter_recorded() {
             let (highest_ns, packets) = (bin.value_iterated_to(), bin.count_at_value());
-            let at = BOUNDS_NS.partition_point(|&bound_ns| bound_ns < highest_ns);
+            let at = BOUNDS_US.partition_point(|&bound_us| bound_us * 1000 < highest_ns);
             if let Some(count) = spread.counts.get_mut(at) {
                 *count = count.saturating_add(packets);
             }
@@ -77,7 +56,8 @@ impl Spread {
 
     /// Upper bounds in seconds, each with the count between it and the bound below.
     pub(super) fn buckets(&self) -> Vec<(f64, u64)> {
-        let bounds = BOUNDS_NS.iter().map(|&ns| seconds(u128::from(ns))).chain([f64::INFINITY]);
+        let bounds =
+            BOUNDS_US.iter().map(|&us| seconds(u128::from(us * 1000))).chain([f64::INFINITY]);
         bounds.zip(self.counts).collect()
     }
 }

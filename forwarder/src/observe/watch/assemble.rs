@@ -9,7 +9,7 @@ mod tests;
 use std::collections::HashMap;
 
 use weir_abi::{Counter, meta_flags};
-use weir_core::PortId;
+use weir_core::{PortId, Reason};
 use weir_port::reason_of;
 
 use super::merge::Observation;
@@ -169,8 +169,7 @@ impl TraceAssembler {
             }
             Step::Lost(reason) => {
                 lost = 1;
-                let (reason, means) = (reason.name().to_owned(), reason.describe().to_owned());
-                steps.push((event.at_ns, TraceEvent::Lost { reason, means }));
+                steps.push((event.at_ns, lost_under(reason)));
             }
             Step::Sent(_) => {}
         }
@@ -254,13 +253,14 @@ impl TraceAssembler {
     }
 }
 
+fn lost_under(reason: Reason) -> TraceEvent {
+    TraceEvent::Lost { reason: reason.name().to_owned(), means: reason.describe().to_owned() }
+}
+
 /// The outcome of a frame that the program did not steer.
 fn refused(outcome: Counter) -> (TraceOutcome, TraceEvent) {
     match reason_of(outcome) {
-        Some(reason) => {
-            let (reason, means) = (reason.name().to_owned(), reason.describe().to_owned());
-            (TraceOutcome::Lost, TraceEvent::Lost { reason, means })
-        }
+        Some(reason) => (TraceOutcome::Lost, lost_under(reason)),
         None => {
             let (outcome, means) = (outcome.name().to_owned(), outcome.describe().to_owned());
             (TraceOutcome::Passed, TraceEvent::Refused { outcome, means })

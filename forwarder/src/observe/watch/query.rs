@@ -4,6 +4,7 @@
 //! command line writes with [`WatchQuery::query`] is read back unchanged.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub const SNAPLEN: u32 = 2048;
 pub const MAX_SNAPLEN: u32 = 65_535;
 /// Bytes that may wait in each worker.
 pub const BUFFER: u64 = 8 << 20;
-pub const BUFFERS: std::ops::RangeInclusive<u64> = 4096..=256 << 20;
+pub const BUFFERS: RangeInclusive<u64> = 4096..=256 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -65,7 +66,6 @@ pub struct WatchQuery {
 }
 
 const KEYS: &str = "port, host, portno, proto, vlan, count, duration, buffer";
-const CAPTURE_KEYS: &str = "dir, snaplen";
 
 impl WatchQuery {
     pub fn new(kind: Kind) -> Self {
@@ -94,54 +94,47 @@ impl WatchQuery {
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let refuse = |valid: &str| format!("{key}: \"{value}\" is not valid; valid: {valid}");
         let capture = self.kind == Kind::Capture;
-        match key {
-            "port" => self.ports.push(value.to_owned()),
+        let (is_valid, valid) = match key {
+            "port" => {
+                self.ports.push(value.to_owned());
+                return Ok(());
+            }
             "dir" if capture => {
-                self.direction = value.parse().map_err(|_| refuse("in, out, lost, both"))?;
+                (store(&mut self.direction, value.parse::<Direction>().ok()), "in, out, lost, both")
             }
             "host" => {
-                let host = value.parse().map_err(|_| refuse("an IPv4 or IPv6 address"))?;
-                self.host = Some(host);
+                (store(&mut self.host, value.parse::<IpAddr>().ok()), "an IPv4 or IPv6 address")
             }
-            "portno" => {
-                self.l4_port =
-                    Some(number(value, 1..=65_535).ok_or_else(|| refuse("1 to 65535"))? as u16)
-            }
+            "portno" => (store(&mut self.l4_port, within(value, 1..=u16::MAX)), "1 to 65535"),
             "proto" => {
-                let protocol = value.parse().map_err(|_| refuse("tcp, udp, icmp, arp"))?;
-                self.protocol = Some(protocol);
+                (store(&mut self.protocol, value.parse::<Protocol>().ok()), "tcp, udp, icmp, arp")
             }
             "vlan" => {
-                let vlan = number(value, 0..=4094);
-                self.vlan =
-                    Some(vlan.ok_or_else(|| refuse("1 to 4094, or 0 for untagged"))? as u16);
+                (store(&mut self.vlan, within(value, 0..=4094_u16)), "1 to 4094, or 0 for untagged")
             }
             "snaplen" if capture => {
-                let snaplen = number(value, 1..=u64::from(MAX_SNAPLEN));
-                self.snaplen = snaplen.ok_or_else(|| refuse("1 to 65535"))? as u32;
+                (store(&mut self.snaplen, within(value, 1..=MAX_SNAPLEN)), "1 to 65535")
             }
-            "count" => {
-                let count = number(value, 1..=u64::MAX);
-                self.count = Some(count.ok_or_else(|| refuse("1 or more"))?);
-            }
+            "count" => (store(&mut self.count, within(value, 1..=u64::MAX)), "1 or more"),
             "duration" => {
-                let duration = Span::from_str(value).ok().filter(|span| span.ns > 0);
-                self.duration = Some(duration.ok_or_else(|| refuse("such as 10s, 500ms"))?.into());
+                let span = value.parse::<Span>().ok().filter(|span| span.ns > 0);
+                (store(&mut self.duration, span.map(Duration::from)), "such as 10s, 500ms")
             }
             "buffer" => {
-                let buffer =
-                    ByteSize::from_str(value).ok().filter(|size| BUFFERS.contains(&size.bytes));
-                self.buffer = buffer.ok_or_else(|| refuse("4KiB to 256MiB"))?.bytes;
+                let size = value.parse::<ByteSize>().ok().map(|size| size.bytes);
+                let size = size.filter(|bytes| BUFFERS.contains(bytes));
+                (store(&mut self.buffer, size), "4KiB to 256MiB")
             }
             _ => {
-                let more = if capture { CAPTURE_KEYS } else { "" };
-                let comma = if capture { ", " } else { "" };
-                return Err(format!("there is no key \"{key}\"; valid: {KEYS}{comma}{more}"));
+                let more = if capture { ", dir, snaplen" } else { "" };
+                return Err(format!("there is no key \"{key}\"; valid: {KEYS}{more}"));
             }
+        };
+        if is_valid {
+            return Ok(());
         }
-        Ok(())
+        Err(format!("{key}: \"{value}\" is not valid; valid: {valid}"))
     }
 
     /// The text behind the question mark.
@@ -181,7 +174,12 @@ impl WatchQuery {
     }
 }
 
-fn number(value: &str, valid: std::ops::RangeInclusive<u64>) -> Option<u64> {
+/// Sets a field if the value is valid; returns whether it is.
+fn store<T, F: From<T>>(field: &mut F, value: Option<T>) -> bool {
+    value.map(|value| *field = value.into()).is_some()
+}
+
+fn within<T: FromStr + PartialOrd>(value: &str, valid: RangeInclusive<T>) -> Option<T> {
     value.parse().ok().filter(|number| valid.contains(number))
 }
 

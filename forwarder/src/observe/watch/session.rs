@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use pcap_file::PcapError;
@@ -19,6 +19,7 @@ use super::merge::{EventMerger, Observation, UnsteeredRing};
 use super::pcapng::Capture;
 use super::slot::Claim;
 use super::{WatchQuery, Watchable};
+use crate::observe::measure::unix_ns;
 use crate::worker::{Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
@@ -82,8 +83,7 @@ impl<F: Watchable> Session<F> {
                 .to_owned()
         });
         let now_ns = clock_monotonic_ns();
-        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let epoch_ns = u64::try_from(epoch.as_nanos()).unwrap_or(u64::MAX).wrapping_sub(now_ns);
+        let epoch_ns = unix_ns().wrapping_sub(now_ns);
         let sink = match spec.purpose {
             Purpose::Capture(points) => {
                 let (snaplen, note) = (spec.snaplen, note.as_deref());

@@ -38,7 +38,7 @@ pub struct WatchSlot {
 #[derive(Debug)]
 pub(super) struct Claim {
     slot: Arc<WatchSlot>,
-    id: u64,
+    pub(super) id: u64,
     stop: watch::Receiver<bool>,
 }
 
@@ -50,8 +50,7 @@ impl WatchSlot {
     pub(super) fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
         let mut state = self.state();
         if state.closed {
-            let error = "weir is stopping".to_owned();
-            return Err(Refused::unavailable(error));
+            return Err(Refused::unavailable("weir is stopping"));
         }
         if let Some(running) = &state.running {
             let Running { what, since, .. } = running;
@@ -96,10 +95,6 @@ impl WatchSlot {
 }
 
 impl Claim {
-    pub(super) fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Resolves when the session is told to end.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;

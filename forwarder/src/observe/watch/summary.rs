@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use weir_abi::{Bytes as _, meta_flags};
+use weir_core::Mac;
 
 use crate::worker::Facts;
 
 pub(super) fn summary(facts: &Facts, head: &[u8]) -> String {
     let mut text = String::new();
     if let (Some(dst), Some(src)) = (head.mac(0), head.mac(6)) {
-        let _ = write!(text, "{} > {}", mac(src), mac(dst));
+        let _ = write!(text, "{} > {}", Mac::from(src), Mac::from(dst));
     }
     let has = |flag: u16| facts.flags & flag != 0;
     let l3 = usize::from(facts.l3_off);
@@ -54,10 +55,6 @@ pub(super) fn summary(facts: &Facts, head: &[u8]) -> String {
         None => write!(text, " {src} > {dst}"),
     };
     text
-}
-
-fn mac(octets: [u8; 6]) -> String {
-    octets.map(|octet| format!("{octet:02x}")).join(":")
 }
 
 #[cfg(test)]

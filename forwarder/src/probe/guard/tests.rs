@@ -6,7 +6,7 @@ fn machine() -> Snapshot {
     lo.addresses = vec![("127.0.0.1".parse().unwrap(), 8)];
     let mut eth0 = link(2, "eth0", LinkKind::Physical);
     eth0.addresses = vec![("192.168.7.5".parse().unwrap(), 24)];
-    eth0.default_route_v4 = true;
+    eth0.is_default_route = true;
     let mut v1 = link(3, "v1", LinkKind::Veth);
     v1.addresses = vec![("10.0.0.1".parse().unwrap(), 24), ("fd00::1".parse().unwrap(), 64)];
     snapshot([lo, eth0, v1])

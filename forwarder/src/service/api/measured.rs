@@ -6,14 +6,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Query, State, rejection::QueryRejection},
-    response::Response,
     routing::{get, post},
 };
 
 use weir_api::query::{HISTOGRAMS, TOP, VIF};
 use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
 
-use super::{Backend, RouteInfo, answer, failed, refuse, report};
+use super::{Answer, Backend, RouteInfo, answer, refuse, report};
 use weir_schema::nearest;
 
 /// Longer than for other requests, since the histograms of every flow of every worker are read in
@@ -58,11 +57,8 @@ type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 async fn latency<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
     asked: Asked,
-) -> Response {
-    let query = match read(asked, &[HISTOGRAMS]) {
-        Ok(query) => query,
-        Err(error) => return refuse(Refusal::Unreadable, error),
-    };
+) -> Answer {
+    let query = read(asked, &[HISTOGRAMS]).map_err(|error| refuse(Refusal::Unreadable, error))?;
     let query = LatencyQuery { histograms: query.histograms, reset: RESET };
     report(TIMEOUT, backend.latency(query)).await
 }
@@ -70,28 +66,23 @@ async fn latency<B: Backend, const RESET: bool>(
 async fn flows<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
     asked: Asked,
-) -> Response {
+) -> Answer {
     let keys: &[&str] = if RESET { &[HISTOGRAMS, TOP] } else { &[HISTOGRAMS, TOP, VIF] };
-    let query = match read(asked, keys) {
-        Ok(query) => query,
-        Err(error) => return refuse(Refusal::Unreadable, error),
-    };
-    match unknown_vif(&*backend, query.vif.as_deref()).await {
-        Ok(None) => report(TIMEOUT, backend.flows(FlowQuery { reset: RESET, ..query })).await,
-        Ok(Some(error)) => refuse(Refusal::Unknown, error),
-        Err(error) => failed(error),
+    let query = read(asked, keys).map_err(|error| refuse(Refusal::Unreadable, error))?;
+    if let Some(vif) = &query.vif {
+        check_vif(&*backend, vif).await?;
     }
+    report(TIMEOUT, backend.flows(FlowQuery { reset: RESET, ..query })).await
 }
 
-async fn unknown_vif<B: Backend>(
-    backend: &B,
-    vif: Option<&str>,
-) -> Result<Option<String>, Refused> {
-    let Some(vif) = vif else { return Ok(None) };
+async fn check_vif<B: Backend>(backend: &B, vif: &str) -> Result<(), Refused> {
     let ports = answer(TIMEOUT, backend.ports()).await?.ports;
     let names: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
-    let known = names.contains(&vif);
-    Ok((!known).then(|| format!("there is no port \"{vif}\"; valid: {}", names.join(", "))))
+    if names.contains(&vif) {
+        return Ok(());
+    }
+    let error = format!("there is no port \"{vif}\"; valid: {}", names.join(", "));
+    Err(Refused::new(Refusal::Unknown, error))
 }
 
 /// Parses the query, which may have only `keys`; or the error, with what would be valid.

@@ -94,9 +94,7 @@ impl Clearing {
             .spawn(move || Rounds { socket, words, cpus, round: 0 }.run(&seen))?;
         Ok(Self { stop, thread: Some(thread) })
     }
-}
 
-impl Clearing {
     /// The thread to unpark when there is something to clear.
     pub(super) fn thread(&self) -> Option<Thread> {
         self.thread.as_ref().map(|thread| thread.thread().clone())

@@ -6,9 +6,7 @@
 
 use weir_abi::door::PER_BYTE_BITS;
 use weir_abi::gate_flags::EXPRESS_FROM;
-use weir_core::Rate;
-
-use weir_core::{Lane, Release};
+use weir_core::{Lane, Rate, Release};
 use weir_schema::PortPlan;
 
 /// The gate's flag for a port as a source. `release` is the port's release policy; `watched`: a capture

@@ -3,13 +3,12 @@
 //! Invariant: `reconcile` depends on nothing but the present state of links and roster, so a missed,
 //! doubled or late event changes nothing in the end.
 
-use weir_core::Reason;
+use weir_core::{Reason, Role};
 
 use super::Forwarder;
 use super::roster::State;
 use crate::host::links::{Changed, Snapshot};
 use crate::worker::NoAnswer;
-use weir_core::Role;
 use weir_schema::PortPlan;
 
 impl Forwarder {
@@ -104,7 +103,7 @@ impl Forwarder {
         }
     }
 
-    fn served_ifindex(&self, name: &str) -> Option<u32> {
+    pub(super) fn served_ifindex(&self, name: &str) -> Option<u32> {
         self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
     }
 

@@ -12,8 +12,7 @@ use anyhow::Context as _;
 use aya::programs::links::FdLink;
 use tokio::sync::Notify;
 use weir_abi::{RX_PLACES, table};
-use weir_core::Mode;
-use weir_core::addresses::AddressTable;
+use weir_core::{Mode, addresses::AddressTable};
 use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
 
 use super::Forwarder;

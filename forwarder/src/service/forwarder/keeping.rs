@@ -12,7 +12,7 @@ use crate::host::pair::Identity;
 use crate::host::pins::{DIR, Pins, PinsError};
 
 /// The folder in which this weir's gates are kept; `None`, with a line in the log: they end with it.
-pub(super) fn claim(identity: &Identity) -> Result<Option<Arc<Pins>>, PinsError> {
+pub(super) fn claim(identity: Identity) -> Result<Option<Arc<Pins>>, PinsError> {
     match Pins::claim(identity) {
         Ok(pins) => Ok(Some(Arc::new(pins))),
         Err(PinsError::NotKept(why)) => {
@@ -35,7 +35,7 @@ impl Forwarder {
     /// Whether an earlier weir left gates to adopt.
     pub fn has_gates_to_adopt(&self) -> bool {
         let mut served = self.roster.active();
-        served.any(|(_, active)| active.attached.as_ref().is_some_and(|gate| gate.is_left()))
+        served.any(|(_, active)| active.attached.as_ref().is_some_and(|gate| gate.is_left))
     }
 
     /// Ends the start: adopts the gates of the ports, and detaches those of other interfaces.
@@ -52,7 +52,7 @@ impl Forwarder {
         for entry in self.roster.entries_mut() {
             let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };
             served.insert(active.ifindex);
-            let Some(left) = active.attached.take_if(|gate| gate.is_left()) else { continue };
+            let Some(left) = active.attached.take_if(|gate| gate.is_left) else { continue };
             match self.steering.adopt(left, name) {
                 Ok(attached) => active.attached = Some(attached),
                 Err(error) => failed.push((name.clone(), error)),

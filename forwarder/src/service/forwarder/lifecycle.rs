@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use weir_core::{PortId, PortSettings, Reason, SchedulerSettings};
+use weir_core::{Mode, PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
@@ -17,7 +17,6 @@ use super::roster::{Active, State};
 use crate::host::attach::Attached;
 use crate::host::links::{Link, Snapshot, check_port, tx_dropped};
 use crate::worker::{Change, NewPort, NoAnswer};
-use weir_core::Mode;
 use weir_schema::PortPlan;
 
 /// The number of ports at the gate with a transmit ring of their own. Each costs the kernel some 128

@@ -157,8 +157,7 @@ impl Forwarder {
             return self.keep_all_charged();
         };
         for name in changed {
-            let active = self.roster.get(name).and_then(|entry| entry.active.as_ref());
-            if let Some(ifindex) = active.map(|active| active.ifindex) {
+            if let Some(ifindex) = self.served_ifindex(name) {
                 self.update_gate_port(ifindex);
                 self.keep_charged(name);
             }

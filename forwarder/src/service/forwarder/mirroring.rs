@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, Storm, gate_flags};
 use weir_core::addresses::{self, Location, PortAddresses};
-use weir_core::{Mac, PortId};
+use weir_core::{Fallback, Mac, Mode, PortId};
 use weir_port::clock_monotonic_ns;
 
 use super::roster::{Active, Entry};
@@ -22,7 +22,6 @@ use crate::host::bridge::offload::{PortView, VidSpan, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::host::links::ExpressPath;
 use weir_api::FdbReport;
-use weir_core::{Fallback, Mode};
 use weir_schema::PortPlan;
 
 /// After so many looks in a row in which rules of the host could not be read, and at the start, there may be

@@ -101,7 +101,7 @@ impl Forwarder {
         let workers = snapshots.iter().enumerate();
         StatsReport {
             version: weir_api::VERSION,
-            uptime_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            uptime_ns: self.measured.uptime_ns(),
             ports,
             ledger: LedgerReport::from(&ledger),
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),

@@ -1,18 +1,18 @@
 //! Logs whether the workers answer. Invariant: a worker that stops answering is logged once, and so is
 //! one that answers again.
 
-use weir_port::Port;
+use weir_port::XskPort;
 
 use crate::worker::{Asker, NoAnswer};
 
 #[derive(Debug)]
-pub(super) struct WorkerMonitor<P> {
+pub(super) struct WorkerMonitor {
     /// Each with whether it was late the last time.
-    workers: Vec<(Asker<P>, bool)>,
+    workers: Vec<(Asker<XskPort>, bool)>,
 }
 
-impl<P: Port + Send + 'static> WorkerMonitor<P> {
-    pub(super) fn of(askers: Vec<Asker<P>>) -> Self {
+impl WorkerMonitor {
+    pub(super) fn of(askers: Vec<Asker<XskPort>>) -> Self {
         Self { workers: askers.into_iter().map(|asker| (asker, false)).collect() }
     }
 

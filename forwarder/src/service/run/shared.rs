@@ -35,13 +35,11 @@ impl Backend for Shared {
     }
 
     async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, Refused> {
-        let report = self.measured.latency(query).await;
-        report.map_err(Refused::unavailable)
+        self.measured.latency(query).await.map_err(Refused::unavailable)
     }
 
     async fn flows(&self, query: FlowQuery) -> Result<FlowsReport, Refused> {
-        let report = self.measured.flows(query).await;
-        report.map_err(Refused::unavailable)
+        self.measured.flows(query).await.map_err(Refused::unavailable)
     }
 
     async fn config(&self) -> Result<serde_json::Value, Refused> {
@@ -71,8 +69,7 @@ impl Numbers for Shared {
     async fn sample(&self) -> Result<Sample, Refused> {
         let times = self.measured.times(false, PortTimes::new).await;
         let times = times.map_err(Refused::unavailable)?.sources;
-        let flows = self.measured.flow_room().await;
-        let flows = flows.map_err(Refused::unavailable)?;
+        let flows = self.measured.flow_room().await.map_err(Refused::unavailable)?;
         Ok(Sample { stats: self.stats().await?, times, flows })
     }
 }

@@ -8,7 +8,7 @@ use crate::service::forwarder::FinalNumbers;
 use weir_api::{LedgerReport, StatsReport};
 
 pub(super) fn write_dumps(last: &FinalNumbers, folder: &Path) {
-    let (Some(latency), Some(flows)) = (&last.latency, &last.flows) else { return };
+    let Some((latency, flows)) = &last.measured else { return };
     let wrong = files::write_last(folder, &last.stats, latency, flows);
     for wrong in &wrong {
         tracing::error!("not dumped: {wrong}");

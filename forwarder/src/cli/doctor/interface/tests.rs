@@ -12,8 +12,8 @@ fn a_smaller_mtu_beside_it_is_noted() {
     big.mtu = 9000;
     let small = member(link(6, "v2", LinkKind::Veth), 3);
     let snapshot = snapshot([link(3, "br0", LinkKind::Bridge), big.clone(), small.clone()]);
-    let bridges = Bridges::default();
-    let case = Case { snapshot: &snapshot, bridges: &bridges, alive: false, plan: None };
+    let views = Views::new();
+    let case = Case { snapshot: &snapshot, views: &views, alive: false, plan: None };
     let mut report = Report::default();
     bridge(&case, &big, &mut report);
     assert_eq!(levels(&report, "mtu"), [Level::Note]);

@@ -1,11 +1,10 @@
 use super::*;
-use crate::cli::top::views::of;
 
 #[test]
 fn every_number_is_explained_and_it_fits_80_by_24() {
     for view in [View::Vifs, View::Flows, View::Losses, View::Links] {
         let text = lines(view, 80).join("\n");
-        for column in of(view).columns.iter().filter(|column| column.sortable()) {
+        for column in declared(view).columns.iter().filter(|column| column.sortable()) {
             let known = ["NAME", "LINK", "PROTO", "SOURCE", "DESTINATION", "REASON"];
             assert!(known.contains(&column.title) || text.contains(column.title), "{column:?}");
         }

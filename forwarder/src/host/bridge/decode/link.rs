@@ -50,51 +50,37 @@ struct Common<'a> {
 }
 
 fn common(payload: &[u8]) -> Option<Common<'_>> {
-    let mut common = Common {
+    let find = |wanted| attribute(payload, HEADER_LEN, wanted);
+    Some(Common {
         ifindex: u32_at(payload, 4)?,
-        name: String::new(),
+        name: find(libc::IFLA_IFNAME).map(text).unwrap_or_default(),
         up: u32_at(payload, 8)? & libc::IFF_UP as u32 != 0,
-        promiscuous: false,
-        master: None,
-        info: None,
-        port: None,
-        family: None,
-    };
-    for (attribute, value) in attributes(payload, HEADER_LEN) {
-        match attribute {
-            libc::IFLA_IFNAME => common.name = text(value),
-            libc::IFLA_MASTER => common.master = u32_at(value, 0),
-            // This counts the users of promiscuous mode; the flag shows only what the administrator
-            // set.
-            libc::IFLA_PROMISCUITY => common.promiscuous = u32_at(value, 0)? != 0,
-            libc::IFLA_LINKINFO => common.info = Some(value),
-            libc::IFLA_PROTINFO => common.port = Some(value),
-            libc::IFLA_AF_SPEC => common.family = Some(value),
-            _ => {}
-        }
-    }
-    Some(common)
+        // This counts the users of promiscuous mode; the flag shows only what the administrator set.
+        promiscuous: match find(libc::IFLA_PROMISCUITY) {
+            Some(users) => u32_at(users, 0)? != 0,
+            None => false,
+        },
+        master: find(libc::IFLA_MASTER).and_then(|master| u32_at(master, 0)),
+        info: find(libc::IFLA_LINKINFO),
+        port: find(libc::IFLA_PROTINFO),
+        family: find(libc::IFLA_AF_SPEC),
+    })
 }
 
 fn interface(payload: &[u8]) -> Option<Message> {
     let common = common(payload)?;
-    let (mut kind, mut data, mut master_kind, mut port) = (None, None, None, None);
-    for (attribute, value) in common.info.into_iter().flat_map(|info| attributes(info, 0)) {
-        match attribute {
-            libc::IFLA_INFO_KIND => kind = Some(text(value)),
-            libc::IFLA_INFO_DATA => data = Some(value),
-            libc::IFLA_INFO_SLAVE_KIND => master_kind = Some(text(value)),
-            libc::IFLA_INFO_SLAVE_DATA => port = Some(value),
-            _ => {}
-        }
-    }
+    let info = common.info.unwrap_or_default();
+    let find = |wanted| attribute(info, 0, wanted);
+    let is_bridge = |kind| find(kind).map(text).as_deref() == Some("bridge");
     let ifindex = common.ifindex;
-    if kind.as_deref() == Some("bridge") {
-        let settings = bridge_settings(common, data?);
+    if is_bridge(libc::IFLA_INFO_KIND) {
+        let Common { name, up, promiscuous, .. } = common;
+        let settings = Settings { name, up, promiscuous, ..Settings::default() };
+        let settings = settings.with(find(libc::IFLA_INFO_DATA)?);
         return Some(Message::Bridge { ifindex, settings });
     }
-    let (Some("bridge"), Some(bridge), Some(port)) = (master_kind.as_deref(), common.master, port)
-    else {
+    let port = find(libc::IFLA_INFO_SLAVE_DATA).filter(|_| is_bridge(libc::IFLA_INFO_SLAVE_KIND));
+    let (Some(bridge), Some(port)) = (common.master, port) else {
         return Some(Message::NotAPort { bridge: None, ifindex });
     };
     Some(Message::Port { bridge, ifindex, settings: port_settings(common, port), vlans: None })
@@ -126,15 +112,6 @@ fn of_a_bridge(payload: &[u8]) -> Option<Message> {
     }
 }
 
-fn bridge_settings(common: Common<'_>, data: &[u8]) -> Settings {
-    let Common { name, up, promiscuous, .. } = common;
-    let mut settings = Settings { name, up, promiscuous, ..Settings::default() };
-    settings.read(data);
-    settings
-}
-
 fn port_settings(common: Common<'_>, data: &[u8]) -> PortSettings {
-    let mut settings = PortSettings { name: common.name, ..PortSettings::default() };
-    settings.read(data);
-    settings
+    PortSettings { name: common.name, ..PortSettings::default() }.with(data)
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use rtnetlink::sys::protocols::NETLINK_NETFILTER;
+
 use super::{Device, Findings};
 use crate::host::netlink::{Netlink, Request, attribute, attributes, text};
 
@@ -97,7 +99,7 @@ impl Chain {
 
 /// Every base chain of this network namespace.
 pub(super) fn chains() -> io::Result<Vec<Chain>> {
-    let mut netlink = Netlink::open_netfilter()?;
+    let mut netlink = Netlink::open_family(NETLINK_NETFILTER)?;
     let mut ask = |kind| netlink.dump(&Request::new(SUBSYSTEM | kind, &[0; HEADER_LEN]));
     let mut chains: Vec<_> =
         ask(NFT_MSG_GETCHAIN)?.iter().filter_map(|(_, payload)| chain(payload)).collect();
@@ -121,38 +123,25 @@ fn be32(value: &[u8]) -> Option<u32> {
 
 /// Parses a chain; `None` for one that is only jumped to.
 pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
-    let (mut table, mut name, mut hook, mut drops) = (None, None, None, false);
-    let (mut devices, mut prefixes) = (Vec::new(), Vec::new());
-    for (attribute, value) in attributes(payload, HEADER_LEN) {
-        match attribute {
-            NFTA_CHAIN_TABLE => table = Some(text(value)),
-            NFTA_CHAIN_NAME => name = Some(text(value)),
-            NFTA_CHAIN_POLICY => drops = be32(value)? == NF_DROP,
-            NFTA_CHAIN_HOOK => {
-                for (attribute, value) in attributes(value, 0) {
-                    match attribute {
-                        NFTA_HOOK_HOOKNUM => hook = be32(value),
-                        NFTA_HOOK_DEV => devices.push(text(value)),
-                        NFTA_HOOK_DEVS => {
-                            for (attribute, value) in attributes(value, 0) {
-                                match attribute {
-                                    NFTA_DEVICE_NAME => devices.push(text(value)),
-                                    NFTA_DEVICE_PREFIX => prefixes.push(text(value)),
-                                    _ => {}
-                                }
-                            }
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
+    let find = |wanted| attribute(payload, HEADER_LEN, wanted);
+    let (table, name) = (text(find(NFTA_CHAIN_TABLE)?), text(find(NFTA_CHAIN_NAME)?));
+    let drops = match find(NFTA_CHAIN_POLICY) {
+        Some(policy) => be32(policy)? == NF_DROP,
+        None => false,
+    };
+    let hooked = find(NFTA_CHAIN_HOOK)?;
+    let (family, hook) = (*payload.first()?, be32(attribute(hooked, 0, NFTA_HOOK_HOOKNUM)?)?);
+    let list = attribute(hooked, 0, NFTA_HOOK_DEVS).unwrap_or_default();
+    let listed = |wanted| {
+        let found = attributes(list, 0).filter(move |(kind, _)| *kind == wanted);
+        found.map(|(_, value)| text(value))
+    };
+    let single = attribute(hooked, 0, NFTA_HOOK_DEV).map(text);
+    let mut devices: Vec<String> = single.into_iter().chain(listed(NFTA_DEVICE_NAME)).collect();
     // A chain with a single device is named by both attributes.
     devices.dedup();
-    let (family, hook) = (*payload.first()?, hook?);
-    Some(Chain { family, table: table?, name: name?, hook, devices, prefixes, drops, rules: 0 })
+    let prefixes = listed(NFTA_DEVICE_PREFIX).collect();
+    Some(Chain { family, table, name, hook, devices, prefixes, drops, rules: 0 })
 }
 
 /// The chain that contains a rule.

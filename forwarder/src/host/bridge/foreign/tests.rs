@@ -73,15 +73,15 @@ fn the_ip_firewall_counts_where_it_sees_bridged_frames() {
     };
     let rules = [chain(1, FORWARD, 1)];
     assert_eq!(judged(&[], &[("ip_tables_names", "filter")], &rules), []);
-    assert_eq!(judged(&["bridge-nf-call-iptables"], &[], &[chain(10, FORWARD, 1)]), []);
-    assert_eq!(judged(&["bridge-nf-call-iptables"], &[("arp_tables_names", "filter")], &[]), []);
-    let both = judged(&["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"], &[], &rules);
+    assert_eq!(judged(&["iptables"], &[], &[chain(10, FORWARD, 1)]), []);
+    assert_eq!(judged(&["iptables"], &[("arp_tables_names", "filter")], &[]), []);
+    let both = judged(&["iptables", "ip6tables"], &[], &rules);
     assert_eq!(both.len(), 2);
     assert_eq!(both[1].to_do, "sysctl -w net.bridge.bridge-nf-call-ip6tables=0");
     assert!(both[0].found.contains("`inet t c` has 1 rule"), "{}", both[0].found);
-    let legacy = judged(&["bridge-nf-call-iptables"], &[("ip_tables_names", "nat")], &[]);
+    let legacy = judged(&["iptables"], &[("ip_tables_names", "nat")], &[]);
     assert!(legacy[0].found.contains("its table `nat` is in use"));
-    let arp = judged(&["bridge-nf-call-arptables"], &[], &[chain(3, 2, 1)]);
+    let arp = judged(&["arptables"], &[], &[chain(3, 2, 1)]);
     assert_eq!(arp.len(), 1);
     assert!(arp[0].found.contains("to arptables"), "{}", arp[0].found);
 }

@@ -68,8 +68,8 @@ macro_rules! settings {
         }
 
         impl $name {
-            /// Takes over the attributes of this list; one that is not whole changes nothing.
-            pub fn read(&mut self, list: &[u8]) {
+            /// With the attributes of this list; one that is not whole changes nothing.
+            pub fn with(mut self, list: &[u8]) -> Self {
                 for (attribute, value) in attributes(list, 0) {
                     match attribute {
                         $($($attribute => if let Some(value) = $read(value) {
@@ -78,6 +78,7 @@ macro_rules! settings {
                         _ => {}
                     }
                 }
+                self
             }
         }
     };

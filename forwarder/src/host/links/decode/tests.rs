@@ -1,3 +1,5 @@
+use std::net::Ipv6Addr;
+
 use super::*;
 
 fn attribute(into: &mut Vec<u8>, kind: u16, value: &[u8]) {
@@ -38,7 +40,7 @@ fn reads_a_veth_in_a_bridge() {
     assert_eq!(link.bridge(), Some(3));
     assert_eq!(link.peer, Some(Peer { ifindex: 2, netns_id: Some(5) }));
     assert_eq!(link.xdp.program(), Some((44, "xdpgeneric")));
-    assert_eq!(ends(&veth()), Some((7, Some(2))));
+    assert_eq!(ends(&veth()), [Some(7), Some(2)]);
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn what_a_bridge_says_of_its_ports_is_not_a_link() {
     let mut payload = veth();
     payload[0] = libc::AF_BRIDGE as u8;
     assert_eq!(link(&payload), None);
-    assert_eq!(ends(&payload), None);
+    assert_eq!(ends(&payload), [None; 2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use super::*;
 
 fn host() -> Snapshot {
     let mut eth0 = link(2, "eth0", LinkKind::Physical);
-    eth0.default_route_v4 = true;
+    eth0.is_default_route = true;
     eth0.addresses.push(("192.0.2.1".parse().unwrap(), 24));
     let mut nic1 = link(4, "nic1", LinkKind::Physical);
     nic1.addresses.push(("198.51.100.7".parse().unwrap(), 24));

@@ -8,8 +8,8 @@ async fn one_at_a_time_and_the_second_hears_of_the_first() {
     let refused = slot.claim(&WatchQuery::new(Kind::Trace), "x").unwrap_err();
     assert_eq!(refused.why, Refusal::Busy);
     assert!(refused.error.starts_with("a capture of v1 (curl/8) has been watching for 0 s"));
-    assert_eq!(slot.end(Some(first.id() + 1)), None, "another one is meant");
-    assert_eq!(slot.end(Some(first.id())).as_deref(), Some("a capture of v1 (curl/8)"));
+    assert_eq!(slot.end(Some(first.id + 1)), None, "another one is meant");
+    assert_eq!(slot.end(Some(first.id)).as_deref(), Some("a capture of v1 (curl/8)"));
     first.stopped().await;
     drop(first);
     assert_eq!(slot.end(None), None);
