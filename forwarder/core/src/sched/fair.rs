@@ -322,10 +322,6 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.queues.forget(ingress);
     }
 
-    fn memory(&self) -> usize {
-        self.queues.memory()
-    }
-
     #[inline]
     fn link(&self) -> &Link {
         &self.link

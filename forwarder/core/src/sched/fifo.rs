@@ -109,10 +109,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
 
     fn forget(&mut self, _ingress: PortId) {}
 
-    fn memory(&self) -> usize {
-        self.queue.capacity() * size_of::<Container<P>>()
-    }
-
     #[inline]
     fn link(&self) -> &Link {
         &self.link

@@ -88,10 +88,6 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         self.queues.forget(ingress);
     }
 
-    fn memory(&self) -> usize {
-        self.queues.memory()
-    }
-
     #[inline]
     fn link(&self) -> &Link {
         &self.link
