@@ -24,7 +24,7 @@ const PER_PORT: i64 = 4096;
 const PER_PAIR: i64 = 2560;
 
 fn engine() -> Engine<Token> {
-    Engine::new(EngineConfig::default(), Arc::new(Caps::new()))
+    Engine::new(EngineConfig::default(), Arc::new(Caps::default()))
 }
 
 fn add_ports(engine: &mut Engine<Token>, ports: u16) {

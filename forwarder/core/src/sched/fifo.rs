@@ -20,16 +20,11 @@ pub struct Fifo<P> {
 
 impl<P: Packet> Default for Fifo<P> {
     fn default() -> Self {
-        Self::new()
+        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
     }
 }
 
 impl<P: Packet> Fifo<P> {
-    #[must_use]
-    pub fn new() -> Self {
-        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
-    }
-
     #[inline]
     fn count_in(&mut self, container: &Container<P>) {
         self.bytes += container.bytes();

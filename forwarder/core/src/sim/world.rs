@@ -47,7 +47,7 @@ impl<'a> World<'a> {
                     scheduler: scenario.scheduler,
                     ..EngineConfig::default()
                 },
-                Arc::new(Caps::new()),
+                Arc::new(Caps::default()),
             ),
             devices: scenario.ports.iter().enumerate().map(device).collect(),
             sources: scenario.sources.iter().enumerate().map(running).collect(),
