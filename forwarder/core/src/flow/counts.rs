@@ -33,7 +33,7 @@ impl FlowCounts {
         self.saw(other.first_ns);
         self.saw(other.last_ns);
         self.tcp_flags |= other.tcp_flags;
-        self.losses.merge(&other.losses);
+        self.losses += other.losses;
     }
 
     /// Records a time; 0 means unknown and is ignored.

@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         self.ledger.in_flight = self.in_flight();
         for row in self.rows.values() {
             self.ledger.delivered += row.delivered;
-            self.ledger.lost.merge(&row.losses);
+            self.ledger.lost += row.losses;
         }
         let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
         let containers = |(port, past): (usize, &ContainerCounts)| {
