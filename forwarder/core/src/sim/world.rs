@@ -151,12 +151,12 @@ impl<'a> World<'a> {
     }
 
     fn steps(&mut self, now: u64) {
-        while let Some(step) = self.scenario.steps.get(self.next_step)
-            && step.at.ns <= now
+        while let Some((at, change)) = self.scenario.steps.get(self.next_step).copied()
+            && at.ns <= now
         {
             self.next_step += 1;
             self.end_phase(now);
-            match step.change {
+            match change {
                 Change::Port(port, settings) => {
                     // A port that is gone gets its old settings when it returns.
                     let _ = self.engine.set_port(now, PortId(port as u16), &settings);
