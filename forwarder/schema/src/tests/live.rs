@@ -96,8 +96,8 @@ fn changeable() -> Vec<&'static str> {
 fn the_document_is_the_one_promised() {
     // Every changeable setting, with the values that differ from the defaults.
     let port = |changed: Value| {
-        let mut port =
-            crate::document::section(&PortPlan::default(), |setting| setting.effect.by_patch());
+        let by_patch = |setting: &Declaration| setting.effect.by_patch();
+        let mut port = crate::document::section(&PortPlan::default(), by_patch);
         for (key, value) in changed.as_object().unwrap() {
             assert!(port.get(key).is_some_and(|default| default != value), "{key}");
             port[key] = value.clone();
