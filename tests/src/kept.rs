@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use weir_port::links::{LinkFacts, PinnedLink};
+use weir_port::links::PinnedLink;
 
 use crate::Ns;
 use crate::bed::pairs;
@@ -26,23 +26,18 @@ pub fn folders(netns: &Path) -> Vec<PathBuf> {
     own.map(|entry| entry.path()).collect()
 }
 
-/// The links that are kept for a namespace, by interface index.
-pub fn links(ns: &Ns) -> Result<BTreeMap<u32, LinkFacts>> {
-    let mut links = BTreeMap::new();
+/// The ids of the links that are kept for a namespace, by interface index.
+pub fn ids(ns: &Ns) -> Result<BTreeMap<u32, u32>> {
+    let mut ids = BTreeMap::new();
     for folder in folders(&ns.path()) {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             let ifindex = path.file_name().and_then(|name| name.to_str()).context("no name")?;
             let facts = PinnedLink::open(&path)?.facts()?.context("not of a tcx program")?;
-            links.insert(ifindex.parse()?, facts);
+            ids.insert(ifindex.parse()?, facts.id);
         }
     }
-    Ok(links)
-}
-
-/// The ids of those links, by interface index.
-pub fn ids(ns: &Ns) -> Result<BTreeMap<u32, u32>> {
-    Ok(links(ns)?.into_iter().map(|(ifindex, link)| (ifindex, link.id)).collect())
+    Ok(ids)
 }
 
 /// Whether anything is kept for it, even an empty folder.

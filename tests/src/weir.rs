@@ -186,12 +186,7 @@ impl Weir {
         run_to_end(bed, &args)
     }
 
-    /// `weir WORDS…` on this weir's socket, running; the caller reads its output from its pipes.
-    pub fn cli_start(&self, bed: &Bed, words: &str) -> Result<Child> {
-        self.cli_with(bed, words, Stdio::piped)
-    }
-
-    /// The same, with its output to `output`.
+    /// `weir WORDS…` on this weir's socket, running, with its output to `output`.
     pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
         let mut command = command(bed)?;
         command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
@@ -199,7 +194,7 @@ impl Weir {
         command.spawn().context("cannot start weir")
     }
 
-    /// The same, asserting success; returns its output.
+    /// `weir WORDS…` to its end, asserting success; returns its output.
     pub fn cli_ok(&self, bed: &Bed, words: &str) -> Result<String> {
         let output = self.cli(bed, words)?;
         if !output.status.success() {

@@ -95,11 +95,6 @@ impl WeirSpec {
     }
 
     #[must_use]
-    pub fn dump_dir(self, folder: &Path) -> Self {
-        Self { dump_dir: Some(folder.to_owned()), ..self }
-    }
-
-    #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self

@@ -30,7 +30,8 @@ struct Capture {
 impl Capture {
     /// Starts it, and returns when weir watches.
     fn start(weir: &Weir, bed: &Bed, words: &str, file: &Path) -> Result<Self> {
-        let child = weir.cli_start(bed, &format!("capture {words} -w {}", file.display()))?;
+        let child =
+            weir.cli_with(bed, &format!("capture {words} -w {}", file.display()), Stdio::piped)?;
         let mut capture = Self { child, file: file.to_owned() };
         wait_ok(SOON, "the capture to begin", || {
             if let Some(status) = capture.child.try_wait()? {
@@ -267,7 +268,7 @@ fn trace(
     words: &str,
     send: impl Fn() -> Result<()>,
 ) -> Result<Vec<TraceLine>> {
-    let mut child = weir.cli_start(bed, &format!("trace --json {words}"))?;
+    let mut child = weir.cli_with(bed, &format!("trace --json {words}"), Stdio::piped)?;
     // Nothing announces the start of the trace: send until it has enough.
     let ended = wait_ok(SOON, "the trace to end", || {
         send()?;

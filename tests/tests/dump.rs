@@ -66,7 +66,8 @@ fn what_a_weir_leaves_equals_its_ledger() -> Result<()> {
     root_or_skip!();
     let dir = tempfile::tempdir()?;
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().dump_dir(dir.path()))?;
+    let dump_dir = Some(dir.path().to_owned());
+    let weir = Weir::start(&bed, &WeirSpec { dump_dir, ..WeirSpec::default() })?;
     gate::acquaint(&weir, &bed)?;
     traffic(&bed)?;
     weir.assert_ledger()?;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use std::process::Stdio;
 use system_tests::bed::UPLINK_PORT;
 use system_tests::drive::reachable;
 use system_tests::gate::{self, SOON};
@@ -132,7 +133,7 @@ fn while_somebody_watches_every_frame_goes_by_a_worker() -> Result<()> {
     let file = dir.path().join("all.pcapng");
     let capture = format!("capture v1 -w {}", file.display());
     for words in [capture.as_str(), "trace --count 1000000"] {
-        let mut watcher = weir.cli_start(&bed, words)?;
+        let mut watcher = weir.cli_with(&bed, words, Stdio::piped)?;
         // Ports outside the query as well: their frames may leave by a port in it.
         if let Err(error) = wait_told(&bed, words, &ports(SCHEDULED)) {
             watcher.kill()?;
@@ -173,7 +174,7 @@ fn a_capture_sees_every_frame_whatever_the_lane() -> Result<()> {
         gate::send(one, &frame, FRAMES)?;
         let file = dir.path().join(round.to_string());
         let words = format!("capture v1 --dir in --proto udp --port 7002 -w {}", file.display());
-        let watcher = weir.cli_start(&bed, &words)?;
+        let watcher = weir.cli_with(&bed, &words, Stdio::piped)?;
         let began = wait_ok(SOON, "the capture to begin", || {
             // weir sends the head of the file first, once all its workers watch.
             ensure!(std::fs::metadata(&file)?.len() > 0, "an empty file");

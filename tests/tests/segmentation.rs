@@ -85,7 +85,7 @@ fn frame(
         header.extend(vec![1; extra * 4]);
         let len = (header.len() + l4.len()) as u16;
         header[2..4].copy_from_slice(&len.to_be_bytes());
-        let mut sum = Sum::new();
+        let mut sum = Sum::default();
         sum.add(&header);
         header[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
         header
@@ -126,7 +126,7 @@ fn bend(frame: &mut [u8], layout: &Layout, part_len: usize) {
             part[layout.checksum_at()..][..2].copy_from_slice(&sum.fold().to_be_bytes());
         }
     }
-    let mut sum = Sum::new();
+    let mut sum = Sum::default();
     sum.add(&part[l4..]);
     frame[word..word + 2].copy_from_slice(&sum.checksum().to_be_bytes());
 }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,16 +31,9 @@ const SOURCES: [&str; 5] = [
 
 /// The object cannot be built on this machine, or not with the compiler it was built with: that
 /// says nothing about whether it is right. Callers tell it from a difference by downcasting.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct CannotBuild(String);
-
-impl fmt::Display for CannotBuild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for CannotBuild {}
 
 /// Builds the object and records what it was built from; with `check` builds it elsewhere and
 /// compares, byte for byte.

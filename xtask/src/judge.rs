@@ -9,7 +9,7 @@
 
 mod guest;
 mod image;
-mod properties;
+pub(crate) mod properties;
 mod selftests;
 mod verdict;
 
@@ -41,16 +41,9 @@ pub(crate) const SECONDS: u32 = 900;
 /// The kernel series, as Debian names it.
 const KERNEL: &str = "6.12";
 
-/// Rounds of the property tests where no other number is named: some five minutes on two cores.
-pub(crate) const ROUNDS: u32 = 20;
-
 pub(crate) fn all() -> Result<()> {
-    properties(ROUNDS)?;
+    properties::run(properties::ROUNDS)?;
     kselftest(false, SECONDS, &[])
-}
-
-pub(crate) fn properties(rounds: u32) -> Result<()> {
-    properties::run(rounds)
 }
 
 pub(crate) fn kselftest(plain_only: bool, seconds: u32, tests: &[String]) -> Result<()> {

@@ -144,7 +144,7 @@ enum Judge {
     )]
     Properties {
         /// How often
-        #[arg(long, value_name = "ROUNDS", default_value_t = judge::ROUNDS)]
+        #[arg(long, value_name = "ROUNDS", default_value_t = judge::properties::ROUNDS)]
         rounds: u32,
     },
     /// Run the kernel's own tests of bridges, on the plain bridge and with weir on it
@@ -177,7 +177,7 @@ fn main() -> Result<()> {
         Task::Run { args } => build::run(&args),
         Task::Test { no_root, tier, filter } => test::run(no_root, tier, filter.as_deref()),
         Task::Judge(Judge::All) => judge::all(),
-        Task::Judge(Judge::Properties { rounds }) => judge::properties(rounds),
+        Task::Judge(Judge::Properties { rounds }) => judge::properties::run(rounds),
         Task::Judge(Judge::Kselftest { plain, seconds, tests }) => {
             judge::kselftest(plain, seconds, &tests)
         }

@@ -37,7 +37,7 @@ const RUNS: u32 = 200;
 fn run(policy: Policy, burst: u64) -> f64 {
     let scheduler = SchedulerSettings { policy, ..SchedulerSettings::default() };
     let config = EngineConfig { scheduler, ..EngineConfig::default() };
-    let mut engine: Engine<Token> = Engine::new(config, Arc::new(Caps::new()));
+    let mut engine: Engine<Token> = Engine::new(config, Arc::new(Caps::default()));
     for port in 0..PORTS {
         assert!(engine.add_port(0, PortId(port), &PortSettings::new(Role::Vif)));
     }

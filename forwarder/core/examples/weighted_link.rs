@@ -22,7 +22,7 @@ const LINK: PortId = PortId(0);
 const SOURCES: [(PortId, u32); 2] = [(PortId(1), 3), (PortId(2), 1)];
 
 pub(crate) fn main() {
-    let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+    let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::default()));
     let link_rate = Some(Rate::new(100_000_000));
     engine.add_port(0, LINK, &PortSettings { link_rate, ..PortSettings::new(Role::Uplink) });
     for (source, weight) in SOURCES {

@@ -56,29 +56,6 @@ pub const MAX_PINS: usize = 16_384;
 /// The most addresses that one call of [`AddressTable::retry`] examines.
 pub const RETRY_BATCH: usize = 1024;
 
-/// The result of [`AddressTable::learn`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Learned {
-    /// No change.
-    Known,
-    New,
-    Moved {
-        from: Location,
-    },
-    /// The address moves too often; `at` is where it stays for now.
-    Damped {
-        at: Location,
-    },
-    /// A lock names another place for the address.
-    AgainstLock,
-    /// The port's quota is used up.
-    OverQuota,
-    /// The bucket is full, and no entry in it may be evicted for this one.
-    NoRoom,
-    /// Not a station's address.
-    Ignored,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PinError {
     #[error("more than {MAX_PINS} addresses in locks")]
@@ -134,28 +111,28 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// The bridge has an entry, dynamic or static, for this address at this location.
-    pub fn learn(&mut self, now: u64, address: Address, location: Location) -> Learned {
+    /// The bridge has an entry, dynamic or static, for this address at this location. What does not come into
+    /// the table is counted at the location's port.
+    pub fn learn(&mut self, now: u64, address: Address, location: Location) {
         if !address.is_station() {
-            return Learned::Ignored;
+            return;
         }
         let key = address.key();
         self.refused.remove(key);
         let pin = self.pins.get(&key).copied().map(Location::Port);
         if let Some(pin) = pin.filter(|_| location != Location::Host) {
             // The bridge has one entry for an address: if that was the host's, it is gone now.
-            let learned = self.settle_pin(now, key, pin, true);
-            if location == pin {
-                return learned;
+            self.settle_pin(now, key, pin, true);
+            if location != pin {
+                self.ports.with(location, |port| port.against_lock += 1);
             }
-            self.ports.with(location, |port| port.against_lock += 1);
-            return Learned::AgainstLock;
+            return;
         }
         let Some(at) = self.find(key) else { return self.insert(now, key, location) };
-        let Some(row) = self.rows.get_mut(at) else { return Learned::Ignored };
-        let (from, present) = (row.location, row.present);
+        let Some(row) = self.rows.get_mut(at) else { return };
+        let from = row.location;
         // Addresses of the host itself are configured, not learned.
-        let configured = location == Location::Host || present && from == Location::Host;
+        let configured = location == Location::Host || row.present && from == Location::Host;
         if configured {
             self.drop_history(at);
         } else if from == location {
@@ -165,45 +142,31 @@ impl<W: Words> AddressTable<W> {
         } else {
             return self.contest(now, at, location);
         }
-        if from == location && present {
-            return Learned::Known;
-        }
-        let was = present.then_some(from);
-        self.stand(now, at, location).map_or_else(
-            |refused| refused,
-            |()| was.map_or(Learned::New, |from| Learned::Moved { from }),
-        )
+        self.stand(now, at, location);
     }
 
-    /// The bridge no longer has an entry for the address. Returns false if it was not in the table, or if it
-    /// stays because a lock names it.
-    pub fn forget(&mut self, address: Address) -> bool {
+    /// The bridge no longer has an entry for the address. It stays if a lock names it.
+    pub fn forget(&mut self, address: Address) {
         let key = address.key();
         self.refused.remove(key);
-        let Some(at) = self.find(key) else { return false };
-        let Some(row) = self.rows.get(at).filter(|row| row.present && !row.pinned) else {
-            return false;
-        };
+        let Some(at) = self.find(key) else { return };
+        let Some(row) = self.rows.get(at).filter(|row| row.present && !row.pinned) else { return };
         match self.pins.get(&key).copied() {
             // The host had the address for a while; it returns to the port that its lock names.
             Some(port) if row.location == Location::Host => self.pin_at(at, port),
             _ => self.unlearn(at),
         }
-        true
     }
 
     /// Forgets a port: its addresses, its locks, its quota and its counters.
-    pub fn remove_port(&mut self, port: PortId) -> usize {
+    pub fn remove_port(&mut self, port: PortId) {
         let location = Location::Port(port);
         self.refused.remove_port(location);
         self.pins.retain(|_, of| *of != port);
         let gone = self.rows.places(|row| row.location == location);
-        let present = gone.iter().filter(|&&at| self.rows.get(at).is_some_and(|row| row.present));
-        let count = present.count();
-        gone.iter().for_each(|&at| self.remove(at));
+        gone.into_iter().for_each(|at| self.remove(at));
         self.rows.histories().for_each(|history| history.forget(location));
         self.ports.reset(location);
-        count
     }
 
     /// Forgets everything learned, including the histories of moves; locked addresses stay.
@@ -229,10 +192,8 @@ impl<W: Words> AddressTable<W> {
         }
         self.pins.insert(key, port);
         self.refused.remove(key);
-        match self.settle_pin(now, key, Location::Port(port), false) {
-            Learned::NoRoom => Err(PinError::NoRoom),
-            _ => Ok(()),
-        }
+        let has_place = self.settle_pin(now, key, Location::Port(port), false);
+        if has_place { Ok(()) } else { Err(PinError::NoRoom) }
     }
 
     /// Appends the addresses to look up in the bridge again: those that were refused, and those that were
@@ -254,12 +215,6 @@ impl<W: Words> AddressTable<W> {
                 self.refused.remember(now, key, location);
             }
         }
-    }
-
-    /// When [`retry`](Self::retry) next has something to do.
-    pub fn next_retry_ns(&self) -> Option<u64> {
-        let history = self.calendar.first().map(|&(due_ns, _)| due_ns);
-        history.into_iter().chain(self.refused.next_due()).min()
     }
 
     /// When the gate last saw the address behind its port, on the gate's clock; 0: not since it came there.

@@ -101,12 +101,6 @@ impl<T> ByPort<T> {
     pub fn ports(&self) -> impl Iterator<Item = PortId> {
         self.iter().map(|(port, _)| port)
     }
-
-    /// Bytes allocated besides the table itself, without what the values own.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.groups.iter().flatten().count() * size_of::<[Option<T>; GROUP]>()
-    }
 }
 
 #[cfg(test)]

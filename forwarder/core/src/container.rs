@@ -256,15 +256,6 @@ impl<P: Packet> Spares<P> {
         self.free.len()
     }
 
-    /// Bytes allocated for the containers kept here.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        let of = |container: &Container<P>| {
-            size_of::<Inner<P>>() + container.0.packets.capacity() * size_of::<P>()
-        };
-        self.free.capacity() * size_of::<Container<P>>() + self.free.iter().map(of).sum::<usize>()
-    }
-
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.free.is_empty()

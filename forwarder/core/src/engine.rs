@@ -13,7 +13,6 @@
 
 mod handed;
 mod live;
-mod memory;
 mod ports;
 mod queue;
 mod shed;
@@ -22,7 +21,6 @@ mod state;
 use std::sync::Arc;
 
 pub use handed::Handed;
-pub use memory::EngineMemory;
 pub use state::{ContainerCounts, PairCounts};
 
 use self::shed::ShedChanges;

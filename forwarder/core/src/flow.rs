@@ -35,9 +35,11 @@ mod row;
 mod sources;
 mod table;
 
-pub use counts::{FlowCounts, FlowLatency};
+pub use counts::FlowCounts;
 pub use key::{FlowKey, PackedKey};
 pub use table::FlowTable;
+
+use hdrhistogram::Histogram;
 
 use crate::PortId;
 
@@ -61,8 +63,8 @@ impl FlowConfig {
 pub struct FlowRow {
     pub key: FlowKey,
     pub counts: FlowCounts,
-    /// Filled in if it was asked for.
-    pub latency: Option<FlowLatency>,
+    /// The residence times of its delivered packets, if they were asked for.
+    pub latency: Option<Histogram<u32>>,
 }
 
 /// The sums of a source's flows that have no row.
@@ -70,9 +72,9 @@ pub struct FlowRow {
 pub struct FlowSum {
     pub ingress: PortId,
     /// Packets of flows that found no room in the table.
-    pub other: (FlowCounts, hdrhistogram::Histogram<u64>),
+    pub other: (FlowCounts, Histogram<u64>),
     /// Packets of flows that had a row and ended; there are `ended_flows` of them.
-    pub ended: (FlowCounts, hdrhistogram::Histogram<u64>),
+    pub ended: (FlowCounts, Histogram<u64>),
     pub ended_flows: u64,
     /// Flows that have a row.
     pub known: u32,

@@ -228,19 +228,6 @@ impl Mac {
     }
 }
 
-impl From<[u8; 6]> for Mac {
-    #[inline]
-    fn from(octets: [u8; 6]) -> Self {
-        Self::new(octets)
-    }
-}
-
-impl From<Mac> for [u8; 6] {
-    fn from(mac: Mac) -> Self {
-        mac.octets()
-    }
-}
-
 impl fmt::Display for Mac {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, f] = self.octets();

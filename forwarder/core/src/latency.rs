@@ -143,12 +143,6 @@ impl VifLatency {
     pub fn clear(&mut self) {
         self.counts.iter_mut().for_each(Counts::clear);
     }
-
-    /// Bytes allocated.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.counts.iter().map(Counts::bytes).sum()
-    }
 }
 
 #[cfg(test)]

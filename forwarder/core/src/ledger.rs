@@ -37,11 +37,6 @@ named! {
 
 impl Reason {
     #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.name() == name)
     }
@@ -60,21 +55,21 @@ impl Default for Losses {
 impl Losses {
     #[inline]
     pub fn add(&mut self, reason: Reason, frames: u64) {
-        if let Some(count) = self.0.get_mut(reason.index()) {
+        if let Some(count) = self.0.get_mut(reason as usize) {
             *count += frames;
         }
     }
 
     /// Overwrites a count, for counters that are read whole from elsewhere, such as a ring's statistics.
     pub fn set(&mut self, reason: Reason, frames: u64) {
-        if let Some(count) = self.0.get_mut(reason.index()) {
+        if let Some(count) = self.0.get_mut(reason as usize) {
             *count = frames;
         }
     }
 
     #[must_use]
     pub fn get(&self, reason: Reason) -> u64 {
-        self.0.get(reason.index()).copied().unwrap_or(0)
+        self.0.get(reason as usize).copied().unwrap_or(0)
     }
 
     #[must_use]
@@ -90,10 +85,6 @@ impl Losses {
     /// The reasons that occurred, in the order of `Reason::ALL`.
     pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
         Reason::ALL.iter().map(|&reason| (reason, self.get(reason))).filter(|(_, n)| *n != 0)
-    }
-
-    pub fn merge(&mut self, other: &Self) {
-        *self += *other;
     }
 }
 
@@ -143,16 +134,6 @@ impl Ledger {
     #[must_use]
     pub fn balanced(&self) -> bool {
         self.balance() == 0
-    }
-
-    pub fn merge(&mut self, other: &Self) {
-        self.received += other.received;
-        self.copies += other.copies;
-        self.delivered += other.delivered;
-        self.express += other.express;
-        self.passed += other.passed;
-        self.lost.merge(&other.lost);
-        self.in_flight += other.in_flight;
     }
 }
 

@@ -18,7 +18,7 @@ pub mod vnet;
 #[cfg(test)]
 mod tests;
 
-pub use checksum::{Fix, Sum};
+pub use checksum::Sum;
 pub use cut::{Cut, CutError, GsoKind, MAX_HEADER, Refuse, UDP_MAX_SEGMENTS};
 pub use headers::{HeaderError, Layout, Proto};
 pub use vnet::{VnetHeader, fit_mtu};

@@ -65,9 +65,6 @@ pub trait Scheduler<P: Packet> {
     /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
     fn forget(&mut self, ingress: PortId);
 
-    /// Bytes allocated besides the scheduler itself, without the containers. Cold.
-    fn memory(&self) -> usize;
-
     /// The clock of the link's rate. `next` keeps to it and charges what it returns; `put_back` refunds.
     fn link(&self) -> &Link;
 

@@ -115,13 +115,6 @@ pub enum Change {
     Scheduler(SchedulerSettings),
 }
 
-/// A change and its time.
-#[derive(Clone, Copy, Debug)]
-pub struct TimedChange {
-    pub at: Span,
-    pub change: Change,
-}
-
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: &'static str,
@@ -137,8 +130,8 @@ pub struct Scenario {
     pub ports: Vec<SimPort>,
     pub sources: Vec<Source>,
     pub faults: Vec<Fault>,
-    /// Ordered by time.
-    pub steps: Vec<TimedChange>,
+    /// When, and what changes; ordered by time.
+    pub steps: Vec<(Span, Change)>,
 }
 
 impl Scenario {

@@ -26,50 +26,13 @@ pub enum UnitError {
     TooLarge { text: String, max: String },
 }
 
-/// A rate in bits per second on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Rate {
-    pub bits_per_s: u64,
-}
-
 impl Rate {
-    #[must_use]
-    pub const fn new(bits_per_s: u64) -> Self {
-        Self { bits_per_s }
-    }
-
     /// How long `bytes` occupy a link of this rate; `u64::MAX` at rate 0.
     #[must_use]
     pub fn time_ns(self, bytes: u64) -> u64 {
         (u128::from(bytes) * 8 * NS_PER_S)
             .checked_div(u128::from(self.bits_per_s))
             .map_or(u64::MAX, |ns| u64::try_from(ns).unwrap_or(u64::MAX))
-    }
-}
-
-/// A number of bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct ByteSize {
-    pub bytes: u64,
-}
-
-impl ByteSize {
-    #[must_use]
-    pub const fn new(bytes: u64) -> Self {
-        Self { bytes }
-    }
-}
-
-/// A duration.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Span {
-    pub ns: u64,
-}
-
-impl Span {
-    #[must_use]
-    pub const fn new(ns: u64) -> Self {
-        Self { ns }
     }
 }
 
@@ -146,8 +109,26 @@ fn write(f: &mut fmt::Formatter<'_>, value: u64, units: Units, decimals: u32) ->
     f.pad(&text)
 }
 
-macro_rules! text {
-    ($($kind:ident.$field:ident: $units:ident, $decimals:literal, $smallest:literal, $valid:literal;)+) => {$(
+/// Defines quantities: the field, its units, the decimals that `Display` writes at most, the smallest unit in
+/// words, and what a text may be.
+macro_rules! quantities {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident.$field:ident: $units:ident, $decimals:literal, $smallest:literal, $valid:literal;
+    )+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+        pub struct $kind {
+            pub $field: u64,
+        }
+
+        impl $kind {
+            #[must_use]
+            pub const fn new($field: u64) -> Self {
+                Self { $field }
+            }
+        }
+
         impl FromStr for $kind {
             type Err = UnitError;
             fn from_str(text: &str) -> Result<Self, UnitError> {
@@ -163,11 +144,14 @@ macro_rules! text {
     )+};
 }
 
-text! {
+quantities! {
+    /// A rate in bits per second on the wire.
     Rate.bits_per_s: RATE, 3, "bits per second",
         "a rate: expected a number and bit, Kbit, Mbit, Gbit (decimal), e.g. \"100Mbit\"";
+    /// A number of bytes.
     ByteSize.bytes: SIZE, 1, "bytes",
         "a size: expected a number and B, KiB, MiB, GiB (1KiB is 1024B), e.g. \"512KiB\"";
+    /// A duration.
     Span.ns: SPAN, 3, "nanoseconds", "a time: expected a number and ns, us, ms, s, e.g. \"200us\"";
 }
 

@@ -255,7 +255,7 @@ fn empty(engine: &mut Engine<Token>, model: &mut Model, mut now: u64) -> Result<
 }
 
 fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
-    let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+    let mut engine: Engine<Token> = Engine::new(EngineConfig::default(), Arc::new(Caps::default()));
     let mut model = Model::default();
     let (mut id, mut now) = (0, 0);
     for port in 0..3 {

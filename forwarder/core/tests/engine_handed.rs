@@ -45,7 +45,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let caps = Arc::new(Caps::new());
+        let caps = Arc::new(Caps::default());
         let mut here = Engine::new(EngineConfig::default(), Arc::clone(&caps));
         let mut there = Engine::new(EngineConfig::default(), caps);
         for port in [FROM, AWAY[0], AWAY[1], HOME] {

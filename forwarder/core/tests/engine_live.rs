@@ -42,7 +42,7 @@ fn releasing(policy: Release, work_conserving: bool) -> PortSettings {
 }
 
 fn empty() -> Engine<Token> {
-    Engine::new(EngineConfig::default(), Arc::new(Caps::new()))
+    Engine::new(EngineConfig::default(), Arc::new(Caps::default()))
 }
 
 /// An engine with ports A, B and C; A has the given settings.
@@ -277,7 +277,7 @@ fn a_pair_that_vanishes_is_told_to_be_free() {
 #[test]
 fn containers_pass_from_worker_to_worker() {
     let remote = PortSettings { remote: true, ..vif() };
-    let caps = Arc::new(Caps::new());
+    let caps = Arc::new(Caps::default());
     let mut here: Engine<Token> = Engine::new(EngineConfig::default(), caps.clone());
     let mut there: Engine<Token> = Engine::new(EngineConfig::default(), caps);
     let bounded = PortSettings { queue_bytes: 10_000, ..vif() };

@@ -164,7 +164,7 @@ fn check(table: &FlowTable, model: &Model) {
         let (_, _, expected) = ended.remove(at.unwrap_or_default());
         assert_eq!(FlowCounts { jitter_ns: 0, ..row.counts }, expected.counts);
         assert!((row.counts.jitter_ns as f64 - expected.jitter).abs() < 2.0);
-        let latency = row.latency.as_ref().map(|latency| &latency.0);
+        let latency = row.latency.as_ref();
         assert!(latency == Some(&expected.histogram()), "{:?}", expected.residences);
     }
     for sum in table.sums() {

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use weir_core::{
-    Caps, Engine, EngineConfig, EngineMemory, Next, Packet, PortId, PortSettings, Role,
-};
+use allocation_counter::measure;
+use weir_core::{Caps, Engine, EngineConfig, Next, Packet, PortId, PortSettings, Role};
 
 struct Token;
 
@@ -18,16 +17,20 @@ impl Packet for Token {
     }
 }
 
-const PER_PORT: usize = 4096;
-/// The bound includes the case that a pair is the only one in use of a group of eight.
-const PER_PAIR: usize = 2560;
+/// Bytes of a port: source, link, and the link's scheduler.
+const PER_PORT: i64 = 4096;
+/// Bytes of a pair, by what the engine and the schedulers keep for it. The bound includes the case that a pair
+/// is the only one in use of a group of eight.
+const PER_PAIR: i64 = 2560;
 
-fn engine(ports: u16) -> Engine<Token> {
-    let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+fn engine() -> Engine<Token> {
+    Engine::new(EngineConfig::default(), Arc::new(Caps::default()))
+}
+
+fn add_ports(engine: &mut Engine<Token>, ports: u16) {
     for id in 0..ports {
         assert!(engine.add_port(0, PortId(id), &PortSettings::new(Role::Vif)));
     }
-    engine
 }
 
 /// Every port sends a packet to `others` other ports, far from each other.
@@ -47,34 +50,35 @@ fn send(engine: &mut Engine<Token>, ports: u16, others: u16) {
     }
 }
 
-fn of(ports: u16) -> EngineMemory {
-    let mut engine = engine(ports);
-    send(&mut engine, ports, 4);
-    assert_eq!(engine.pairs().count(), usize::from(ports) * 4);
-    engine.memory()
-}
-
 #[test]
 fn it_grows_with_ports_and_pairs() {
-    let empty = engine(0).memory();
     for ports in [5, 100, 1000] {
-        let (memory, count) = (of(ports), usize::from(ports));
-        assert!(memory.ports - empty.ports <= count * PER_PORT, "{ports}: {memory:?}");
-        assert!(memory.pairs <= count * 4 * PER_PAIR, "{ports}: {memory:?}");
-        assert_eq!(memory.containers, empty.containers, "{ports}");
+        let mut engine = engine();
+        let of_ports = measure(|| add_ports(&mut engine, ports)).bytes_current;
+        let spare = engine.spare_containers();
+        let of_pairs = measure(|| send(&mut engine, ports, 4)).bytes_current;
+        assert_eq!(engine.pairs().count(), usize::from(ports) * 4);
+        let count = i64::from(ports);
+        assert!(of_ports <= count * PER_PORT, "{ports}: {of_ports}");
+        assert!(of_pairs <= count * 4 * PER_PAIR, "{ports}: {of_pairs}");
+        assert_eq!(engine.spare_containers(), spare, "{ports}");
     }
 }
 
 #[test]
 fn a_port_that_goes_gives_back_what_its_pairs_took() {
-    let mut engine = engine(64);
-    send(&mut engine, 64, 60);
-    let all = engine.memory().pairs;
-    for id in 4..64 {
-        assert!(engine.remove_port(PortId(id)).is_empty());
-    }
+    let mut engine = engine();
+    let of_port = measure(|| add_ports(&mut engine, 64)).bytes_current / 64;
+    let all = measure(|| send(&mut engine, 64, 60)).bytes_current;
+    let freed = measure(|| {
+        for id in 4..64 {
+            assert!(engine.remove_port(PortId(id)).is_empty());
+        }
+    });
     assert!(engine.pairs().all(|(from, to)| from.0 < 4 && to.0 < 4));
-    let (pairs, left) = (engine.pairs().count(), engine.memory().pairs);
+    // The ports themselves are freed as well.
+    let left = all + freed.bytes_current + 60 * of_port;
+    let pairs = engine.pairs().count();
     assert!(left < all / 8, "{left} of {all} for {pairs} pairs");
     // A port that is added again starts afresh.
     assert!(engine.add_port(2, PortId(9), &PortSettings::new(Role::Vif)));

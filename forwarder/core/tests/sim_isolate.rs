@@ -1,9 +1,7 @@
 //! Isolation, as scenarios whose result tables are committed: each vif gets its promise, whatever other vif
 //! floods. To rewrite the tables, run `INSTA_UPDATE=always cargo test -p weir-core --test sim_isolate`.
 
-use weir_core::sim::{
-    Change, Fault, Pattern, Report, Scenario, SimPort, Size, Source, TimedChange,
-};
+use weir_core::sim::{Change, Fault, Pattern, Report, Scenario, SimPort, Size, Source};
 use weir_core::{Policy, PortSettings, Rate, Reason, SchedulerSettings, Span};
 
 const MS: u64 = 1_000_000;
@@ -103,7 +101,7 @@ fn priorities_turn_from_30_to_1_into_1_to_30() {
     let steps = weights.iter().enumerate().skip(1).flat_map(|(nth, (one, two))| {
         let at = Span::new(nth as u64 * 500 * MS);
         let port = |port, weight| Change::Port(port, SimPort::vif("").weight(weight).settings);
-        [TimedChange { at, change: port(0, *one) }, TimedChange { at, change: port(1, *two) }]
+        [(at, port(0, *one)), (at, port(1, *two))]
     });
     let sources = (0..2).map(|vif| source(vif, 2, 1458, FLOOD)).collect();
     let mut scenario = scenario("priorities from 30:1 to 1:30", ports.clone(), sources);
@@ -216,9 +214,9 @@ fn policies_change_live_without_loss_or_reordering() {
     scenario.span = Span::new(400 * MS);
     let policies = [Policy::Fifo, Policy::Wrr, Policy::Drr];
     scenario.steps = (1..8)
-        .map(|nth| TimedChange {
-            at: Span::new(nth as u64 * 50 * MS),
-            change: Change::Scheduler(scheduler(policies[nth % 3])),
+        .map(|nth| {
+            let change = Change::Scheduler(scheduler(policies[nth % 3]));
+            (Span::new(nth as u64 * 50 * MS), change)
         })
         .collect();
     let report = run(&scenario);
@@ -279,9 +277,8 @@ fn a_port_that_returns_has_the_settings_it_was_added_with() {
     scenario.faults =
         vec![Fault::Gone { port: 0, from: Span::new(200 * MS), to: Span::new(400 * MS) }];
     let heavy: PortSettings = SimPort::vif("v1").weight(9).settings;
-    scenario.steps = [100, 300, 500]
-        .map(|ms| TimedChange { at: Span::new(ms * MS), change: Change::Port(0, heavy) })
-        .to_vec();
+    scenario.steps =
+        [100, 300, 500].map(|ms| (Span::new(ms * MS), Change::Port(0, heavy))).to_vec();
     scenario.span = Span::new(900 * MS);
     let report = run(&scenario);
     let got = |phase: usize, vif| report.phases[phase].share(vif, 2).map_or(0, |it| it.got_bps);

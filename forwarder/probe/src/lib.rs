@@ -27,6 +27,7 @@ pub mod trips;
 pub mod wire;
 
 use std::io;
+use std::time::Duration;
 
 /// Why a probe could not run. Errors during a run are in its report.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,11 @@ impl ProbeError {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
+}
+
+/// `u64::MAX` for times that are longer.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds since 1970, as kernel time stamps have it.

@@ -16,7 +16,7 @@ use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
 use super::wire::{Block, Header, Kind, Stamp, Totals, Turned};
-use super::{ProbeError, realtime_ns, reflect, socket};
+use super::{ProbeError, nanos, realtime_ns, reflect, socket};
 
 /// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -130,10 +130,6 @@ impl Sink {
             }
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Run<'_> {

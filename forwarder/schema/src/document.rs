@@ -11,37 +11,36 @@ impl Plan {
     /// bridge. A port's key is `null` where the value of `[container]` or of its role applies, or none.
     pub fn document(&self, known: &[String]) -> Value {
         let known = if self.bridge.is_some() { known } else { &[] };
-        let changeable = |setting: &Declaration| setting.effect.by_patch();
-        Map::from_iter([
-            (SchedulerPlan::NAME.to_owned(), section(&self.scheduler, changeable)),
-            (ContainerPlan::NAME.to_owned(), section(&self.container, changeable)),
-            ("ports".to_owned(), self.ports(known, changeable)),
-        ])
-        .into()
+        self.settings(known, |setting| setting.effect.by_patch())
     }
 
     /// The same with all settings.
     pub(crate) fn whole(&self, known: &[String]) -> Value {
-        let all = |_: &Declaration| true;
-        Map::from_iter([
-            (ForwarderPlan::NAME.to_owned(), section(&self.forwarder, all)),
-            (ContainerPlan::NAME.to_owned(), section(&self.container, all)),
-            (SchedulerPlan::NAME.to_owned(), section(&self.scheduler, all)),
-            (MeasurePlan::NAME.to_owned(), section(&self.measure, all)),
-            ("ports".to_owned(), self.ports(known, all)),
-        ])
-        .into()
+        self.settings(known, |_| true)
     }
 
-    fn ports(&self, known: &[String], wanted: fn(&Declaration) -> bool) -> Value {
-        let listed = self.ports.iter().map(|port| (port.name.clone(), section(port, wanted)));
+    /// The wanted settings; a section that has none of them is left out.
+    fn settings(&self, known: &[String], wanted: fn(&Declaration) -> bool) -> Value {
+        let sections = [
+            (ForwarderPlan::NAME, section(&self.forwarder, wanted)),
+            (ContainerPlan::NAME, section(&self.container, wanted)),
+            (SchedulerPlan::NAME, section(&self.scheduler, wanted)),
+            (MeasurePlan::NAME, section(&self.measure, wanted)),
+        ];
+        let some = sections.into_iter().filter(|(_, settings)| !settings.is_empty());
+        let listed = self.ports.iter().cloned();
         let others = known.iter().filter(|name| !self.lists(name));
-        let others = others.map(|name| (name.clone(), section(&self.port_named(name), wanted)));
-        Value::Object(listed.chain(others).collect())
+        let ports = listed.chain(others.map(|name| self.port_named(name)));
+        let ports = ports.map(|port| (port.name.clone(), section(&port, wanted).into())).collect();
+        let all = some.chain([("ports", ports)]);
+        all.map(|(name, settings)| (name.to_owned(), Value::Object(settings))).collect()
     }
 }
 
-pub(crate) fn section<S: Section>(section: &S, wanted: fn(&Declaration) -> bool) -> Value {
+pub(crate) fn section<S: Section>(
+    section: &S,
+    wanted: fn(&Declaration) -> bool,
+) -> Map<String, Value> {
     let rows = S::settings().iter().filter(|row| wanted(&row.about));
     rows.map(|row| (row.about.key.to_owned(), (row.json)(section))).collect()
 }

@@ -1,12 +1,13 @@
 //! The problems of a configuration, and their places. Invariant: a problem says what is wrong and what
 //! would be valid; all problems of one file are reported together, in the order of its lines.
 
-use std::{error::Error, fmt, ops::Range};
+use std::{fmt, ops::Range};
 
 use crate::{Located, PortPlan};
 
 /// Why a configuration cannot be used. `main` ends with exit code 2.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors {
     problems: Vec<Problem>,
 }
@@ -54,20 +55,6 @@ impl ConfigErrors {
 
     /// The exit code of `main`.
     pub const EXIT_CODE: u8 = 2;
-}
-
-impl Error for ConfigErrors {}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, problem) in self.problems.iter().enumerate() {
-            if i > 0 {
-                writeln!(out)?;
-            }
-            write!(out, "{problem}")?;
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for Problem {

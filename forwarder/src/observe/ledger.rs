@@ -102,7 +102,7 @@ impl From<&PortSnapshot> for WorkerCounts {
     fn from(port: &PortSnapshot) -> Self {
         let stats = &port.stats;
         let mut lost = stats.losses;
-        lost.merge(&port.losses);
+        lost += port.losses;
         Self {
             rx: Traffic {
                 frames: stats.rx_packets,
@@ -177,7 +177,7 @@ impl WorkersTotal {
             workers.held_packets += snapshot.held_packets;
             workers.handed_over += snapshot.handed_over;
             workers.taken_over += snapshot.taken_over;
-            workers.orphans.merge(&snapshot.orphan_losses);
+            workers.orphans += snapshot.orphan_losses;
         }
         workers
     }
@@ -188,7 +188,7 @@ pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
     let mut lost = Losses::default();
     for (ingress, losses) in snapshots.iter().flat_map(|snapshot| &snapshot.foreign_losses) {
         if *ingress == port {
-            lost.merge(losses);
+            lost += *losses;
         }
     }
     lost
@@ -210,7 +210,7 @@ pub fn ledger<'a>(
     workers: &WorkersTotal,
 ) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.lost.merge(&workers.orphans);
+    ledger.lost += workers.orphans;
     // Frames that came in while the numbers were taken and that no worker's numbers include.
     let mut unseen = 0;
     let mut in_flight = workers.held_packets + workers.handed_over;
@@ -223,8 +223,8 @@ pub fn ledger<'a>(
         unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;
         ledger.passed += after.passed.frames;
-        ledger.lost.merge(&after.lost);
-        ledger.lost.merge(&worker.lost);
+        ledger.lost += after.lost;
+        ledger.lost += worker.lost;
         ledger.copies += worker.counts.get(PortCounter::Copies);
         ledger.delivered += worker.tx.frames + after.express.frames;
         ledger.express += after.express.frames;

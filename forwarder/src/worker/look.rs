@@ -17,7 +17,7 @@ impl<P: Port> Worker<P> {
         let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
         if let Some(gathering) = &mut self.gathering {
             // Losses at the shared ring cannot be charged to a single port.
-            orphan_losses.merge(&gathering.port.stats().losses);
+            orphan_losses += gathering.port.stats().losses;
             waiting = gathering.port.rx_waiting() as u64;
         }
         let ports = served

@@ -101,7 +101,7 @@ impl Bench {
         faults: Option<Faults>,
         settings_of: impl Fn(u16) -> PortSettings,
     ) -> Self {
-        let caps = Arc::new(Caps::new());
+        let caps = Arc::new(Caps::default());
         let shed = Cells::heap(weir_abi::shed::WORDS);
         let (given_back, out) = (Cells::heap(ROOM_WORDS), Cells::heap(ROOM_WORDS));
         clock::set(0);

@@ -14,7 +14,7 @@ use super::bed::{Bed, block_on, in_host, link};
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
 
 fn peer(mac: [u8; 6], max_len: u32) -> ExpressPath {
-    ExpressPath { method: Method::Peer { mac: Mac::from(mac) }, max_len }
+    ExpressPath { method: Method::Peer { mac: Mac::new(mac) }, max_len }
 }
 
 fn redirect(why: Option<NotPeer>) -> ExpressPath {

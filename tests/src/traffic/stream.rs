@@ -61,11 +61,6 @@ impl Stream {
         Ok(Self { state, sender, receiver })
     }
 
-    #[must_use]
-    pub fn received(&self) -> u64 {
-        self.state.received.load(Ordering::Relaxed) * BLOCK as u64
-    }
-
     /// Runs `f` while nothing of the connection is under way.
     pub fn while_quiet<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         let _quiet = self.state.sending.lock().map_err(|_| anyhow!("the sender panicked"))?;

@@ -24,8 +24,6 @@ pub struct PortAddresses {
     pub refused: u64,
     /// Entries evicted in favour of an address of a port that had less.
     pub evicted: u64,
-    /// Entries evicted in favour of this port: those of a port that had more, or of any port for a lock.
-    pub displaced: u64,
     /// Addresses that moved here from another place.
     pub moves: u64,
     /// Claims of this port that were not believed, because the address moved too often.
@@ -46,7 +44,6 @@ impl PortAddresses {
         self.quota = self.quota.saturating_add(other.quota);
         self.refused += other.refused;
         self.evicted += other.evicted;
-        self.displaced += other.displaced;
         self.moves += other.moves;
         self.damped += other.damped;
         self.against_lock += other.against_lock;

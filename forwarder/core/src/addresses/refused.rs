@@ -23,10 +23,6 @@ impl Refused {
         self.of.len()
     }
 
-    pub(super) fn next_due(&self) -> Option<u64> {
-        self.due.first().map(|&(due_ns, _)| due_ns)
-    }
-
     pub(super) fn remember(&mut self, now: u64, key: u64, location: Location) {
         self.remove(key);
         let held = self.per_port.entry(location).or_default();

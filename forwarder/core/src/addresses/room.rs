@@ -2,19 +2,15 @@
 //! Invariant: a port's `entries` is the number of present rows at that port, and each history is in the
 //! calendar once.
 
-use super::{AddressTable, At, History, Learned, Location, PortId, Review, Row, Words};
+use super::{AddressTable, At, History, Location, PortId, Review, Row, Words};
 use crate::addresses::Address;
 
 impl<W: Words> AddressTable<W> {
     /// Adds an address that has no row.
-    pub(super) fn insert(&mut self, now: u64, key: u64, location: Location) -> Learned {
-        if !self.ports.has_room(location) {
-            return self.refuse(now, key, location, Learned::OverQuota);
-        }
+    pub(super) fn insert(&mut self, now: u64, key: u64, location: Location) {
         let row = Row { key, location, present: true, pinned: false, history: None };
-        match self.place(now, row) {
-            true => Learned::New,
-            false => self.refuse(now, key, location, Learned::NoRoom),
+        if !self.ports.has_room(location) || !self.place(now, row) {
+            self.refuse(now, key, location);
         }
     }
 
@@ -49,21 +45,19 @@ impl<W: Words> AddressTable<W> {
         let (key, from) = (loser.key, loser.location);
         self.remove_row(at);
         self.ports.with(from, |port| port.evicted += 1);
-        self.ports.with(winner.location, |port| port.displaced += 1);
         self.refused.remember(now, key, from);
         Some(at)
     }
 
-    fn refuse(&mut self, now: u64, key: u64, location: Location, why: Learned) -> Learned {
+    fn refuse(&mut self, now: u64, key: u64, location: Location) {
         self.ports.with(location, |port| port.refused += 1);
         self.refused.remember(now, key, location);
-        why
     }
 
     /// The bridge names a place other than the one where a row is, or last was.
-    pub(super) fn contest(&mut self, now: u64, at: At, to: Location) -> Learned {
+    pub(super) fn contest(&mut self, now: u64, at: At, to: Location) {
         let seen_ns = self.words.last_seen(at);
-        let Some(row) = self.rows.get_mut(at) else { return Learned::Ignored };
+        let Some(row) = self.rows.get_mut(at) else { return };
         let (key, from, present) = (row.key, row.location, row.present);
         let mut history = row.history.take().unwrap_or_default();
         self.calendar.remove(&(history.due_ns, key));
@@ -77,31 +71,25 @@ impl<W: Words> AddressTable<W> {
             true => port.moves += 1,
             false => port.damped += 1,
         });
-        match self.stand(now, at, belongs) {
-            Err(refused) => refused,
-            Ok(()) if belongs != to => Learned::Damped { at: belongs },
-            Ok(()) if present => Learned::Moved { from },
-            Ok(()) => Learned::New,
-        }
+        self.stand(now, at, belongs);
     }
 
     /// Moves a row to a place, in the way that it has. If the place's quota is used up, the row is stored
     /// nowhere: the bridge knows where the address is, and it is not at the old place.
-    pub(super) fn stand(&mut self, now: u64, at: At, to: Location) -> Result<(), Learned> {
-        let Some(row) = self.rows.get(at) else { return Err(Learned::Ignored) };
-        let (key, from, present) = (row.key, row.location, row.present);
-        if present && from == to {
-            return Ok(());
+    pub(super) fn stand(&mut self, now: u64, at: At, to: Location) {
+        let Some(row) = self.rows.get(at) else { return };
+        let key = row.key;
+        if row.present && row.location == to {
+            return;
         }
-        if !self.ports.has_room(to) {
-            self.blank(at);
-            if let Some(row) = self.rows.get_mut(at) {
-                row.location = to;
-            }
-            return Err(self.refuse(now, key, to, Learned::OverQuota));
+        if self.ports.has_room(to) {
+            return self.write(at, to, false);
         }
-        self.write(at, to, false);
-        Ok(())
+        self.blank(at);
+        if let Some(row) = self.rows.get_mut(at) {
+            row.location = to;
+        }
+        self.refuse(now, key, to);
     }
 
     /// Moves a row without checking for room.
@@ -170,35 +158,30 @@ impl<W: Words> AddressTable<W> {
         }
     }
 
-    /// Makes a locked address stay where its lock says. `over_host`: even if the host has it.
+    /// Makes a locked address stay where its lock says; false if there is no room for it. `over_host`: even if
+    /// the host has it.
     pub(super) fn settle_pin(
         &mut self,
         now: u64,
         key: u64,
         pin: Location,
         over_host: bool,
-    ) -> Learned {
+    ) -> bool {
         let Some(at) = self.find(key) else {
             let row = Row { key, location: pin, present: true, pinned: true, history: None };
-            if self.place(now, row) {
-                return Learned::New;
+            let placed = self.place(now, row);
+            if !placed {
+                self.ports.with(pin, |port| port.refused += 1);
             }
-            self.ports.with(pin, |port| port.refused += 1);
-            return Learned::NoRoom;
+            return placed;
         };
-        let Some(row) = self.rows.get(at) else { return Learned::Ignored };
-        let (from, present) = (row.location, row.present);
-        let host = present && from == Location::Host;
-        if row.pinned || host && !over_host {
-            return Learned::Known;
+        let Some(row) = self.rows.get(at) else { return true };
+        let host = row.present && row.location == Location::Host;
+        if !row.pinned && (over_host || !host) {
+            self.drop_history(at);
+            self.write(at, pin, true);
         }
-        self.drop_history(at);
-        self.write(at, pin, true);
-        match present {
-            true if from == pin => Learned::Known,
-            true => Learned::Moved { from },
-            false => Learned::New,
-        }
+        true
     }
 
     /// Moves a row to where a lock says.

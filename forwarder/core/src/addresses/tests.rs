@@ -88,6 +88,12 @@ impl Table {
         })
     }
 
+    /// Learns an address; returns whether the gate then finds it there.
+    fn takes(&mut self, now: u64, address: Address, at: Location) -> bool {
+        self.learn(now, address, at);
+        self.view(address) == Some(at)
+    }
+
     fn gate_sees(&mut self, now: u64, address: Address) {
         let (at, _) = self.words.search(address).unwrap();
         self.words.seen_ns[at.bucket * WAYS + at.way] = now;

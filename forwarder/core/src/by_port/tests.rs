@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use allocation_counter::measure;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -36,17 +38,16 @@ proptest! {
 #[test]
 fn memory_is_taken_for_who_is_there() {
     let mut table = ByPort::default();
-    for id in 0..MAX_PORTS as u16 {
-        assert!(table.insert(PortId(id), [0_u64; 8]).is_none());
-    }
-    let group = table.bytes() / GROUPS;
-    assert!(group >= GROUP * 64);
-    for id in (0..MAX_PORTS as u16).filter(|id| ![3, 5, 1000].contains(id)) {
-        assert!(table.remove(PortId(id)).is_some());
-    }
-    assert_eq!((table.len(), table.bytes()), (3, 2 * group));
-    for id in [3, 5, 1000] {
-        assert!(table.remove(PortId(id)).is_some());
-    }
-    assert_eq!((table.len(), table.bytes()), (0, 0));
+    let ports = || (0..MAX_PORTS as u16).map(PortId);
+    let stay = [3, 5, 1000].map(PortId);
+    let all = measure(|| ports().for_each(|id| assert!(table.insert(id, [0_u64; 8]).is_none())));
+    let group = all.bytes_current / GROUPS as i64;
+    assert!(group >= (GROUP * 64) as i64);
+    let mut gone = |ports: &mut dyn Iterator<Item = PortId>| {
+        let freed = measure(|| ports.for_each(|id| assert!(table.remove(id).is_some())));
+        (table.len(), -freed.bytes_current)
+    };
+    let most = gone(&mut ports().filter(|id| !stay.contains(id)));
+    assert_eq!(most, (3, (GROUPS as i64 - 2) * group));
+    assert_eq!(gone(&mut stay.into_iter()), (0, 2 * group));
 }

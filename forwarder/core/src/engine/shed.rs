@@ -24,10 +24,6 @@ impl ShedChanges {
         self.vanished.reserve(pairs.saturating_sub(self.vanished.len()));
     }
 
-    pub(super) fn memory(&self) -> usize {
-        (self.noted.capacity() + self.vanished.capacity()) * size_of::<(PortId, PortId)>()
-    }
-
     pub(super) fn set<P>(&mut self, pair: &mut Pair<P>, way: (PortId, PortId), shed: bool) {
         if pair.shed != shed {
             pair.shed = shed;

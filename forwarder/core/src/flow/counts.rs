@@ -1,7 +1,5 @@
 //! What is counted for a flow. Invariant: counts only grow, and adding two rows adds every count.
 
-use hdrhistogram::Histogram;
-
 use crate::Losses;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl FlowCounts {
         self.saw(other.first_ns);
         self.saw(other.last_ns);
         self.tcp_flags |= other.tcp_flags;
-        self.losses.merge(&other.losses);
+        self.losses += other.losses;
     }
 
     /// Records a time; 0 means unknown and is ignored.
@@ -47,7 +45,3 @@ impl FlowCounts {
         self.last_ns = self.last_ns.max(now_ns);
     }
 }
-
-/// The residence times of a flow's delivered packets.
-#[derive(Clone, Debug)]
-pub struct FlowLatency(pub Histogram<u32>);

@@ -28,9 +28,9 @@ pub(super) struct FlowState {
     /// Packets that were looked up, counted up to `ESTABLISHED`.
     met: u8,
     /// The source's epoch when the flow began; 0: the row is vacant.
-    epoch: u32,
+    pub(super) epoch: u32,
     last_ns: u64,
-    part: Option<Part>,
+    pub(super) part: Option<Part>,
     way: Way,
     frames: u64,
     bytes: u64,
@@ -97,10 +97,6 @@ impl FlowState {
         &self.key
     }
 
-    pub(super) fn epoch(&self) -> u32 {
-        self.epoch
-    }
-
     pub(super) fn last_ns(&self) -> u64 {
         self.last_ns
     }
@@ -157,10 +153,6 @@ impl FlowState {
             let _ = bins.record(part, bin_of(first));
         }
         self.part = Some(part);
-    }
-
-    pub(super) fn part(&self) -> Option<Part> {
-        self.part
     }
 
     /// The residences kept in the row.

@@ -80,7 +80,7 @@ impl Sources {
     }
 
     pub(super) fn is_in_use(&self, row: &FlowState) -> bool {
-        !row.is_vacant() && row.epoch() == self.epoch(row.key().ingress())
+        !row.is_vacant() && row.epoch == self.epoch(row.key().ingress())
     }
 
     /// Rows in use.
@@ -104,11 +104,6 @@ impl Sources {
         self.active -= u32::from(source.held == 0);
         let sums = source.sums.as_deref_mut()?;
         sums.ended_flows += 1;
-        Some(&mut sums.ended)
-    }
-
-    pub(super) fn ended_sum(&mut self, ingress: u16) -> Option<&mut Sum> {
-        let sums = self.all.get_mut(usize::from(ingress))?.sums.as_deref_mut()?;
         Some(&mut sums.ended)
     }
 

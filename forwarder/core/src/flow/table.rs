@@ -5,7 +5,7 @@ use super::bins::Bins;
 use super::index::{Home, Index};
 use super::row::{FlowState, Note};
 use super::sources::{Claim, Sources, Sum};
-use super::{FlowConfig, FlowKey, FlowLatency, FlowRef, FlowRow, FlowSum, PackedKey};
+use super::{FlowConfig, FlowKey, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
 use crate::latency::shape::{BINS, bin_of};
 use crate::{PortId, Reason, broken, invariant};
@@ -218,7 +218,7 @@ impl FlowTable {
                 rows.push(FlowRow {
                     key: FlowKey::from(row.key()),
                     counts: row.counts(),
-                    latency: latency.then(|| FlowLatency(row.latency(&self.bins))),
+                    latency: latency.then(|| row.latency(&self.bins)),
                 });
             }
         }
@@ -348,8 +348,8 @@ impl FlowTable {
     /// their sum stays exact.
     #[cold]
     fn overflow(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
-        let part = self.named(ingress, flow).and_then(|row| row.part());
-        if let (Some(part), Some(sum)) = (part, self.sources.ended_sum(ingress.0)) {
+        let part = self.named(ingress, flow).and_then(|row| row.part);
+        if let (Some(part), Some(sum)) = (part, self.sources.sum(ingress, flow)) {
             self.bins.pour(part, sum.bins_mut());
             sum.count(residence_ns);
         }

@@ -71,10 +71,6 @@ impl Counts {
     pub(crate) fn count(&self, bin: usize) -> u64 {
         self.pieces[bin / PIECE].as_ref().map_or(0, |piece| piece[bin % PIECE])
     }
-
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.pieces.iter().flatten().count() * PIECE * size_of::<u64>()
-    }
 }
 
 #[cold]

@@ -6,7 +6,7 @@ fn reasons_are_told_apart() {
     let names: HashSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
     assert_eq!(names.len(), Reason::COUNT);
     for (at, reason) in Reason::ALL.iter().enumerate() {
-        assert_eq!(reason.index(), at);
+        assert_eq!(*reason as usize, at);
         assert_eq!(Reason::from_name(reason.name()), Some(*reason));
         assert!(reason.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
         assert!(reason.describe().ends_with('.') && reason.describe().len() > 40);
@@ -23,12 +23,9 @@ fn sums() {
     assert!(ledger.to_string().ends_with("lost 2 + in flight 0 (off by 2)"));
     ledger.in_flight = 2;
     assert!(ledger.balanced());
-    let mut twice = ledger;
-    twice.merge(&ledger);
-    assert!(twice.balanced());
-    assert_eq!(twice.received, 20);
-    assert_eq!(twice.lost.iter().collect::<Vec<_>>(), [(Reason::QueueFull, 4)]);
-    twice.delivered += 1;
-    assert_eq!(twice.balance(), -1);
-    assert_eq!(format!("{:?}", twice.lost), "{\"queue_full\": 4}");
+    ledger.delivered += 1;
+    assert_eq!(ledger.balance(), -1);
+    ledger.lost += ledger.lost;
+    assert_eq!(ledger.lost.iter().collect::<Vec<_>>(), [(Reason::QueueFull, 4)]);
+    assert_eq!(format!("{:?}", ledger.lost), "{\"queue_full\": 4}");
 }

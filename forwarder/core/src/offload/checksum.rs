@@ -17,11 +17,6 @@ pub struct Sum {
 }
 
 impl Sum {
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { words: 0, odd: false }
-    }
-
     /// Adds the bytes that follow those added before.
     pub fn add(&mut self, bytes: &[u8]) {
         let part = fold64(sum_words(bytes));
@@ -87,7 +82,7 @@ pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {
     let l3 = usize::from(layout.l3_off);
     // Source and destination are adjacent.
     let addresses = if layout.v6 { l3 + 8..l3 + 40 } else { l3 + 12..l3 + 20 };
-    let mut sum = Sum::new();
+    let mut sum = Sum::default();
     sum.add(first.get(addresses)?);
     sum.add_u16(u16::from(layout.proto.number()));
     sum.add_u16(l4_len);
@@ -100,48 +95,20 @@ pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
     pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
 }
 
-/// A checksum to be stored in the first chunk of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fix {
-    pub offset: u16,
-    pub checksum: u16,
-}
-
-impl Fix {
-    /// Returns false if the chunk ends before the field: then it is not the chunk the fix was made for.
-    #[must_use]
-    pub fn store(&self, first: &mut [u8]) -> bool {
-        put16(first, usize::from(self.offset), self.checksum).is_some()
-    }
-}
-
-/// Computes what completes the frame's partial checksum; `None` if it is not partial. The chunks are those of
-/// the chain in order, with all headers in the first.
-pub fn completion<'a>(
-    chunks: impl IntoIterator<Item = &'a [u8]>,
-    layout: &Layout,
-) -> Result<Option<Fix>, HeaderError> {
-    let mut chunks = chunks.into_iter();
-    let first = chunks.next().ok_or(HeaderError::Truncated)?;
+/// Completes a partial checksum in place. Returns `false` if it was not partial and nothing changed. The
+/// chunks are those of the chain in order, with all headers in the first.
+pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, HeaderError> {
+    let (first, rest) = chunks.split_first_mut().ok_or(HeaderError::Truncated)?;
     if !is_partial(first, layout) {
-        return Ok(None);
+        return Ok(false);
     }
     // The field already holds the pseudo-header's sum, so summing the L4 part is enough.
-    let sum = sum_l4(first, chunks, layout, Sum::new())?;
-    let offset = u16::try_from(layout.checksum_at()).map_err(|_| HeaderError::Length)?;
+    let sum = sum_l4(first, rest.iter().map(|chunk| &**chunk), layout, Sum::default())?;
     // Zero and 0xffff mean the same sum, but zero means "none" for UDP. The kernel writes 0xffff for TCP as
     // well when it completes a frame, and a correct frame with 0xffff must stay as it is.
     let checksum = if sum.checksum() == 0 { 0xffff } else { sum.checksum() };
-    Ok(Some(Fix { offset, checksum }))
-}
-
-/// Completes a partial checksum in place. Returns `false` if it was not partial and nothing changed.
-pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, HeaderError> {
-    let Some(fix) = completion(chunks.iter().map(|chunk| &**chunk), layout)? else {
-        return Ok(false);
-    };
-    let first = chunks.first_mut().ok_or(HeaderError::Truncated)?;
-    if fix.store(first) { Ok(true) } else { Err(HeaderError::Truncated) }
+    put16(first, layout.checksum_at(), checksum).ok_or(HeaderError::Truncated)?;
+    Ok(true)
 }
 
 /// Whether the frame's checksum is correct (or absent, where IPv4 UDP allows that).

@@ -225,7 +225,7 @@ impl Cut {
             let id = be16(header, l3 + 4)?;
             put16(header, l3 + 4, id.wrapping_add((i as u16).wrapping_mul(self.ids)))?;
             put16(header, l3 + 10, 0)?;
-            let mut sum = Sum::new();
+            let mut sum = Sum::default();
             sum.add(header.get(l3..l4)?);
             put16(header, l3 + 10, sum.checksum())?;
         }
@@ -275,7 +275,7 @@ impl Cut {
         let body = first.get_mut(self.header_len()..).ok_or(CutError::Destination)?;
         at += copy_some(src.clone(), at, end, body)?;
         let filled = self.header_len() + len - (end - at);
-        let mut sum = Sum::new();
+        let mut sum = Sum::default();
         if self.complete {
             // The field holds the pseudo-header's sum, so summing the L4 part includes it.
             let l4 = usize::from(self.layout.l4_off)..filled;

@@ -68,7 +68,7 @@ impl Spec {
                 l4 += self.options;
             }
             frame[24..26].fill(0);
-            let mut sum = Sum::new();
+            let mut sum = Sum::default();
             sum.add(&frame[14..l4.min(14 + 20 + if self.tcp { 0 } else { self.options })]);
             frame[24..26].copy_from_slice(&sum.checksum().to_be_bytes());
         }

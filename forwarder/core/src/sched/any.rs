@@ -77,10 +77,6 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
         each!(self, s => s.forget(ingress));
     }
 
-    fn memory(&self) -> usize {
-        each!(self, s => size_of_val(&**s) + s.memory())
-    }
-
     #[inline]
     fn link(&self) -> &Link {
         each!(self, s => s.link())

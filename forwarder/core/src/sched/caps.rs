@@ -31,18 +31,13 @@ pub struct Caps {
 }
 
 impl Default for Caps {
+    /// Creates caps without limits.
     fn default() -> Self {
-        Self::new()
+        Self { cells: (0..MAX_PORTS).map(|_| Cell::default()).collect() }
     }
 }
 
 impl Caps {
-    /// Creates caps without limits.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { cells: (0..MAX_PORTS).map(|_| Cell::default()).collect() }
-    }
-
     /// Limits a port from now on; `None` removes the limit. What the port has taken in advance stays the same
     /// number of bytes. Cold; by one thread at a time.
     pub fn set(&self, now: u64, port: PortId, max: Option<Rate>, burst_bytes: u64) {

@@ -56,7 +56,6 @@
 //! A decision reads each vif that waits on this link once, at one cache line, and divides once. Vifs that do
 //! not wait cost nothing. Only the queues allocate.
 
-mod control;
 mod mean;
 #[cfg(test)]
 mod tests;
@@ -314,16 +313,37 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.out_of_turn(id)
     }
 
-    fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
-        self.change_share(now, ingress, share);
+    fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
+        if self.queues.vif(id).is_none() {
+            if *share == Share::default() {
+                return;
+            }
+            self.queues.make(id);
+        }
+        let Some(vif) = self.queues.vif_mut(id) else { return };
+        let virtual_now = self.mean.now();
+        let competes = self.competing.contains(id);
+        if competes {
+            self.mean.remove(vif.tag, vif.weight);
+        }
+        vif.change(now, virtual_now, share);
+        if competes {
+            self.mean.add(vif.tag, vif.weight);
+        }
+        if vif.has_min() && (competes || self.ahead.contains(id)) {
+            self.promised.insert(id);
+        } else {
+            self.promised.remove(id);
+        }
+        if self.aside.contains(id) {
+            // The cap may be higher now.
+            self.look_again(id);
+        }
+        self.see_head(id);
     }
 
     fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
-    }
-
-    fn memory(&self) -> usize {
-        self.queues.memory()
     }
 
     #[inline]

@@ -20,16 +20,11 @@ pub struct Fifo<P> {
 
 impl<P: Packet> Default for Fifo<P> {
     fn default() -> Self {
-        Self::new()
+        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
     }
 }
 
 impl<P: Packet> Fifo<P> {
-    #[must_use]
-    pub fn new() -> Self {
-        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
-    }
-
     #[inline]
     fn count_in(&mut self, container: &Container<P>) {
         self.bytes += container.bytes();
@@ -108,10 +103,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
 
     fn forget(&mut self, _ingress: PortId) {}
-
-    fn memory(&self) -> usize {
-        self.queue.capacity() * size_of::<Container<P>>()
-    }
 
     #[inline]
     fn link(&self) -> &Link {

@@ -106,12 +106,6 @@ impl<P: Packet, V: Default> Queues<P, V> {
         }
     }
 
-    /// Bytes allocated, without the containers themselves.
-    pub(super) fn memory(&self) -> usize {
-        let queued = self.queues.iter().map(|(_, queue)| queue.containers.capacity());
-        self.queues.bytes() + queued.sum::<usize>() * size_of::<Container<P>>()
-    }
-
     #[inline]
     pub(super) fn push(&mut self, mut container: Container<P>, join: bool) -> Pushed<P> {
         let vif = container.ingress();

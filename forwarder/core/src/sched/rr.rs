@@ -8,7 +8,7 @@
 use super::link::Link;
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, PortSet, Rate, Share, broken};
+use crate::{Container, MAX_PORTS, Packet, PortId, Rate, Share, broken};
 
 #[derive(Debug)]
 pub struct RoundRobin<P> {
@@ -21,20 +21,7 @@ pub struct RoundRobin<P> {
 
 impl<P: Packet> Default for RoundRobin<P> {
     fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<P: Packet> RoundRobin<P> {
-    #[must_use]
-    pub fn new() -> Self {
         Self { queues: Queues::new(), turn: PortId(0), link: Link::default() }
-    }
-
-    /// The ingress ports that wait here.
-    #[must_use]
-    pub fn ready(&self) -> PortSet {
-        *self.queues.ready()
     }
 }
 
@@ -86,10 +73,6 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
 
     fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
-    }
-
-    fn memory(&self) -> usize {
-        self.queues.memory()
     }
 
     #[inline]

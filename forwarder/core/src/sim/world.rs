@@ -47,7 +47,7 @@ impl<'a> World<'a> {
                     scheduler: scenario.scheduler,
                     ..EngineConfig::default()
                 },
-                Arc::new(Caps::new()),
+                Arc::new(Caps::default()),
             ),
             devices: scenario.ports.iter().enumerate().map(device).collect(),
             sources: scenario.sources.iter().enumerate().map(running).collect(),
@@ -101,7 +101,7 @@ impl<'a> World<'a> {
         self.ledger.in_flight = self.in_flight();
         for row in self.rows.values() {
             self.ledger.delivered += row.delivered;
-            self.ledger.lost.merge(&row.losses);
+            self.ledger.lost += row.losses;
         }
         let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
         let containers = |(port, past): (usize, &ContainerCounts)| {
@@ -151,12 +151,12 @@ impl<'a> World<'a> {
     }
 
     fn steps(&mut self, now: u64) {
-        while let Some(step) = self.scenario.steps.get(self.next_step)
-            && step.at.ns <= now
+        while let Some((at, change)) = self.scenario.steps.get(self.next_step).copied()
+            && at.ns <= now
         {
             self.next_step += 1;
             self.end_phase(now);
-            match step.change {
+            match change {
                 Change::Port(port, settings) => {
                     // A port that is gone gets its old settings when it returns.
                     let _ = self.engine.set_port(now, PortId(port as u16), &settings);

@@ -162,7 +162,7 @@ proptest! {
         policy in prop::option::of(prop::sample::select(Policy::ALL)),
         ops in prop::collection::vec(op(), 0..150),
     ) {
-        let caps = Arc::new(Caps::new());
+        let caps = Arc::new(Caps::default());
         let scheduler = match policy {
             Some(policy) => AnyScheduler::new(&SchedulerSettings { policy, ..SchedulerSettings::default() }, caps.clone()),
             None => AnyScheduler::handover(),

@@ -138,7 +138,7 @@ impl World {
         sources: &[Source],
         seed: u64,
     ) -> Self {
-        let caps = Arc::new(Caps::new());
+        let caps = Arc::new(Caps::default());
         let mut scheduler = AnyScheduler::new(&settings, caps.clone());
         scheduler.set_link_rate(0, rate);
         let vif = |(at, source): (usize, &Source)| {

@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use weir_abi::checksum::fold;
 use weir_core::ids::Mac;
+use weir_core::offload::Sum;
 
 use super::super::ProbeError;
 
@@ -101,15 +101,12 @@ pub fn patterns(port: u16) -> [(u8, [u8; 4]); 2] {
     [20, 40].map(|header: usize| ((ETHERNET + header) as u8, [a, b, c, d]))
 }
 
-/// The Internet checksum; every part but the last has an even length.
+/// The Internet checksum.
 #[must_use]
 pub fn checksum(parts: &[&[u8]]) -> u16 {
-    let words = parts.iter().flat_map(|part| part.chunks(2));
-    let number = |pair: &[u8]| {
-        let byte = |at| pair.get(at).copied().unwrap_or(0);
-        u64::from(u16::from_be_bytes([byte(0), byte(1)]))
-    };
-    !fold(words.map(number).sum())
+    let mut sum = Sum::default();
+    parts.iter().for_each(|part| sum.add(part));
+    sum.checksum()
 }
 
 #[cfg(test)]

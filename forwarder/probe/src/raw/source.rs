@@ -15,7 +15,7 @@ use weir_port::{Pool, Port, Refused, XskConfig, XskPort, clock_monotonic_ns, sys
 
 use super::super::program::{Action, Program};
 use super::super::report::{RawReport, VERSION};
-use super::super::{ProbeError, rate::Rate, schedule::Schedule, socket};
+use super::super::{ProbeError, nanos, rate::Rate, schedule::Schedule, socket};
 
 /// Frames that the kernel handles at a time.
 const BATCH: u32 = 64;
@@ -58,7 +58,6 @@ struct Meter<'a> {
 
 impl<'a> Meter<'a> {
     fn new(order: &'a RawOrder) -> Self {
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self {
             order,
             schedule: Schedule::new(order.rate, 1),

@@ -16,7 +16,7 @@ use super::super::rate::Rate;
 use super::super::report::{SendReport, VERSION};
 use super::super::schedule::Schedule;
 use super::super::wire::{Header, Kind, Session, Stamp};
-use super::super::{ProbeError, realtime_ns, socket};
+use super::super::{ProbeError, nanos, realtime_ns, socket};
 use super::{Front, Order, Progress};
 
 /// The longest sleep: how often the stop flag is read.
@@ -83,7 +83,6 @@ impl<'a> Pump<'a> {
     /// Sends until everything is sent, the time is over, or `stop` is set.
     pub(super) fn run(&mut self, stop: &AtomicBool) -> Result<(), ProbeError> {
         socket::ready_thread(self.order.core)?;
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = self.order.duration.map_or(u64::MAX, nanos);
         let latest_ns = end_ns.saturating_add(nanos(self.order.grace));
         self.began_ns = clock_monotonic_ns();

@@ -121,7 +121,7 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         addresses: Some(300),
         reserved: Some(Reserved::Pass),
         foreign_rules: ForeignRules::Ignore,
-        mac_lock: vec![Mac::from([2, 0, 0, 0, 0, 1])],
+        mac_lock: vec![Mac::new([2, 0, 0, 0, 0, 1])],
         ip_lock: ["10.0.0.1", "fd00::1"].map(|ip| ip.parse::<IpAddr>().unwrap()).to_vec(),
         of_bridge: false,
         at: Some(Located {

@@ -60,7 +60,7 @@ fn a_change_is_said_key_by_key() {
     new.forwarder.metrics = Some(([127, 0, 0, 1], 9477).into());
     new.measure = MeasurePlan { latency: false, flows: 0, flow_idle: Span::new(5_000_000_000) };
     new.ports[0].release = Some(Release::Fixed);
-    new.ports[0].mac_lock = vec![Mac::from([2, 0, 0, 0, 0, 1])];
+    new.ports[0].mac_lock = vec![Mac::new([2, 0, 0, 0, 0, 1])];
     let mut joined = new.port_named("tap7");
     (joined.of_bridge, joined.weight) = (true, 4);
     new.ports.push(joined);
@@ -96,8 +96,8 @@ fn changeable() -> Vec<&'static str> {
 fn the_document_is_the_one_promised() {
     // Every changeable setting, with the values that differ from the defaults.
     let port = |changed: Value| {
-        let mut port =
-            crate::document::section(&PortPlan::default(), |setting| setting.effect.by_patch());
+        let by_patch = |setting: &Declaration| setting.effect.by_patch();
+        let mut port = crate::document::section(&PortPlan::default(), by_patch);
         for (key, value) in changed.as_object().unwrap() {
             assert!(port.get(key).is_some_and(|default| default != value), "{key}");
             port[key] = value.clone();

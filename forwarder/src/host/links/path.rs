@@ -73,7 +73,7 @@ impl ExpressPath {
         }
         match far_end(port, ask) {
             Ok(far) => Self {
-                method: Method::Peer { mac: far.mac.into() },
+                method: Method::Peer { mac: Mac::new(far.mac) },
                 // On the bridge's path, the driver would check the frame against the other end's MTU as
                 // well.
                 max_len: longest(port.mtu.min(far.mtu)),

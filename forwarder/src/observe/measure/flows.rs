@@ -191,9 +191,8 @@ impl<S: WorkerMeasures> Measurements<S> {
                 (rows, from) = self.some(worker, from, true, run.len()).await?;
                 passed = nth + run.len();
                 for row in rows.into_iter().filter(|row| keys.contains(&row.key)) {
-                    let times = row.latency.as_ref().map(|latency| &latency.0);
                     // If rows moved meanwhile, a row may be returned twice; it is still one row.
-                    picked.insert(row.key, Tally::of(row.counts, times));
+                    picked.insert(row.key, Tally::of(row.counts, row.latency.as_ref()));
                 }
             }
         }

@@ -43,7 +43,7 @@ impl Tally {
         };
         sum.last_ns = sum.last_ns.max(more.last_ns);
         sum.tcp_flags |= more.tcp_flags;
-        sum.losses.merge(&more.losses);
+        sum.losses += more.losses;
         self.times.extend(&other.times);
     }
 

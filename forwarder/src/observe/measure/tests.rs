@@ -5,7 +5,6 @@ mod express;
 use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use weir_core::flow::FlowLatency;
 use weir_core::latency::histogram;
 use weir_core::{FlowCounts, FlowKey, FlowRow, Stage};
 
@@ -122,7 +121,7 @@ impl Bench {
         };
         let mut times = histogram::<u32>();
         times.saturating_record_n(1000, counts.delivered as u32);
-        let latency = Some(FlowLatency(times));
+        let latency = Some(times);
         self.workers[worker].rows.lock().unwrap().push(FlowRow { key, counts, latency });
     }
 

@@ -245,7 +245,7 @@ impl Forwarder {
 }
 
 fn station(key: AddressKey) -> addresses::Address {
-    addresses::Address { mac: Mac::from(key.mac), vlan: key.vid }
+    addresses::Address { mac: Mac::new(key.mac), vlan: key.vid }
 }
 
 /// A port of the bridge as its deciding program sees it. Evaluated when the gate is updated, not when

@@ -184,7 +184,7 @@ impl Forwarder {
         let PortNumbers { name, entry, counters, after, worker, .. } = port;
         let (lanes, tx_lanes) = ledger::lanes(after, worker);
         let mut losses = after.lost;
-        losses.merge(&worker.lost);
+        losses += worker.lost;
         let active = entry.active.as_ref();
         let dropped = active
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));

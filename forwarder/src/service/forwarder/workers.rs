@@ -45,7 +45,7 @@ impl Workers {
         pools: Vec<Pool>,
         settings: impl Fn(usize, Arc<Caps>, Peers) -> WorkerSettings,
     ) -> io::Result<Self> {
-        let caps = Arc::new(Caps::new());
+        let caps = Arc::new(Caps::default());
         let with_peers = cores.iter().zip(pools).zip(worker::peers(cores.len())?);
         let handles = with_peers
             .map(|((&core, pool), peers)| {

@@ -37,7 +37,7 @@ impl Packet for Sized {
 
 /// A link of 1 Gbit/s, on which 125 bytes take a microsecond.
 fn bed() -> (Side, Engine<Sized>, Cells) {
-    let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+    let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::default()));
     engine.add_port(0, FROM, &PortSettings::new(Role::Vif));
     let rate = Some(Rate::new(1_000_000_000));
     let link = PortSettings { link_rate: rate, ..PortSettings::new(Role::Uplink) };

@@ -47,7 +47,7 @@ struct Scene {
 
 impl Scene {
     fn new(weights: &[u32]) -> Self {
-        let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::new()));
+        let mut engine = Engine::new(EngineConfig::default(), Arc::new(Caps::default()));
         for (source, weight) in weights.iter().enumerate() {
             let mut settings = PortSettings::new(Role::Vif);
             settings.share.weight = *weight;

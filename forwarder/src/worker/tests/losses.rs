@@ -231,11 +231,11 @@ fn take(bench: &mut Bench, slot: u16, why: Reason) {
 fn losses(all: &[WorkerSnapshot]) -> Losses {
     let mut sum = Losses::default();
     for worker in all {
-        sum.merge(&worker.orphan_losses);
-        worker.foreign_losses.iter().for_each(|(_, losses)| sum.merge(losses));
+        sum += worker.orphan_losses;
+        worker.foreign_losses.iter().for_each(|(_, losses)| sum += *losses);
         for port in &worker.ports {
-            sum.merge(&port.losses);
-            sum.merge(&port.stats.losses);
+            sum += port.losses;
+            sum += port.stats.losses;
         }
     }
     sum

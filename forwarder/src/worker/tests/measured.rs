@@ -141,7 +141,7 @@ fn flows_are_told_apart_and_their_packets_counted() {
                 |count: &dyn Fn(&FlowRow) -> u64| mine.iter().map(|row| count(row)).sum::<u64>();
             assert_eq!(sum(&|row| row.counts.frames), 10);
             assert_eq!(sum(&|row| row.counts.delivered), 10);
-            assert_eq!(sum(&|row| row.latency.as_ref().unwrap().0.len()), 10);
+            assert_eq!(sum(&|row| row.latency.as_ref().unwrap().len()), 10);
             let (src, dst) = mine[0].key.addresses().unwrap();
             assert_eq!((&*src.to_string(), &*dst.to_string()), addresses);
             assert_eq!(mine[0].key.dst_port, 9000);

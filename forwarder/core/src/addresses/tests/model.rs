@@ -81,15 +81,9 @@ impl Model {
 
 fn apply(table: &mut Table, now: u64, op: &Op) {
     match *op {
-        Op::Learn(n, at) => {
-            table.learn(now, address(n), at);
-        }
-        Op::Forget(n) => {
-            table.forget(address(n));
-        }
-        Op::RemovePort(n) => {
-            table.remove_port(PortId(n));
-        }
+        Op::Learn(n, at) => table.learn(now, address(n), at),
+        Op::Forget(n) => table.forget(address(n)),
+        Op::RemovePort(n) => table.remove_port(PortId(n)),
         Op::Clear => table.clear(),
         Op::Pin(n, port) => {
             let _refused = table.pin(now, address(n), PortId(port));
@@ -197,8 +191,8 @@ proptest! {
             }
             for asked in table.retried(now) {
                 match (0..60).find(|n| address(*n) == asked).and_then(|n| bridge.get(&n)) {
-                    Some(&at) => drop(table.learn(now, asked, at)),
-                    None => drop(table.forget(asked)),
+                    Some(&at) => table.learn(now, asked, at),
+                    None => table.forget(asked),
                 }
             }
             table.check();
@@ -222,8 +216,8 @@ proptest! {
             for asked in table.retried(now) {
                 let n = (0..60).find(|n| address(*n) == asked).unwrap();
                 match bridge.get(&n) {
-                    Some(&at) => drop(table.learn(now, asked, at)),
-                    None => drop(table.forget(asked)),
+                    Some(&at) => table.learn(now, asked, at),
+                    None => table.forget(asked),
                 }
             }
         }

@@ -16,7 +16,7 @@ fn a_flood_of_addresses_harms_its_own_port_only() {
         .flat_map(|n| (0..200).map(move |m| (address(n << 16 | m), port(n as u16))))
         .chain((0..5000).map(|m| (address(9 << 16 | m), Location::Elsewhere)))
         .collect();
-    others.iter().for_each(|&(address, at)| assert_eq!(table.learn(1, address, at), Learned::New));
+    others.iter().for_each(|&(address, at)| assert!(table.takes(1, address, at)));
     let flood = port(50);
     (0..20_000).for_each(|m| {
         table.learn(2, address(20 << 16 | m), flood);
@@ -30,7 +30,7 @@ fn a_flood_of_addresses_harms_its_own_port_only() {
     assert_eq!(table.total().evicted, 0);
     assert_eq!(table.waiting(), REFUSED_PER_PORT);
     // Another port's address is still learned.
-    assert_eq!(table.learn(3, address(30 << 16), port(9)), Learned::New);
+    assert!(table.takes(3, address(30 << 16), port(9)));
 }
 
 #[test]
@@ -38,15 +38,16 @@ fn what_was_refused_is_asked_for_when_there_is_room() {
     let mut table = table(BUCKETS);
     table.set_quota(port(1), 2);
     for n in 1..=2 {
-        assert_eq!(table.learn(SECOND, address(n), port(1)), Learned::New);
+        assert!(table.takes(SECOND, address(n), port(1)));
     }
-    assert_eq!(table.learn(SECOND, address(3), port(1)), Learned::OverQuota);
+    assert!(!table.takes(SECOND, address(3), port(1)));
     assert_eq!((table.view(address(3)), table.waiting()), (None, 1));
+    assert_eq!(table.port(port(1)).refused, 1);
     assert_eq!(table.retried(SECOND + RETRY_NS), [], "no room yet");
     table.forget(address(1));
     assert_eq!(table.retried(SECOND + 2 * RETRY_NS), [address(3)]);
-    assert_eq!(table.learn(SECOND + 2 * RETRY_NS, address(3), port(1)), Learned::New);
-    assert_eq!((table.waiting(), table.next_retry_ns()), (0, None));
+    assert!(table.takes(SECOND + 2 * RETRY_NS, address(3), port(1)));
+    assert!(table.waiting() == 0 && table.calendar.is_empty());
     assert_eq!(table.port(port(1)).refused, 1);
     // An address that the bridge forgets is not looked up again.
     table.learn(SECOND, address(4), port(1));
@@ -59,10 +60,10 @@ fn a_move_to_a_port_that_has_its_quota_leaves_the_address_to_the_bridge() {
     let mut table = table(BUCKETS);
     table.set_quota(port(2), 0);
     table.learn(SECOND, address(1), port(1));
-    assert_eq!(table.learn(2 * SECOND, address(1), port(2)), Learned::OverQuota);
+    assert!(!table.takes(2 * SECOND, address(1), port(2)));
     assert_eq!(table.view(address(1)), None);
     table.check();
-    assert_eq!(table.learn(3 * SECOND, address(1), port(1)), Learned::New);
+    assert!(table.takes(3 * SECOND, address(1), port(1)));
     assert_eq!(table.view(address(1)), Some(port(1)));
 }
 
@@ -71,27 +72,27 @@ fn the_fullest_port_makes_room_with_what_was_seen_least() {
     let mut table = table(2);
     let mut free = neighbours(&table);
     let full: Vec<_> = free.by_ref().take(7).collect();
-    full.iter().for_each(|&address| assert_eq!(table.learn(1, address, port(1)), Learned::New));
+    full.iter().for_each(|&address| assert!(table.takes(1, address, port(1))));
     let small = free.next().unwrap();
     table.learn(1, small, port(2));
     for (n, &address) in full.iter().enumerate() {
         table.gate_sees(if n == 3 { 5 } else { 10 + n as u64 }, address);
     }
     let new = free.next().unwrap();
-    assert_eq!(table.learn(2, new, port(3)), Learned::New);
+    assert!(table.takes(2, new, port(3)));
     assert_eq!(
         (table.view(full[3]), table.view(new), table.view(small)),
         (None, Some(port(3)), Some(port(2)))
     );
-    assert_eq!((table.port(port(1)).evicted, table.port(port(3)).displaced), (1, 1));
+    assert_eq!(table.port(port(1)).evicted, 1);
     table.check();
     // The fullest port gets no further entry, and the address that it lost is looked up again later.
-    assert_eq!(table.learn(3, full[3], port(1)), Learned::NoRoom);
+    assert!(!table.takes(3, full[3], port(1)));
     assert_eq!(table.retried(3 + RETRY_NS), [full[3]]);
     // A quota is a weight: six addresses are a small part of a large quota.
     table.set_quota(port(1), 1_000_000);
     let before = table.port(port(1)).evicted;
-    assert_eq!(table.learn(4, free.next().unwrap(), port(2)), Learned::NoRoom);
+    assert!(!table.takes(4, free.next().unwrap(), port(2)));
     assert_eq!(table.port(port(1)).evicted, before);
 }
 
@@ -100,20 +101,20 @@ fn locks_and_the_host_take_room_and_never_lose_it() {
     let mut table = table(2);
     let mut free = neighbours(&table);
     let ordinary: Vec<_> = free.by_ref().take(8).collect();
-    ordinary.iter().for_each(|&address| assert_eq!(table.learn(1, address, port(1)), Learned::New));
+    ordinary.iter().for_each(|&address| assert!(table.takes(1, address, port(1))));
     let locked: Vec<_> = free.by_ref().take(4).collect();
     locked.iter().for_each(|&address| table.pin(1, address, PortId(2)).unwrap());
     let host: Vec<_> = free.by_ref().take(4).collect();
-    host.iter()
-        .for_each(|&address| assert_eq!(table.learn(1, address, Location::Host), Learned::New));
+    host.iter().for_each(|&address| assert!(table.takes(1, address, Location::Host)));
     assert_eq!(table.port(port(1)).evicted, 8);
     table.check();
     let late = free.next().unwrap();
-    assert_eq!(table.learn(1, late, Location::Host), Learned::NoRoom);
+    assert!(!table.takes(1, late, Location::Host));
     assert_eq!(table.pin(1, late, PortId(3)), Err(PinError::NoRoom));
-    assert_eq!(table.learn(1, late, port(1)), Learned::AgainstLock, "it holds without a place");
+    assert!(!table.takes(1, late, port(1)), "it holds without a place");
+    assert_eq!(table.port(port(1)).against_lock, 1);
     for address in free.take(100) {
-        assert_eq!(table.learn(2, address, port(4)), Learned::NoRoom);
+        assert!(!table.takes(2, address, port(4)));
     }
     assert!(locked.iter().all(|&address| table.view(address) == Some(port(2))));
     assert!(host.iter().all(|&address| table.view(address) == Some(Location::Host)));
@@ -126,16 +127,17 @@ fn nobody_is_believed_against_a_lock() {
     table.pin(1, address(1), PortId(1)).unwrap();
     assert_eq!(table.view(address(1)), Some(port(1)), "at once");
     for at in [port(2), Location::Elsewhere] {
-        assert_eq!(table.learn(2, address(1), at), Learned::AgainstLock);
+        assert!(!table.takes(2, address(1), at));
         assert_eq!(table.view(address(1)), Some(port(1)));
         assert_eq!(table.port(at).against_lock, 1);
     }
     assert_eq!(table.pin(2, address(1), PortId(3)), Err(PinError::OtherPort(PortId(1))));
-    assert!(!table.forget(address(1)), "a silent owner keeps it");
+    table.forget(address(1));
+    assert_eq!(table.view(address(1)), Some(port(1)), "a silent owner keeps it");
     table.clear();
     assert_eq!(table.view(address(1)), Some(port(1)));
     // The host's own address stays the host's, whatever a lock says, as long as the bridge says so.
-    assert_eq!(table.learn(3, address(1), Location::Host), Learned::Moved { from: port(1) });
+    assert!(table.takes(3, address(1), Location::Host));
     table.forget(address(1));
     assert_eq!(table.view(address(1)), Some(port(1)));
     table.check();
@@ -147,7 +149,7 @@ fn what_is_no_station_is_not_learned() {
     let group = Address { mac: Mac::new([1, 0, 0x5e, 0, 0, 1]), vlan: 0 };
     let impossible = Address { mac: Mac::new([2, 0, 0, 0, 0, 1]), vlan: 4096 };
     for address in [group, impossible, Address { mac: Mac::ZERO, vlan: 0 }] {
-        assert_eq!(table.learn(1, address, port(1)), Learned::Ignored);
+        assert!(!table.takes(1, address, port(1)));
         assert_eq!(table.pin(1, address, PortId(1)), Err(PinError::NotAStation));
     }
     assert_eq!(table.iter().count(), 0);
@@ -159,6 +161,8 @@ fn locks_are_bounded() {
     assert!((0..MAX_PINS as u32).all(|n| table.pin(1, address(n), PortId(1)).is_ok()));
     assert_eq!(table.pin(1, address(1 << 20), PortId(1)), Err(PinError::TooMany));
     assert!(table.pin(1, address(5), PortId(1)).is_ok(), "again");
-    assert_eq!(table.remove_port(PortId(1)), MAX_PINS);
+    assert_eq!(table.port(port(1)).entries, MAX_PINS as u32);
+    table.remove_port(PortId(1));
+    assert_eq!(table.iter().count(), 0);
     table.check();
 }

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn what_went_by_another_way_is_not_owed_again() {
-    let caps = Caps::new();
+    let caps = Caps::default();
     caps.set(0, V, Some(Rate::new(8_000_000_000)), 0);
     caps.occupy(V, 5_000);
     caps.occupy(V, 4_000);
@@ -41,7 +41,7 @@ fn a_cap_is_exceeded_by_its_burst_and_no_more() {
         (1, 2_048, 1500, 100_000),
     ] {
         let rate = Rate::new(mbit * 1_000_000);
-        let caps = Caps::new();
+        let caps = Caps::default();
         caps.set(0, V, Some(rate), burst);
         let span_ns = 400_000 * step_ns;
         let (over, sent) = worst(&caps, rate, bytes, step_ns, span_ns);
@@ -55,7 +55,7 @@ fn a_cap_is_exceeded_by_its_burst_and_no_more() {
 
 #[test]
 fn the_time_it_names_is_the_time_it_may_go() {
-    let caps = Caps::new();
+    let caps = Caps::default();
     caps.set(0, V, Some(Rate::new(8_000_000)), 10_000);
     assert_eq!(caps.ready_at(5, V, 4000), 0);
     caps.charge(0, V, 10_000);
@@ -70,7 +70,7 @@ fn the_time_it_names_is_the_time_it_may_go() {
 
 #[test]
 fn what_was_taken_too_much_of_stays_so_many_bytes() {
-    let caps = Caps::new();
+    let caps = Caps::default();
     caps.set(0, V, Some(Rate::new(8_000_000)), 8_000);
     caps.charge(0, V, 8_000);
     caps.set(0, V, Some(Rate::new(80_000_000)), 8_000);

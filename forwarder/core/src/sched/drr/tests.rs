@@ -6,7 +6,7 @@ use crate::{Caps, PortId, Scheduler, SchedulerSettings, Share};
 
 #[test]
 fn sizes_do_not_matter_and_weights_do() {
-    let mut drr = Drr::new(&SchedulerSettings::default(), Arc::new(Caps::new()));
+    let mut drr = Drr::new(&SchedulerSettings::default(), Arc::new(Caps::default()));
     drr.set_share(0, PortId(3), &Share { weight: 2, ..Share::default() });
     for _ in 0..64 {
         enqueue(&mut drr, 0, 1, &[1000]);

@@ -11,7 +11,7 @@ const FULL: &[u32] = &[4096];
 const LINK: Rate = Rate::new(32_768_000);
 
 fn drr(rate: Option<Rate>) -> (Drr<Sized>, Arc<Caps>) {
-    let caps = Arc::new(Caps::new());
+    let caps = Arc::new(Caps::default());
     let mut drr = Drr::new(&SchedulerSettings::default(), caps.clone());
     drr.set_link_rate(0, rate);
     (drr, caps)

@@ -6,7 +6,7 @@ use crate::{Caps, PortId, Scheduler, SchedulerSettings, Share};
 
 #[test]
 fn packets_count_and_bytes_do_not() {
-    let mut wrr = Wrr::new(&SchedulerSettings::default(), Arc::new(Caps::new()));
+    let mut wrr = Wrr::new(&SchedulerSettings::default(), Arc::new(Caps::default()));
     wrr.set_share(0, PortId(3), &Share { weight: 2, ..Share::default() });
     for _ in 0..64 {
         enqueue(&mut wrr, 0, 1, &[4000]);

@@ -38,7 +38,7 @@ fn never(_: i32, _: u32) -> io::Result<Option<Link>> {
 #[test]
 fn a_veth_into_another_namespace_takes_frames_to_the_other_ends_mac() {
     let way = way(&port(), Ok(Some(far())));
-    assert_eq!(way, ExpressPath { method: Method::Peer { mac: Mac::from(MAC) }, max_len: 1518 });
+    assert_eq!(way, ExpressPath { method: Method::Peer { mac: Mac::new(MAC) }, max_len: 1518 });
     let port = way.apply_to(GatePort::default());
     assert_eq!(port.method_for(0x0200_0000_00fe), Some(ToPort::Peer));
     assert_eq!(port.method_for(0x0200_0000_00ff), Some(ToPort::Redirect));

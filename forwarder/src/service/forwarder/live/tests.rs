@@ -11,7 +11,7 @@ fn plan() -> Plan {
 #[test]
 fn a_change_is_sorted_by_what_it_asks_for() {
     let (old, mut new) = (plan(), plan());
-    new.ports[0].mac_lock = vec![weir_core::Mac::from([2, 0, 0, 0, 0, 1])];
+    new.ports[0].mac_lock = vec![weir_core::Mac::new([2, 0, 0, 0, 0, 1])];
     new.ports[0].weight = 3;
     new.ports[1] = new.defaults.port("v2", Role::Vif);
     new.container.timeout = weir_core::Span::new(7);
