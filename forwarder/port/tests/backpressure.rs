@@ -1,6 +1,6 @@
-//! What a port has taken is never lost, however long the far end takes nothing from the device. Packets that
-//! cannot leave stay with the sender, and the queue in front of the port grows. These tests need root;
-//! without it each reports that it was skipped.
+//! What a port has taken is not lost while the far end takes nothing from the device, of a tap for a second.
+//! Packets that cannot leave stay with the sender, and the queue in front of the port grows. These tests need
+//! root; without it each reports that it was skipped.
 //!
 //! ```text
 //!   queue ── XskPort ── a0 ══ veth ══ b0: its poll is kept off its core for 200 ms
@@ -283,6 +283,42 @@ fn a_device_that_drops_every_superframe_gets_segments_after_a_while() {
         let count = 20_000_usize.div_ceil(1400);
         let segments: Vec<_> = (0..count).map(|_| tap.next().unwrap()).collect();
         assert!(payload(segments.iter(), 0) == big[54..]);
+        end(sender.port, &mut sender.pool);
+    });
+}
+
+#[test]
+fn what_waits_for_a_tap_that_nobody_reads_is_lost_after_a_second() {
+    in_namespace("tap stalls for very long", || {
+        // More than the tap and the line hold: the rest waits in the queue, and has another second.
+        const OFFERED: u32 = 4000;
+        let tap = open_tap("t0", false);
+        let reader = Reader::new(tap, |bytes| number(bytes) == LAST);
+        reader.pause(true);
+        let mut sender = Sender::new("t0");
+        let stalled = Instant::now();
+        let rest = |sender: &mut Sender| {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !sender.queue.is_empty() || sender.port.tx_outstanding() > 0 {
+                sender.turn();
+                assert!(Instant::now() < deadline, "{:?}", sender.port.stats());
+            }
+        };
+        for number in 0..OFFERED {
+            sender.queue.extend(numbered(number, &mut sender.pool));
+        }
+        rest(&mut sender);
+        let (stats, took) = (sender.port.stats(), stalled.elapsed());
+        assert!(took >= Duration::from_secs(2), "{took:?}");
+        assert_eq!(stats.losses.total(), stats.losses.get(Reason::TxBusy), "{stats:?}");
+        assert_eq!(stats.tx_packets + stats.losses.total(), u64::from(OFFERED), "{stats:?}");
+        assert_eq!(sender.pool.census().tx, 0);
+        reader.pause(false);
+        sender.queue.extend(numbered(LAST, &mut sender.pool));
+        rest(&mut sender);
+        let frames = reader.thread.join().unwrap();
+        let numbers: Vec<u32> = frames.iter().map(|bytes| number(bytes)).collect();
+        assert!(numbers.into_iter().eq((0..stats.tx_packets as u32).chain([LAST])));
         end(sender.port, &mut sender.pool);
     });
 }

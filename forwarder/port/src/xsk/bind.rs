@@ -185,7 +185,7 @@ impl XskPort {
             tx_size: config.tx_ring,
             tx_room: config.tx_ring,
             staged: Vec::with_capacity(config.tx_ring as usize),
-            line: in_line.then(|| Line::new(config.tx_ring)),
+            line: in_line.then(|| Line::new(config.tx_ring, drops)),
             outstanding: 0,
             dropped: 0,
             whole_ring_kicks,

@@ -1,8 +1,8 @@
 //! A queue of single frames (the line) for a device whose transmit ring cannot be used. The frames leave by
 //! the packet socket, many per call.
 //!
-//! Invariant: a frame leaves the line only when the device has taken it, or when it never will. Frames in the
-//! line are recorded in the pool's table as this port's to send.
+//! Invariant: a frame leaves the line only when the device has taken it, or when it does not within a time
+//! that has a bound here. Frames in the line are recorded in the pool's table as this port's to send.
 //!
 //! Two kinds of device have a line:
 //!
@@ -17,6 +17,14 @@
 //!   one flow, sent from one core, the choice is always the same.
 //!
 //! The line costs a little more for each frame.
+//!
+//! What waits for a tap waits for [`PATIENCE_NS`] at most while the tap takes nothing. The far end of a tap is
+//! a virtual machine, which may be paused for hours. Frames that wait that long are of no use to it; but the
+//! sources of frames that have not come to their end are kept out of the express lane, towards all ports. And
+//! nobody counts on their waiting: the kernel's bridge, and the express lane itself, give a tap what its ring
+//! has no room for, and it drops that at once. The far end of a veth is the kernel, which takes frames again
+//! as soon as it runs. Where it holds them back on purpose, senders count on that, so for veths, with a ring
+//! or a line, there is no such limit.
 
 use std::collections::VecDeque;
 
@@ -33,6 +41,9 @@ use crate::vnet::Outcome;
 const ASK_EVERY: u32 = 64;
 /// The most calls in one kick: a line of 2048, and some calls cut short by a frame that is refused.
 const MOST_CALLS: usize = 40;
+/// For how long a tap may take nothing until all that waits for it is lost. A machine that runs reads every few
+/// milliseconds; one that is moved, or that gets no core, may stand still for some hundreds of them.
+const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// Whether devices of this driver drop frames because they cannot stop their queue.
 pub(super) fn drops(driver: &str) -> bool {
@@ -44,11 +55,16 @@ pub(super) struct Line {
     frames: VecDeque<u32>,
     /// How often in a row the device took nothing.
     refused: u32,
+    /// When the device first refused what waits, if it has taken nothing since.
+    refused_since_ns: Option<u64>,
+    /// Whether the device is a tap.
+    drops: bool,
 }
 
 impl Line {
-    pub(super) fn new(room: u32) -> Self {
-        Self { frames: VecDeque::with_capacity(room as usize), refused: 0 }
+    pub(super) fn new(room: u32, drops: bool) -> Self {
+        let frames = VecDeque::with_capacity(room as usize);
+        Self { frames, refused: 0, refused_since_ns: None, drops }
     }
 
     #[inline]
@@ -59,6 +75,20 @@ impl Line {
     #[inline]
     pub(super) fn push(&mut self, idx: u32) {
         self.frames.push_back(idx);
+    }
+
+    /// Records that the device took nothing. Returns true if what waits has waited for too long.
+    #[cold]
+    fn refuse(&mut self, now_ns: u64) -> bool {
+        self.refused = self.refused.wrapping_add(1);
+        let since_ns = *self.refused_since_ns.get_or_insert(now_ns);
+        self.drops && now_ns.saturating_sub(since_ns) >= PATIENCE_NS
+    }
+
+    /// What waits from here on waits anew: the device has taken something, or was down, or nothing waits.
+    #[inline]
+    fn wait_anew(&mut self) {
+        self.refused_since_ns = None;
     }
 }
 
@@ -127,15 +157,20 @@ impl XskPort {
         }
         if sent > 0 {
             line.refused = 0;
+            line.wait_anew();
         }
         match outcome {
-            Outcome::Sent | Outcome::Down => outcome,
+            Outcome::Sent => outcome,
+            Outcome::Down => {
+                line.wait_anew();
+                outcome
+            }
             Outcome::Busy => {
                 self.stats.vnet_refused += 1;
                 self.stats.kick_again += 1;
-                line.refused = line.refused.wrapping_add(1);
-                if line.refused % ASK_EVERY == 1 && !self.vnet.has_carrier() {
-                    // The other end is down, so no device takes them, and old frames are not worth keeping.
+                let is_late = line.refuse(sys::clock_monotonic_ns());
+                if is_late || line.refused % ASK_EVERY == 1 && !self.vnet.has_carrier() {
+                    // The other end does not read, or is down, and old frames are not worth keeping.
                     self.lose(pool, line, Reason::TxBusy, usize::MAX);
                     return Outcome::Sent;
                 }
@@ -164,9 +199,12 @@ impl XskPort {
 
     fn lose(&mut self, pool: &mut Pool, line: &mut Line, reason: Reason, most: usize) {
         for _ in 0..most {
-            let Some(idx) = line.frames.pop_front() else { return };
+            let Some(idx) = line.frames.pop_front() else { break };
             self.stats.losses.add(reason, 1);
             self.leave(pool, idx);
+        }
+        if line.frames.is_empty() {
+            line.wait_anew();
         }
     }
 
@@ -176,3 +214,6 @@ impl XskPort {
         pool.free_index(idx);
     }
 }
+
+#[cfg(test)]
+mod tests;
