@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use bed::consumer::{Hog, Reader, open_tap};
 use bed::{
-    Tap, config, drain, end, frame, in_namespace, ip, on_core, polled_on_core_0, received,
-    superframe, veth, without_tso,
+    Tap, config, end, frame, in_namespace, ip, on_core, polled_on_core_0, received, superframe,
+    veth, without_tso,
 };
 use weir_core::Reason;
 use weir_port::{Packet, Pool, Port, Refused, XskPort, ethtool, sys};
@@ -85,13 +85,17 @@ impl Sender {
         }
     }
 
-    fn finish(&mut self) {
+    /// Turns until nothing waits.
+    fn settle(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !self.queue.is_empty() {
+        while !self.queue.is_empty() || self.port.tx_outstanding() > 0 {
             self.turn();
             assert!(Instant::now() < deadline, "{:?}", self.port.stats());
         }
-        drain(&mut self.port, &mut self.pool);
+    }
+
+    fn finish(&mut self) {
+        self.settle();
         assert_eq!(self.accepted, u64::from(self.made));
         let stats = self.port.stats();
         assert!(stats.losses.is_empty(), "{stats:?}");
@@ -297,17 +301,10 @@ fn what_waits_for_a_tap_that_nobody_reads_is_lost_after_a_second() {
         reader.pause(true);
         let mut sender = Sender::new("t0");
         let stalled = Instant::now();
-        let rest = |sender: &mut Sender| {
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while !sender.queue.is_empty() || sender.port.tx_outstanding() > 0 {
-                sender.turn();
-                assert!(Instant::now() < deadline, "{:?}", sender.port.stats());
-            }
-        };
         for number in 0..OFFERED {
             sender.queue.extend(numbered(number, &mut sender.pool));
         }
-        rest(&mut sender);
+        sender.settle();
         let (stats, took) = (sender.port.stats(), stalled.elapsed());
         assert!(took >= Duration::from_secs(2), "{took:?}");
         assert_eq!(stats.losses.total(), stats.losses.get(Reason::TxBusy), "{stats:?}");
@@ -315,10 +312,35 @@ fn what_waits_for_a_tap_that_nobody_reads_is_lost_after_a_second() {
         assert_eq!(sender.pool.census().tx, 0);
         reader.pause(false);
         sender.queue.extend(numbered(LAST, &mut sender.pool));
-        rest(&mut sender);
+        sender.settle();
         let frames = reader.thread.join().unwrap();
         let numbers: Vec<u32> = frames.iter().map(|bytes| number(bytes)).collect();
         assert!(numbers.into_iter().eq((0..stats.tx_packets as u32).chain([LAST])));
+        end(sender.port, &mut sender.pool);
+    });
+}
+
+#[test]
+fn superframes_for_a_tap_that_nobody_reads_are_lost_with_what_is_before_them() {
+    in_namespace("tap stalls for very long, superframes", || {
+        let _tap = open_tap("t0", true);
+        let mut sender = Sender::new("t0");
+        let big = frame(0, false, false, 20_000);
+        for number in 0..2000 {
+            sender.queue.extend(numbered(number, &mut sender.pool));
+        }
+        // The tap is full. With a second for each of these, it would take too long.
+        sender.settle();
+        for number in 0..50 {
+            sender.queue.extend(numbered(number, &mut sender.pool));
+            sender.queue.push_back(superframe(&mut sender.pool, &big, 1400));
+        }
+        sender.settle();
+        let stats = sender.port.stats();
+        assert_eq!(stats.losses.total(), stats.losses.get(Reason::TxBusy), "{stats:?}");
+        let ended = stats.tx_packets + stats.losses.total();
+        assert_eq!(ended, 2100 + stats.segments_made, "{stats:?}");
+        assert_eq!(sender.pool.census().tx, 0);
         end(sender.port, &mut sender.pool);
     });
 }

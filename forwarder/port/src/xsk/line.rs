@@ -31,6 +31,7 @@ use std::collections::VecDeque;
 use weir_core::{Reason, invariant};
 
 use super::kick::Answer;
+use super::tx::REFUSED_NS;
 use super::{BATCH, XskPort, sending};
 use crate::pool::Pool;
 use crate::port::Kick;
@@ -55,8 +56,10 @@ pub(super) struct Line {
     frames: VecDeque<u32>,
     /// How often in a row the device took nothing.
     refused: u32,
-    /// When the device first refused what waits, if it has taken nothing since.
+    /// When the device first refused what waits, if it has taken nothing since, and for how long it had been
+    /// refusing at the last attempt.
     refused_since_ns: Option<u64>,
+    refused_for_ns: u64,
     /// Whether the device is a tap.
     drops: bool,
 }
@@ -64,7 +67,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(room: u32, drops: bool) -> Self {
         let frames = VecDeque::with_capacity(room as usize);
-        Self { frames, refused: 0, refused_since_ns: None, drops }
+        Self { frames, refused: 0, refused_since_ns: None, refused_for_ns: 0, drops }
     }
 
     #[inline]
@@ -82,13 +85,21 @@ impl Line {
     fn refuse(&mut self, now_ns: u64) -> bool {
         self.refused = self.refused.wrapping_add(1);
         let since_ns = *self.refused_since_ns.get_or_insert(now_ns);
-        self.drops && now_ns.saturating_sub(since_ns) >= PATIENCE_NS
+        self.refused_for_ns = now_ns.saturating_sub(since_ns);
+        self.drops && self.refused_for_ns >= PATIENCE_NS
+    }
+
+    /// Whether a tap has taken nothing for so long that superframes are to wait in the line as well, as
+    /// segments: as many as there is room for, they wait for its time to be over together.
+    #[cold]
+    pub(super) fn is_stuck(&self) -> bool {
+        self.drops && self.refused_for_ns > REFUSED_NS
     }
 
     /// What waits from here on waits anew: the device has taken something, or was down, or nothing waits.
     #[inline]
     fn wait_anew(&mut self) {
-        self.refused_since_ns = None;
+        (self.refused_since_ns, self.refused_for_ns) = (None, 0);
     }
 }
 

@@ -3,10 +3,14 @@
 //! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that was put
 //! into the ring before it. A ring is used only on devices with one transmit queue (see [`super::line`]). So
 //! packets leave in the order in which they were sent.
+//!
+//! What waits here waits as long as the device takes nothing. Only a tap's frames have a limit (see
+//! [`super::line`]), and its superframes get the same one: they are cut, and their segments wait in the line.
 
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
 use weir_core::{Reason, broken, invariant};
 
+use super::line::Line;
 use super::{BATCH, XskPort, sending};
 use crate::egress::TxPath;
 use crate::packet::Packet;
@@ -19,7 +23,7 @@ use crate::vnet::Outcome;
 /// A full device and one that drops every superframe give the same answer. A device that has refused for this
 /// long, and this often, is treated as the latter: superframes are cut here, and their segments wait as
 /// single frames do, so nothing is lost in either case.
-const REFUSED_NS: u64 = 500_000_000;
+pub(super) const REFUSED_NS: u64 = 500_000_000;
 const REFUSED_TIMES: u32 = 64;
 /// A device without a carrier gives the same answer; its state is queried once in this many attempts.
 const ASK_EVERY: u32 = 16;
@@ -119,6 +123,11 @@ impl XskPort {
         if self.waiting() > 0 {
             self.kick_any(pool, u64::MAX);
             if self.waiting() > 0 {
+                let is_stuck = self.line.as_ref().is_some_and(Line::is_stuck);
+                if is_stuck && packet.is_superframe() {
+                    // It would wait for the line's frames to be lost, and the next one for its own.
+                    return self.send_cut_instead(pool, packet);
+                }
                 return Err(Refused::Full(packet));
             }
         }
@@ -140,7 +149,7 @@ impl XskPort {
     }
 
     /// Handles a refusal of the packet socket: decides whether to wait or to give up.
-    fn refused(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
+    fn refused(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
         self.stats.vnet_refused += 1;
         let now_ns = sys::clock_monotonic_ns();
         let fresh = || Refusing { since_ns: now_ns, times: 0, hopeless: None };
@@ -158,16 +167,20 @@ impl XskPort {
         }
         match refusing.hopeless {
             None => Err(Refused::Full(packet)),
-            Some(Reason::TxError) if packet.is_superframe() => {
-                match self.egress.without_device(pool, &mut packet) {
-                    Ok(TxPath::Segment(layout, kind, gso_size)) => {
-                        self.send_cut(pool, packet, &layout, kind, gso_size)
-                    }
-                    Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),
-                    Err(reason) => Err(Refused::Lost(packet, reason)),
-                }
-            }
+            Some(Reason::TxError) if packet.is_superframe() => self.send_cut_instead(pool, packet),
             Some(reason) => Err(Refused::Lost(packet, reason)),
+        }
+    }
+
+    /// Cuts a superframe that the device does not take whole.
+    #[cold]
+    fn send_cut_instead(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
+        match self.egress.without_device(pool, &mut packet) {
+            Ok(TxPath::Segment(layout, kind, gso_size)) => {
+                self.send_cut(pool, packet, &layout, kind, gso_size)
+            }
+            Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),
+            Err(reason) => Err(Refused::Lost(packet, reason)),
         }
     }
 

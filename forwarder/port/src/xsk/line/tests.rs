@@ -28,9 +28,22 @@ fn a_tap_that_took_something_has_another_second() {
 }
 
 #[test]
+fn superframes_join_the_line_of_a_tap_that_has_taken_nothing_for_a_while() {
+    let mut line = waiting(true);
+    let refuse = |line: &mut Line, after_ns| (line.refuse(START_NS + after_ns), line.is_stuck());
+    assert_eq!(refuse(&mut line, 0), (false, false));
+    assert_eq!(refuse(&mut line, REFUSED_NS), (false, false));
+    assert_eq!(refuse(&mut line, REFUSED_NS + 1), (false, true));
+    line.wait_anew();
+    assert!(!line.is_stuck());
+    assert_eq!(refuse(&mut line, PATIENCE_NS), (false, false));
+}
+
+#[test]
 fn what_waits_for_a_veth_waits_as_long_as_it_takes() {
     let mut line = waiting(false);
     for second in 0..100 {
         assert!(!line.refuse(START_NS + second * PATIENCE_NS), "{second}");
+        assert!(!line.is_stuck());
     }
 }
