@@ -13,7 +13,7 @@ use crate::worker::Facts;
 pub(super) fn summary(facts: &Facts, head: &[u8]) -> String {
     let mut text = String::new();
     if let (Some(dst), Some(src)) = (head.mac(0), head.mac(6)) {
-        let _ = write!(text, "{} > {}", Mac::from(src), Mac::from(dst));
+        let _ = write!(text, "{} > {}", Mac::new(src), Mac::new(dst));
     }
     let has = |flag: u16| facts.flags & flag != 0;
     let l3 = usize::from(facts.l3_off);
