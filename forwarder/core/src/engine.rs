@@ -1,6 +1,7 @@
 //! The engine gathers packets into containers and hands them out link by link. Where a packet goes was
 //! decided before. Invariant: every packet that `offer` or `accept` took is in exactly one container, open or
-//! queued, until `next`, `remove_port` or `drain` returns it; the engine drops none.
+//! queued, until `next`, `remove_port` or `drain` returns it; the engine drops none. What is kept per pair is
+//! kept only for pairs that exist: nothing grows with the number of ports times itself.
 //!
 //! ```text
 //!   offer ─► open container ─► scheduler ─► next ─► the device

@@ -27,7 +27,7 @@ named! {
         QueueFull "queue_full" "The vif's queue towards a contended link was at its bound; the sender offers more than its share, or raise `queue`.";
         MtuExceeded "mtu_exceeded" "The packet is longer than the egress port's MTU and cannot be cut; make the MTUs equal.";
         GsoUnsupported "gso_unsupported" "The egress device cannot take a superframe of this kind and it could not be segmented here; turn that offload off in the guest.";
-        TxBusy "tx_busy" "The egress device dropped the frame when it was handed over (EBUSY): its ring or backlog was full; give the port a `rate` that its guest keeps up with.";
+        TxBusy "tx_busy" "The egress device dropped the frame when it was handed over (EBUSY): its ring or backlog was full; give the port a `rate` that its guest keeps up with. Or it is a tap that took nothing for a second: its VM is paused.";
         TxError "tx_error" "The kernel refused to send the frame for good; see the worker's log for the error.";
         Stalled "stalled" "It waited at a worker that stood still for nearly half a second, and frames behind it may have gone by the bridge since; give the worker a core of its own, and look at what kept it from running.";
         PortGone "port_gone" "The port it was for, or came from, was removed or down.";

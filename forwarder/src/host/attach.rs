@@ -292,9 +292,10 @@ impl Steering {
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 
-    /// Clears the shed bits of a slot, both as source and as link. Workers own the bits and clear those
-    /// they set, so there should be none; a leftover bit would silence the slot's next port for no
-    /// reason. Each write is atomic, since a worker may be changing the bits beside it.
+    /// Clears the shed bits of a slot that belongs to no port, both as source and as link. Workers own
+    /// the bits and clear those they set, so there should be none; a leftover bit would silence the
+    /// slot's next port for no reason. Each write is atomic, since a worker may be changing the bits
+    /// beside it.
     fn clear_shed(&self, slot: u16) {
         let clear = |ingress: u16, egress: u16| {
             let Some((word, mask)) = shed::cell(ingress, egress) else { return };

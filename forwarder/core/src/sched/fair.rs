@@ -313,6 +313,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.out_of_turn(id)
     }
 
+    /// Cold. Nothing that is queued moves.
     fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
         if self.queues.vif(id).is_none() {
             if *share == Share::default() {

@@ -40,11 +40,8 @@ pub(super) fn read<'a>(
             }
         };
         let Some(settings) = state.settings() else { continue };
-        let foreign = foreign::find(settings, &ports, &own);
-        for unknown in &foreign.unknown {
-            let text = format!("rules of {} cannot be looked at: {unknown}", settings.name);
-            report.add(Level::Note, "rules", text);
-        }
+        let mut foreign = foreign::find(settings, &ports, &own);
+        foreign.leave_unknown_to_the_bridge(ports.iter());
         views.extend(ports.iter().filter_map(|port| {
             let at = port.ifindex;
             Some((at, view(&state, at, foreign.of_port(at))?))

@@ -47,11 +47,17 @@ impl Findings {
         self.bridge.iter().chain(port).cloned().collect()
     }
 
-    /// Leaves all ports to the bridge for each check that failed: there may be rules.
-    pub fn leave_unknown_to_the_bridge(&mut self) {
-        for unknown in self.unknown.clone() {
-            let to_do = "mend that, or foreign-rules = \"ignore\" for a port".to_owned();
-            self.on_bridge(format!("rules of the host cannot be read: {unknown}"), to_do);
+    /// Leaves these ports to the bridge if a check failed: there may be rules.
+    pub fn leave_unknown_to_the_bridge<'a>(&mut self, ports: impl Iterator<Item = &'a Device>) {
+        for port in ports {
+            for unknown in self.unknown.clone() {
+                let found = format!("rules of the host that cannot be read ({unknown})");
+                self.on_port(
+                    port,
+                    found,
+                    format!("foreign-rules = \"ignore\" for `{}`", port.name),
+                );
+            }
         }
     }
 

@@ -17,10 +17,9 @@ use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfi
 
 use super::Forwarder;
 use super::clearing::{Clearing, ClearingMaps};
-use super::mirroring::MOST_FAILED_LOOKS;
+use super::mirroring::HostRules;
 use super::report::PortNumbers;
 use crate::host::attach::GateMaps;
-use crate::host::bridge::foreign::Findings;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
 use crate::host::links::{ExpressPath, Link, LinksError, Snapshot};
@@ -58,9 +57,7 @@ pub(super) struct Gate {
     /// How the gate can hand frames to the ports itself, by interface index.
     pub(super) paths: HashMap<u32, ExpressPath>,
     /// Rules of the host that the gate would bypass.
-    pub(super) foreign: Findings,
-    /// Looks in a row in which some of those rules could not be read.
-    pub(super) failed_looks: u32,
+    pub(super) foreign: HostRules,
     /// A capture or a trace runs: no frame may use the express lane.
     pub(super) watched: bool,
     /// Notified when a port has come for which the bridge's state is needed.
@@ -85,8 +82,7 @@ impl Gate {
             table: AddressTable::new(AddressWords::new(addresses, seen, seed)),
             views: HashMap::new(),
             paths: HashMap::new(),
-            foreign: Findings::default(),
-            failed_looks: MOST_FAILED_LOOKS,
+            foreign: HostRules::default(),
             watched: false,
             newcomers: Arc::new(Notify::new()),
         }

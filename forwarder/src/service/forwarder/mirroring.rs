@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
@@ -24,9 +25,31 @@ use crate::host::links::ExpressPath;
 use weir_api::FdbReport;
 use weir_schema::PortPlan;
 
-/// After so many looks in a row in which rules of the host could not be read, and at the start, there may be
-/// any rules.
-pub(super) const MOST_FAILED_LOOKS: u32 = 3;
+/// While rules of the host cannot be read, what was found before holds on for this long.
+const FOUND_HOLDS: Duration = Duration::from_secs(10);
+
+/// What is known of rules of the host that the gate would bypass.
+#[derive(Debug, Default)]
+pub(super) struct HostRules {
+    pub(super) found: Findings,
+    /// The ports that the last complete look was about, and when that was.
+    complete: Option<(BTreeSet<u32>, Instant)>,
+}
+
+impl HostRules {
+    /// Takes in a look at these ports, and returns what is known after it.
+    fn take(&mut self, mut found: Findings, ports: &[Device], now: Instant) -> Findings {
+        if found.unknown.is_empty() {
+            self.complete = Some((ports.iter().map(|port| port.ifindex).collect(), now));
+            return found;
+        }
+        let recent = self.complete.as_ref().filter(|(_, at)| now - *at < FOUND_HOLDS);
+        let is_known =
+            |port: &&Device| recent.is_some_and(|(known, _)| known.contains(&port.ifindex));
+        found.leave_unknown_to_the_bridge(ports.iter().filter(|port| !is_known(port)));
+        if recent.is_some() { found.and(&self.found) } else { found }
+    }
+}
 
 impl Forwarder {
     /// Passes on changes of the bridge.
@@ -65,7 +88,7 @@ impl Forwarder {
     }
 
     fn mirror_ports(&mut self, state: &BridgeState) {
-        let foreign = &self.gate.foreign;
+        let foreign = &self.gate.foreign.found;
         let known = |(at, _)| Some((at, view(state, at, foreign.of_port(at))?));
         self.gate.views = state.ports().filter_map(known).collect();
         self.update_gate_ports();
@@ -81,7 +104,7 @@ impl Forwarder {
 
     fn mirror_port(&mut self, ifindex: u32, state: &BridgeState) {
         let gate = &mut self.gate;
-        match view(state, ifindex, gate.foreign.of_port(ifindex)) {
+        match view(state, ifindex, gate.foreign.found.of_port(ifindex)) {
             Some(view) => gate.views.insert(ifindex, view),
             None => gate.views.remove(&ifindex),
         };
@@ -144,7 +167,7 @@ impl Forwarder {
     }
 
     /// Searches for rules of the host that the gate does not know; ports with such rules are left to
-    /// the bridge. If they cannot be read, what was found before holds on, for a few more looks.
+    /// the bridge, and so are ports whose rules cannot be read.
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
@@ -154,22 +177,14 @@ impl Forwarder {
         };
         let ports: Vec<Device> = self.roster.active().map(device).collect();
         let own = self.steering.gate_program_ids();
-        let found =
-            tokio::task::spawn_blocking(move || foreign::find(&settings, &ports, &own)).await;
-        let Ok(mut found) = found else { return };
+        let look = {
+            let ports = ports.clone();
+            move || foreign::find(&settings, &ports, &own)
+        };
+        let Ok(found) = tokio::task::spawn_blocking(look).await else { return };
         let gate = &mut self.gate;
-        if found.unknown.is_empty() {
-            gate.failed_looks = 0;
-        } else {
-            gate.failed_looks = (gate.failed_looks + 1).min(MOST_FAILED_LOOKS);
-            tracing::debug!("rules of the host cannot be read: {}", found.unknown.join("; "));
-            if gate.failed_looks < MOST_FAILED_LOOKS {
-                found = found.and(&gate.foreign);
-            } else {
-                found.leave_unknown_to_the_bridge();
-            }
-        }
-        if found == gate.foreign {
+        let found = gate.foreign.take(found, &ports, Instant::now());
+        if found == gate.foreign.found {
             return;
         }
         let all = |findings: &Findings| {
@@ -177,10 +192,10 @@ impl Forwarder {
             each.map(|rule| format!("{}; if it is not needed: {}", rule.found, rule.to_do))
                 .collect::<BTreeSet<String>>()
         };
-        for new in all(&found).difference(&all(&gate.foreign)) {
+        for new in all(&found).difference(&all(&gate.foreign.found)) {
             tracing::warn!("the gate does not know this: {new}");
         }
-        gate.foreign = found;
+        gate.foreign.found = found;
         self.mirror_ports(state);
     }
 

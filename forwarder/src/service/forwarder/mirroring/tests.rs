@@ -80,3 +80,35 @@ fn a_driver_that_may_hide_tags_decides_nothing_where_vlans_count() {
     assert!(decides(Mode::Native, false) && decides(Mode::Gate, true));
     assert!(!decides(Mode::Native, true));
 }
+
+fn device(ifindex: u32) -> Device {
+    Device { ifindex, name: format!("v{ifindex}") }
+}
+
+fn failed() -> Findings {
+    Findings { unknown: vec!["nftables: Operation not permitted".to_owned()], ..Default::default() }
+}
+
+/// The number of reasons that leave each of three ports to the bridge.
+fn reasons(found: &Findings) -> [usize; 3] {
+    [1, 2, 3].map(|port| found.of_port(port).len())
+}
+
+#[test]
+fn what_was_found_holds_for_a_while_if_rules_cannot_be_read_and_then_there_may_be_any() {
+    let [one, two, three] = [1, 2, 3].map(device);
+    let (began, mut rules) = (Instant::now(), HostRules::default());
+    let after = |found_holds: f64| began + FOUND_HOLDS.mul_f64(found_holds);
+    let at_first = rules.take(failed(), &[one.clone(), two.clone()], began);
+    assert_eq!(reasons(&at_first), [1, 1, 0]);
+
+    let mut complete = Findings::default();
+    complete.ports.insert(1, at_first.of_port(1));
+    let both = [one, two, three];
+    rules.found = rules.take(complete, both.get(..2).unwrap(), began);
+    assert_eq!(reasons(&rules.found), [1, 0, 0]);
+    let held = rules.take(failed(), &both, after(0.9));
+    assert_eq!(reasons(&held), [1, 0, 1], "the third was not looked at before");
+    let later = rules.take(failed(), &both, after(1.1));
+    assert_eq!(reasons(&later), [1, 1, 1]);
+}
