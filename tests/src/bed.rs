@@ -205,7 +205,9 @@ impl Bed {
     pub fn add_guest(&mut self) -> Result<usize> {
         let number = self.guests.iter().map(|guest| guest.number).max().unwrap_or(0) + 1;
         self.make_guest(number)?;
-        Ok(self.guests.len() - 1)
+        let index = self.guests.len() - 1;
+        self.wait_carrier(&self.guest(index)?.port)?;
+        Ok(index)
     }
 
     /// Deletes a guest's veth, as when a VM stops; the guest's namespace stays.
@@ -215,7 +217,8 @@ impl Bed {
 
     /// Makes a guest's veth again under the same name.
     pub fn replug(&self, index: usize) -> Result<()> {
-        self.guest(index)?.plug(&self.host, &self.spec)
+        self.guest(index)?.plug(&self.host, &self.spec)?;
+        self.wait_carrier(&self.guest(index)?.port)
     }
 
     pub fn set_port(&self, index: usize, state: &str) -> Result<()> {
@@ -246,10 +249,12 @@ impl Bed {
 
     /// Waits until the kernel has noticed every port's carrier, which it does in its own time.
     pub fn wait_up(&self) -> Result<()> {
-        wait_for(Duration::from_secs(5), "the ports to have a carrier", || {
-            self.ports()
-                .iter()
-                .all(|port| self.host.link(port).is_ok_and(|link| link["operstate"] == "UP"))
+        self.ports().iter().try_for_each(|port| self.wait_carrier(port))
+    }
+
+    fn wait_carrier(&self, port: &str) -> Result<()> {
+        wait_for(Duration::from_secs(30), &format!("{port} to have a carrier"), || {
+            self.host.link(port).is_ok_and(|link| link["operstate"] == "UP")
         })
     }
 

@@ -34,7 +34,7 @@ impl Consumer {
         // `ip netns exec` mounts the namespace's own /sys.
         ns::output(guest.ns.cmd("sh").args(["-c", &format!("echo 1 > {file}")]))?;
         let mut found = BTreeSet::new();
-        wait_for(Duration::from_secs(5), "a thread that polls", || {
+        wait_for(Duration::from_secs(30), "a thread that polls", || {
             found = polls().unwrap_or_default().difference(&before).copied().collect();
             !found.is_empty()
         })?;

@@ -76,7 +76,7 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     let (pace, core) = (Pace::Rate(5000), Some(0));
     let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
-    sink.wait_for(count, Duration::from_secs(5))?;
+    sink.wait_for(count, Duration::from_secs(30))?;
     let received = sink.finish()?;
     let unique = received.unique(0);
     let once = received.duplicates == 0 && received.reordered == 0 && received.foreign == 0;

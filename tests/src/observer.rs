@@ -43,7 +43,7 @@ impl Observer {
     /// Waits for `count` frames, and a moment longer to notice surplus ones.
     pub fn wait_exactly(&self, count: u64, what: &str) -> Result<()> {
         let what = format!("{count} {what}");
-        wait_for(Duration::from_secs(3), &what, || self.total().is_ok_and(|n| n >= count))
+        wait_for(Duration::from_secs(30), &what, || self.total().is_ok_and(|n| n >= count))
             .with_context(|| format!("{:?} came", self.total()))?;
         std::thread::sleep(Duration::from_millis(50));
         let total = self.total()?;

@@ -28,7 +28,7 @@ use weir_api::{
 const START: Duration = Duration::from_secs(20);
 /// Enough for an emulated machine, too.
 const STOP: Duration = Duration::from_secs(30);
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(30);
 /// Traffic counts as settled when nothing was received for this long.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -207,7 +207,7 @@ impl Weir {
     /// Runs `f` while every thread of it stands still, as on a suspended host.
     pub fn while_stopped<T>(&self, f: impl FnOnce() -> Result<T>) -> Result<T> {
         self.signal(Signal::SIGSTOP)?;
-        let stopped = wait_for(Duration::from_secs(5), "weir to stand still", || {
+        let stopped = wait_for(SETTLE, "weir to stand still", || {
             cpu::is_stopped(self.pid()).unwrap_or(false)
         });
         let result = stopped.and_then(|()| f());
@@ -227,7 +227,7 @@ impl Weir {
     /// Waits until its log contains `text`.
     pub fn wait_said(&self, text: &str) -> Result<()> {
         let what = format!("weir to say `{text}`");
-        wait_for(Duration::from_secs(5), &what, || self.said().contains(text))
+        wait_for(SETTLE, &what, || self.said().contains(text))
             .with_context(|| format!("it said:\n{}", self.said()))
     }
 
@@ -326,7 +326,7 @@ impl Drop for Weir {
 
 fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
     // Once the reader has reached the pipe's end, this is the last reference.
-    wait_for(Duration::from_secs(5), "its last word", || Arc::strong_count(said) == 1)?;
+    wait_for(SETTLE, "its last word", || Arc::strong_count(said) == 1)?;
     said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
 

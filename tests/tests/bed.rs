@@ -19,9 +19,10 @@ fn pings_udp_and_tcp_cross_a_bridge() -> Result<()> {
         ping(&one.ns, two.addr(family), 3)?;
         ping(&one.ns, bed.uplink.addr(family), 3)?;
         let sink = Sink::start(&two.ns, two.socket(family, 9000))?;
-        let source = Source { count: 500, pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
+        let (pace, core) = (Pace::Rate(5000), Some(0));
+        let source = Source { count: 500, pace, core, ..Source::to(sink.addr()) };
         let sent = source.send(&one.ns)?;
-        sink.wait_for(500, Duration::from_secs(5))?;
+        sink.wait_for(500, Duration::from_secs(30))?;
         let received = sink.finish()?;
         ensure!(sent.frames == 500 && received.unique(0) == 500, "{sent:?} {received:?}");
         ensure!(received.duplicates == 0 && received.reordered == 0, "{received:?}");

@@ -73,7 +73,7 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     came(500)?;
     let (start, from) = (Instant::now(), sink.so_far());
     came(2_500)?;
-    let (took, frames) = (start.elapsed(), sink.so_far() - from);
+    let (frames, took) = (sink.so_far() - from, start.elapsed());
     let stats = weir.stats()?;
     for flood in floods {
         flood.stop()?;
@@ -86,9 +86,10 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     })?;
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    // Over the window: the rate, a late worker's catching up, and the host's bursts.
+    // Over the window: the rate, a late worker's catching up, the host's bursts, and what the sink had yet
+    // to read when it began.
     let bits = (frames * FRAME * 8) as f64;
-    let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.020);
+    let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.100);
     ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#?}");
     ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#?}");
     ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));

@@ -116,6 +116,7 @@ fn a_running_weir_is_dumped_and_begins_anew() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let bed = BedSpec::vms(2).build()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
+    gate::acquaint(&weir, &bed)?;
     traffic(&bed)?;
     let file = dir.path().join("latency.hlog");
     // Neighbours may be asked for at any time; between two equal ledgers none was.
@@ -160,6 +161,7 @@ fn intervals_end_whole_on_ctrl_c_and_add_up() -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
+    gate::acquaint(&weir, &bed)?;
     udp_exact(one, up, Family::V4, 64, 100)?;
     let file = dir.path().join("latency.hlog");
     let binary = weir::binary()?;

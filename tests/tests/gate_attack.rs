@@ -231,7 +231,7 @@ fn an_address_lock_holds_for_packets_of_every_shape() -> Result<()> {
     }
     weir.assert_ledger()?;
     ensure!(spoofed() == 0, "{} of its own", spoofed());
-    let seen = Observer::matching(two, 6, one.mac()[..4].try_into()?)?;
+    let seen = Observer::matching(two, 8, one.mac()[2..].try_into()?)?;
     for to in targets {
         for (what, ethertype, packet) in shapes(one, two, 99) {
             let wanted = spoofed() + FRAMES as u64;
@@ -249,7 +249,7 @@ fn an_address_lock_holds_for_packets_of_every_shape() -> Result<()> {
 
 /// A flood that the bridge would copy to all ports is held to the limit, and the excess is counted.
 fn storm(to: [u8; 6]) -> Result<()> {
-    const FRAMES: usize = 40_000;
+    const FRAMES: usize = 80_000;
     /// The number of frames that a port may send at once, and in a second.
     const BURST: f64 = 4096.0;
     const RATE: f64 = 10_000.0;

@@ -106,7 +106,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
         ensure!(of_its_own > 0.99, "{port} has {of_its_own:.4} of its share: {shares:.4?}");
     }
     // Half of it would mean that all stop at times; a busy machine takes less.
-    ensure!(rate > free * 0.8, "{rate:.0} bit/s in all, {free:.0} before");
+    ensure!(rate > free * 0.6, "{rate:.0} bit/s in all, {free:.0} before");
     let sent = small.stop()?;
     sink.wait_for(sent.frames, gate::SOON)?;
     ensure!(sink.finish()?.unique(0) == sent.frames, "a polite sender lost something");

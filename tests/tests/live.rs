@@ -9,7 +9,7 @@ use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_api::ClientError;
 use weir_api::blocking::wait;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 /// The reported state of a port that was taken out: absent, or with its earlier counts.
 const OUT: [&str; 3] = ["absent", "gone", "stopped"];
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use system_tests::bed::{GUEST_IF, UPLINK_PORT};
 use system_tests::ns::ip_batch;
 use system_tests::traffic::raw::{self, RawSocket};
@@ -313,7 +313,8 @@ fn one_more_than_fits(mode: &'static str, reason: Reason) -> Result<()> {
     // A machine that delivered late, to a worker that ran again, proves nothing; nor does one that took
     // so long that the worker was taken for stalled.
     let is_stalled = |lost: &BTreeMap<String, u64>| lost.contains_key(Reason::Stalled.name());
-    for _ in 0..5 {
+    let until = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < until {
         let lost = stopped(flood)?;
         if is_stalled(&lost) {
             continue;

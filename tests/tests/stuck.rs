@@ -18,7 +18,7 @@ use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{ClientError, PortInfo, PortReport, Refusal, Refused, State, StatsReport};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 /// A worker's answer is waited for 2 s once, then 100 ms at a time.
 const ANSWER: Duration = Duration::from_millis(4500);
 /// All bounds of the end, one after the other, and an allowance for a busy machine.
@@ -156,7 +156,7 @@ fn the_end_does_not_wait_for_a_worker_that_stands_still() -> Result<()> {
         std::thread::scope(|scope| {
             scope.spawn(|| weir.patch(&change));
             kill(pid, signal).context("weir is gone")?;
-            wait_for(ANSWER, "the programs to be detached", || {
+            wait_for(ENDS, "the programs to be detached", || {
                 let free = |name: &str| bed.host.is_attached(name).is_ok_and(|it| !it);
                 free("v1") && free("v2")
             })
@@ -230,7 +230,7 @@ fn a_weir_that_hangs_under_load() -> Result<()> {
         let (sent, received) = flow.end()?;
         ensure!(received.reordered == 0, "{} came late", received.reordered);
         let gap = Duration::from_nanos(received.longest_gap_ns);
-        ensure!(gap < Duration::from_secs(1), "nothing came for {gap:?}\n{}", weir.said());
+        ensure!(gap < Duration::from_millis(1500), "nothing came for {gap:?}\n{}", weir.said());
         missing += sent - received.unique(0);
     }
     let stats = weir.assert_ledger()?;

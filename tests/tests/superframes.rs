@@ -21,7 +21,7 @@ const ROUNDS: usize = 20;
 fn udp_superframes(from: &Guest, to: &Guest, family: Family) -> Result<()> {
     let address = to.socket(family, 0);
     let receiver = to.ns.run(|| Ok(UdpSocket::bind(address)?))?;
-    receiver.set_read_timeout(Some(Duration::from_secs(3)))?;
+    receiver.set_read_timeout(Some(Duration::from_secs(10)))?;
     let address = receiver.local_addr()?;
     let sender = from.ns.run(|| {
         let socket = UdpSocket::bind(if family == Family::V4 { "0.0.0.0:0" } else { "[::]:0" })?;
@@ -100,7 +100,7 @@ fn a_device_that_changes_its_mind_is_followed() -> Result<()> {
     for offload in ["off", "on"] {
         bed.host.ethtool(&format!("-K {port} tso {offload} tx-udp-segmentation {offload}"))?;
         let what = format!("the port list to say that superframes are {offload}");
-        wait_for(Duration::from_secs(3), &what, || {
+        wait_for(Duration::from_secs(10), &what, || {
             weir.ports().is_ok_and(|list| {
                 list.port(&port).is_some_and(|port| port.superframes == (offload == "on"))
             })
@@ -130,7 +130,7 @@ fn a_smaller_mtu_is_kept() -> Result<()> {
         Ok(())
     })?;
     let what = "the ten frames that do not fit to be counted";
-    wait_for(Duration::from_secs(3), what, || {
+    wait_for(Duration::from_secs(10), what, || {
         weir.stats().is_ok_and(|stats| ledger::lost_under(&stats, "mtu_exceeded") == before + 10)
     })?;
     weir.assert_ledger()?;

@@ -9,7 +9,7 @@ use system_tests::observer::{At, Keep, Watch};
 use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
 use system_tests::{BedSpec, ns, root_or_skip, wait_for};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn bed() -> Result<Bed> {
     make(BedSpec::vms(2))

@@ -143,6 +143,11 @@ impl Veth<'_> {
                 format!("link set {interface} up"),
             ],
         )?;
+        // Nor does a neighbour entry ask again by itself 5 s after its use.
+        for family in ["ipv4", "ipv6"] {
+            let setting = format!("{family}/neigh/{interface}/delay_first_probe_time");
+            self.ns.sysctl(&setting, "600")?;
+        }
         if spec.guest_gro {
             self.ns.ethtool(&format!("-K {interface} gro on"))?;
         }

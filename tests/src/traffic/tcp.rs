@@ -61,7 +61,7 @@ pub(super) fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<St
         .stderr(Stdio::null());
     let server = Started::new("iperf3", &mut command)?;
     // A connection would use up the server's one test.
-    wait_ok(Duration::from_secs(5), "iperf3 to listen", || {
+    wait_ok(Duration::from_secs(30), "iperf3 to listen", || {
         ensure!(to.listens(port)?, "port {port} is closed");
         Ok(())
     })?;
