@@ -1,8 +1,8 @@
 //! A queue of single frames (the line) for a device whose transmit ring cannot be used. The frames leave by
 //! the packet socket, many per call.
 //!
-//! Invariant: a frame leaves the line only when the device has taken it, or when it does not within a time
-//! that has a bound here. Frames in the line are recorded in the pool's table as this port's to send.
+//! Invariant: a frame leaves the line only when the device has taken it, or when it is lost under a reason.
+//! Frames in the line are recorded in the pool's table as this port's to send.
 //!
 //! Two kinds of device have a line:
 //!
@@ -18,13 +18,11 @@
 //!
 //! The line costs a little more for each frame.
 //!
-//! What waits for a tap waits for [`PATIENCE_NS`] at most while the tap takes nothing. The far end of a tap is
-//! a virtual machine, which may be paused for hours. Frames that wait that long are of no use to it; but the
-//! sources of frames that have not come to their end are kept out of the express lane, towards all ports. And
-//! nobody counts on their waiting: the kernel's bridge, and the express lane itself, give a tap what its ring
-//! has no room for, and it drops that at once. The far end of a veth is the kernel, which takes frames again
-//! as soon as it runs. Where it holds them back on purpose, senders count on that, so for veths, with a ring
-//! or a line, there is no such limit.
+//! If a tap takes nothing for [`PATIENCE_NS`], all frames in its line are lost. A tap belongs to a virtual
+//! machine, which may be paused for hours, and a frame in the line keeps its source out of the express lane
+//! towards all ports. The kernel's bridge would lose such frames at once: a tap drops what its ring has no
+//! room for. Lines and rings of veths have no such limit: the kernel reads them, and a guest that holds
+//! frames back pushes back on its senders.
 
 use std::collections::VecDeque;
 
@@ -42,8 +40,8 @@ use crate::vnet::Outcome;
 const ASK_EVERY: u32 = 64;
 /// The most calls in one kick: a line of 2048, and some calls cut short by a frame that is refused.
 const MOST_CALLS: usize = 40;
-/// For how long a tap may take nothing until all that waits for it is lost. A machine that runs reads every few
-/// milliseconds; one that is moved, or that gets no core, may stand still for some hundreds of them.
+/// If a tap takes nothing for this long, what waits for it is lost. A virtual machine that runs reads every few
+/// milliseconds; one that migrates, or has no core, may not read for some hundreds of milliseconds.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// Whether devices of this driver drop frames because they cannot stop their queue.
@@ -56,9 +54,9 @@ pub(super) struct Line {
     frames: VecDeque<u32>,
     /// How often in a row the device took nothing.
     refused: u32,
-    /// When the device first refused what waits, if it has taken nothing since, and for how long it had been
-    /// refusing at the last attempt.
+    /// The first refusal since the device last took a frame.
     refused_since_ns: Option<u64>,
+    /// The time from that to the last refusal.
     refused_for_ns: u64,
     /// Whether the device is a tap.
     drops: bool,
@@ -89,14 +87,14 @@ impl Line {
         self.drops && self.refused_for_ns >= PATIENCE_NS
     }
 
-    /// Whether a tap has taken nothing for so long that superframes are to wait in the line as well, as
-    /// segments: as many as there is room for, they wait for its time to be over together.
+    /// Whether a tap has taken nothing for so long that superframes join the line as segments. They are then
+    /// lost together with the frames before them.
     #[cold]
     pub(super) fn is_stuck(&self) -> bool {
         self.drops && self.refused_for_ns > REFUSED_NS
     }
 
-    /// What waits from here on waits anew: the device has taken something, or was down, or nothing waits.
+    /// Starts the time of [`PATIENCE_NS`] again: the device took a frame or was down, or the line is empty.
     #[inline]
     fn wait_anew(&mut self) {
         (self.refused_since_ns, self.refused_for_ns) = (None, 0);

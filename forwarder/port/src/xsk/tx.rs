@@ -4,8 +4,8 @@
 //! into the ring before it. A ring is used only on devices with one transmit queue (see [`super::line`]). So
 //! packets leave in the order in which they were sent.
 //!
-//! What waits here waits as long as the device takes nothing. Only a tap's frames have a limit (see
-//! [`super::line`]), and its superframes get the same one: they are cut, and their segments wait in the line.
+//! Frames wait here while the device takes nothing. Only those for a tap wait for a limited time (see
+//! [`super::line`]). Its superframes are cut then, and their segments join its line.
 
 use weir_core::offload::{GsoKind, Layout, VnetHeader};
 use weir_core::{Reason, broken, invariant};
@@ -125,7 +125,7 @@ impl XskPort {
             if self.waiting() > 0 {
                 let is_stuck = self.line.as_ref().is_some_and(Line::is_stuck);
                 if is_stuck && packet.is_superframe() {
-                    // It would wait for the line's frames to be lost, and the next one for its own.
+                    // Whole, it would wait until the line's frames are lost, and a frame behind it as long again.
                     return self.send_cut_instead(pool, packet);
                 }
                 return Err(Refused::Full(packet));
