@@ -125,7 +125,7 @@ impl XskPort {
             if self.waiting() > 0 {
                 let is_stuck = self.line.as_ref().is_some_and(Line::is_stuck);
                 if is_stuck && packet.is_superframe() {
-                    // Whole, it would wait until the line's frames are lost, and a frame behind it as long again.
+                    // Whole, it would wait until the line is lost, and a frame behind it as long again.
                     return self.send_cut_instead(pool, packet);
                 }
                 return Err(Refused::Full(packet));
