@@ -233,7 +233,7 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
     let frame = build(0, false, false, &[1; 40])?;
     let untouched = |nic: &Nic| {
         let before = nic.rig.counters()?;
-        let run = test_run(nic.rig.native.as_fd(), &frame, Some(Rig::ctx()))?;
+        let run = test_run(nic.rig.native.as_fd(), &frame, Rig::ctx())?;
         ensure!(run.action == XDP_PASS && run.data == frame && nic.rig.counters()? == before);
         anyhow::Ok(())
     };

@@ -50,16 +50,6 @@ pub(crate) enum TxPath {
     Segment(Layout, GsoKind, u16),
 }
 
-const ETHERNET: u32 = 14;
-
-/// Bytes in front of the L3 packet, which an MTU does not count.
-#[inline]
-fn link_header(packet: &Packet) -> u32 {
-    let tags =
-        u32::from(packet.has(meta_flags::TAGGED)) + u32::from(packet.has(meta_flags::TAGGED2));
-    ETHERNET + 4 * tags
-}
-
 impl Egress {
     /// Chooses the way and prepares the packet for it. The flag is true if a checksum was completed.
     #[inline]
@@ -71,7 +61,8 @@ impl Egress {
         if packet.is_superframe() {
             return self.superframe(pool, packet).map(|way| (way, false));
         }
-        if packet.len() > self.mtu.saturating_add(link_header(packet)) {
+        // An MTU does not count the link header.
+        if packet.len() > self.mtu.saturating_add(packet.link_header().into()) {
             return Err(Reason::MtuExceeded);
         }
         let partial = packet.has(meta_flags::CSUM_PARTIAL);

@@ -30,10 +30,6 @@ fn request(ifname: &str, words: &mut [u32]) -> io::Result<()> {
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
 }
 
-fn word(words: &[u32], at: usize) -> u32 {
-    words.get(at).copied().unwrap_or(0)
-}
-
 fn text(words: &[u32]) -> String {
     let bytes: Vec<u8> =
         words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|&byte| byte != 0).collect();
@@ -42,27 +38,14 @@ fn text(words: &[u32]) -> String {
 
 fn feature_names(ifname: &str) -> io::Result<Vec<String>> {
     // cmd, reserved, a 64-bit mask of sets, one length.
-    let mut info = [GSSET_INFO, 0, 0, 0, 0];
-    set_mask(&mut info, 1 << SS_FEATURES);
+    let [first, second]: [u32; 2] = zerocopy::transmute!(1_u64 << SS_FEATURES);
+    let mut info = [GSSET_INFO, 0, first, second, 0];
     request(ifname, &mut info)?;
-    let count = word(&info, 4) as usize;
-    let mut strings = vec![0; 3 + count * STRING / 4];
-    if let [command, set, length, ..] = strings.as_mut_slice() {
-        (*command, *set, *length) = (GSTRINGS, SS_FEATURES, count as u32);
-    }
+    let [.., count] = info;
+    let mut strings = vec![GSTRINGS, SS_FEATURES, count];
+    strings.resize(3 + count as usize * STRING / 4, 0);
     request(ifname, &mut strings)?;
     Ok(strings.get(3..).unwrap_or_default().chunks(STRING / 4).map(text).collect())
-}
-
-/// Stores a 64-bit number in two words, in memory order.
-fn set_mask(info: &mut [u32; 5], mask: u64) {
-    let bytes = mask.to_ne_bytes();
-    let (low, high) = bytes.split_at(4);
-    for (at, half) in [(2, low), (3, high)] {
-        if let (Some(word), Ok(half)) = (info.get_mut(at), half.try_into()) {
-            *word = u32::from_ne_bytes(half);
-        }
-    }
 }
 
 /// Every offload feature by the kernel's name (`tx-tcp-segmentation`), and whether it is on.
@@ -70,12 +53,12 @@ pub fn features(ifname: &str) -> io::Result<Vec<(String, bool)>> {
     let names = feature_names(ifname)?;
     let blocks = names.len().div_ceil(32);
     // cmd, size, and per block: available, requested, active, never changed.
-    let mut state = vec![0; 2 + 4 * blocks];
-    if let [command, size, ..] = state.as_mut_slice() {
-        (*command, *size) = (GFEATURES, blocks as u32);
-    }
+    let mut state = vec![GFEATURES, blocks as u32];
+    state.resize(2 + 4 * blocks, 0);
     request(ifname, &mut state)?;
-    let active = |at: usize| word(&state, 2 + at / 32 * 4 + 2) >> (at % 32) & 1 == 1;
+    let active = |at: usize| {
+        state.get(2 + at / 32 * 4 + 2).is_some_and(|word| word >> (at % 32) & 1 == 1)
+    };
     Ok(names.into_iter().enumerate().map(|(at, name)| (name, active(at))).collect())
 }
 
@@ -87,10 +70,8 @@ pub fn set_feature(ifname: &str, feature: &str, on: bool) -> io::Result<()> {
     };
     let blocks = names.len().div_ceil(32);
     // cmd, size, and per block: valid, requested.
-    let mut change = vec![0; 2 + 2 * blocks];
-    if let [command, size, ..] = change.as_mut_slice() {
-        (*command, *size) = (SFEATURES, blocks as u32);
-    }
+    let mut change = vec![SFEATURES, blocks as u32];
+    change.resize(2 + 2 * blocks, 0);
     let bit = 1 << (at % 32);
     if let Some([valid, requested]) = change.get_mut(2 + at / 32 * 2..4 + at / 32 * 2) {
         *valid = bit;
@@ -123,27 +104,15 @@ pub fn speed_mbit(ifname: &str) -> io::Result<Option<u32>> {
     let mut settings = [0; 12 + 3 * 127];
     settings[0] = GLINKSETTINGS;
     request(ifname, &mut settings)?;
-    // The kernel answers with the negative number of words of a mask, which the next request must contain.
-    let words = link_mode_words(&settings);
-    if words < 0 {
+    // Byte 15 is the negative number of words of a mask, which the next request must contain.
+    let [.., words] = settings[3].to_ne_bytes();
+    if words.cast_signed() < 0 {
         settings = [0; 12 + 3 * 127];
         settings[0] = GLINKSETTINGS;
-        set_link_mode_words(&mut settings, -words);
+        settings[3] = u32::from_ne_bytes([0, 0, 0, words.wrapping_neg()]);
         request(ifname, &mut settings)?;
     }
-    Ok(Some(word(&settings, 1)).filter(|&speed| speed != UNKNOWN && speed != 0))
-}
-
-/// Reads byte 15 of the structure.
-fn link_mode_words(settings: &[u32]) -> i8 {
-    let [.., words] = word(settings, 3).to_ne_bytes();
-    words as i8
-}
-
-fn set_link_mode_words(settings: &mut [u32], words: i8) {
-    if let Some(place) = settings.get_mut(3) {
-        *place = u32::from_ne_bytes([0, 0, 0, words as u8]);
-    }
+    Ok(Some(settings[1]).filter(|&speed| speed != UNKNOWN && speed != 0))
 }
 
 /// The driver's name, such as `veth` or `virtio_net`.
@@ -160,7 +129,7 @@ pub fn channels(ifname: &str) -> io::Result<(u32, u32, u32)> {
     let mut channels = [0; 9];
     channels[0] = GCHANNELS;
     request(ifname, &mut channels)?;
-    Ok((word(&channels, 5), word(&channels, 6), word(&channels, 8)))
+    Ok((channels[5], channels[6], channels[8]))
 }
 
 #[cfg(test)]

@@ -67,4 +67,4 @@ pub use port::{Kick, Port, PortStats, Refused};
 pub use reason::reason_of;
 pub use sys::clock_monotonic_ns;
 pub use umem::{UmemError, UmemHandle};
-pub use xsk::{Attach, BindError, Transmit, XskConfig, XskPort};
+pub use xsk::{BindError, Transmit, XskConfig, XskPort};

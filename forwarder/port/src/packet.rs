@@ -176,30 +176,13 @@ impl Packet {
     /// Describes a piece of this packet: a separate chain of another length, of the same flow and age.
     /// Without a segment size it is no longer a superframe. Its checksum is partial.
     pub(crate) fn piece(&self, head: Frame, frames: u16, len: u32, gso_size: u16) -> Self {
-        let Self { ingress_ns, taken_ns, flow_hash, flow, flags, l4_off, .. } = *self;
-        let Self { vlan, ingress, egress, shape, mark, .. } = *self;
-        let (mut flags, mut gso_type) = (flags | meta_flags::CSUM_PARTIAL, shape.gso_type());
+        let (mut flags, mut gso_type) = (self.flags | meta_flags::CSUM_PARTIAL, self.gso_type());
         if gso_size == 0 {
             flags &= !meta_flags::GSO;
             gso_type = 0;
         }
-        Self {
-            ingress_ns,
-            taken_ns,
-            head,
-            len,
-            flow_hash,
-            flow,
-            flags,
-            l4_off,
-            gso_size,
-            vlan,
-            more_on_wire: 0,
-            ingress,
-            egress,
-            shape: Shape::new(frames, gso_type),
-            mark,
-        }
+        let shape = Shape::new(frames, gso_type);
+        Self { head, len, flags, gso_size, more_on_wire: 0, shape, ..*self }
     }
 
     /// Computes the wire length of all segments from the length of their headers.
@@ -221,6 +204,12 @@ impl Packet {
         if self.flags & (meta_flags::IPV4 | meta_flags::IPV6 | meta_flags::ARP) == 0 {
             return 0;
         }
+        self.link_header()
+    }
+
+    /// Bytes in front of the L3 packet: the Ethernet header with its tags.
+    #[inline]
+    pub(crate) fn link_header(&self) -> u16 {
         let tags =
             u16::from(self.has(meta_flags::TAGGED)) + u16::from(self.has(meta_flags::TAGGED2));
         ETHERNET + TAG * tags
@@ -341,33 +330,14 @@ impl Pool {
     /// Makes a packet with these bytes, described by `meta`. Returns `None` if there are not enough frames,
     /// or the chain would be too long.
     pub fn compose(&mut self, bytes: &[u8], meta: &Meta) -> Option<Packet> {
-        let frames = bytes.len().div_ceil(ROOM).max(1);
-        if frames > MAX_FRAMES || frames > self.available() {
-            return None;
-        }
-        let mut head = None;
-        let mut last = NONE;
-        let mut rest = bytes;
-        for _ in 0..frames {
-            let mut frame = self.alloc()?;
-            let (now, later) = rest.split_at(rest.len().min(ROOM));
-            rest = later;
-            if let Some(to) = self.bytes_mut(&mut frame).get_mut(..now.len()) {
-                to.copy_from_slice(now);
-            }
-            self.set_len(&frame, now.len() as u16);
-            let idx = frame.index();
-            match head {
-                None => head = Some(frame),
-                Some(_) => {
-                    frame.into_index();
-                    self.set_next(last, idx);
-                }
-            }
-            last = idx;
+        let (head, frames) = self.chain_of(bytes.len()).ok()?;
+        let mut at = head.index();
+        for part in bytes.chunks(ROOM) {
+            self.bytes_of_mut(at).copy_from_slice(part);
+            at = self.next(at);
         }
         let meta = Meta { len: bytes.len() as u32, ..*meta };
-        head.map(|head| Packet::new(head, frames as u16, PortId(meta.port), &meta))
+        Some(Packet::new(head, frames, PortId(meta.port), &meta))
     }
 
     /// Sets the owner of every frame of a chain.

@@ -71,7 +71,7 @@ impl Pool {
     }
 
     /// Allocates linked frames for this many bytes and sets their lengths; their contents are undefined.
-    fn chain_of(&mut self, len: usize) -> Result<(Frame, u16), Reason> {
+    pub(crate) fn chain_of(&mut self, len: usize) -> Result<(Frame, u16), Reason> {
         let frames = len.div_ceil(ROOM).max(1);
         if frames > MAX_FRAMES {
             return Err(Reason::GsoUnsupported);

@@ -30,6 +30,8 @@ pub struct Pool {
     pub(crate) count: u32,
     /// Last in, first out: the frame that was used last is still in the cache.
     pub(crate) free: Vec<u32>,
+    /// The number of frames that fill rings leave in the pool, so that pieces and segments can be made even
+    /// while every port fills its quota.
     pub(crate) reserve: usize,
     /// The index of this pool among the parts, and what was freed here of each other part.
     pub(crate) home: usize,
@@ -63,12 +65,6 @@ impl Pool {
             away: Box::default(),
             memory,
         }
-    }
-
-    /// Sets the number of frames that fill rings leave in the pool, so that pieces and segments can be made
-    /// even while every port fills its quota.
-    pub fn set_reserve(&mut self, frames: usize) {
-        self.reserve = frames.min(self.count as usize);
     }
 
     #[inline]
@@ -150,26 +146,6 @@ impl Pool {
     #[inline]
     pub(crate) fn set_len_of(&mut self, idx: u32, len: u16) {
         self.table.set(idx, self.table.get(idx).with_len(len.min(ROOM as u16)));
-    }
-
-    /// Sets how many bytes of the frame are used.
-    #[inline]
-    pub fn set_len(&mut self, frame: &Frame, len: u16) {
-        self.set_len_of(frame.index(), len);
-    }
-
-    /// The used bytes of a frame.
-    #[inline]
-    pub fn bytes<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        self.bytes_of(frame.index())
-    }
-
-    /// All bytes of a frame, used or not.
-    #[inline]
-    pub fn bytes_mut<'a>(&'a mut self, frame: &'a mut Frame) -> &'a mut [u8] {
-        // SAFETY: the frame's one token is borrowed exclusively, so nothing else accesses these `ROOM` bytes:
-        // neither through this pool, nor through another that shares its memory.
-        unsafe { std::slice::from_raw_parts_mut(self.data(frame.index()).as_ptr(), ROOM) }
     }
 
     #[inline]

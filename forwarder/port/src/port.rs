@@ -58,16 +58,10 @@ pub struct PortStats {
     pub kicks: u64,
     pub kick_again: u64,
     pub kick_busy: u64,
-    pub kick_no_buffers: u64,
-    pub kick_down: u64,
-    /// Unknown errors of such a call; the frames stay in the ring.
-    pub kick_errors: u64,
     /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts that it
     /// refused.
     pub vnet_packets: u64,
     pub vnet_refused: u64,
-    /// Completions of frames that were not being sent: the kernel or this program is wrong.
-    pub bad_completions: u64,
 }
 
 impl PortStats {

@@ -4,17 +4,13 @@
 //! - [`query`]: which program is attached to a device, and the device's capabilities
 //! - [`run`]: runs of a loaded program, on one frame or on live frames
 //! - [`btf`]: the offsets at which the running kernel keeps what the gate reads of a packet
-//! - [`slot`]: a socket that only fills a slot of an XSKMAP
 
 pub mod btf;
 pub mod query;
 pub mod run;
-pub mod slot;
 
 pub use btf::KernelFacts;
-pub use query::{AttachedMode, XdpFeatures, xdp_query};
+pub use query::{XdpFeatures, xdp_query};
 pub use run::{
-    MAX_TEST_FRAME, TestCtx, TestRun, live_frames, test_run, test_run_behind, test_run_repeat,
-    test_run_skb,
+    MAX_TEST_FRAME, TestCtx, TestRun, live_frames, slot_socket, test_run, test_run_behind, test_run_skb,
 };
-pub use slot::SlotSocket;

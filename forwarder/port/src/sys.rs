@@ -5,6 +5,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::time::{ClockId, clock_gettime};
 
 const SOL_XDP: libc::c_int = 283;
@@ -81,12 +83,6 @@ pub fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
     set_int(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
 }
 
-/// Sets close-on-exec: a child process that inherited a socket would keep the queue bound.
-pub(crate) fn close_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: sets a flag of the descriptor; no memory is involved.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
-}
-
 /// Asks the kernel to send what is in a socket's transmit ring. Returns 0 or the errno.
 #[inline]
 pub fn kick(fd: BorrowedFd<'_>) -> i32 {
@@ -105,12 +101,8 @@ pub(crate) fn last_errno() -> i32 {
 
 /// Makes a tap device, which exists as long as the descriptor. `flags` are further `IFF_` flags.
 pub fn tap(name: &str, flags: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: the path is a C string; the result is a new descriptor or -1.
-    let fd = check(unsafe {
-        libc::open(c"/dev/net/tun".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC | libc::O_NONBLOCK)
-    })?;
-    // SAFETY: just opened, and owned by nothing else.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let how = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = rustix::fs::open("/dev/net/tun", how, Mode::empty())?;
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | flags) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes the `ifreq` pointed at.
@@ -154,19 +146,13 @@ pub(crate) fn interface_flags(socket: BorrowedFd<'_>, ifindex: u32) -> io::Resul
 
 /// A socket for ioctls about network devices.
 pub(crate) fn any_socket() -> io::Result<OwnedFd> {
-    socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC)
+    Ok(socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?)
 }
 
 /// A packet socket that does not block and receives nothing.
 pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
-    socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
-}
-
-pub(crate) fn socket(family: libc::c_int, kind: libc::c_int) -> io::Result<OwnedFd> {
-    // SAFETY: the result is a new descriptor or -1.
-    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
-    // SAFETY: just opened, and owned by nothing else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?)
 }
 
 /// Binds a packet socket to an interface for sending only: its protocol is none.

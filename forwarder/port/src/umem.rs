@@ -17,6 +17,7 @@ use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use xsk_rs::config::{
     BindFlags, FrameSize, Interface, LibxdpFlags, QueueSize, SocketConfig, UmemConfig,
 };
@@ -24,7 +25,6 @@ use xsk_rs::socket::SocketCreateError;
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
 
 use crate::memory::{CHUNK, Memory};
-use crate::sys;
 
 /// Frames that a queue's fill ring holds; the same for every socket of a UMEM.
 pub const FILL_RING: u32 = 4096;
@@ -132,7 +132,8 @@ fn bind(umem: &Umem, name: &str, queue: u32, rx_ring: u32, tx_ring: u32) -> io::
     // A pair of rings is returned for the first socket on a queue; weir never binds a second.
     let (fill, completion) = rings.ok_or_else(|| io::Error::from_raw_os_error(libc::EBUSY))?;
     let rings = Rings { rx, tx, fill, completion };
-    sys::close_on_exec(rings.fd())?;
+    // A child process that inherited the socket would keep the queue bound.
+    fcntl_setfd(rings.fd(), FdFlags::CLOEXEC)?;
     Ok(rings)
 }
 

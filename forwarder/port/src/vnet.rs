@@ -4,9 +4,10 @@
 //!
 //! Invariant: after any answer but `Sent` the port still has the whole packet.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use weir_core::offload::VnetHeader;
 
 use crate::packet::{MAX_FRAMES, Packet};
@@ -68,25 +69,19 @@ impl VnetSocket {
 
     pub(crate) fn send(&self, pool: &Pool, packet: &Packet, header: &VnetHeader) -> Outcome {
         let header = header.to_bytes();
-        let mut parts =
-            [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MAX_FRAMES + 1];
+        let mut parts = [IoSlice::new(&[]); MAX_FRAMES + 1];
         let mut count = 0;
         let bytes = std::iter::once(&header[..]).chain(pool.chunks(packet));
         for (part, bytes) in parts.iter_mut().zip(bytes) {
-            // The kernel only reads from it.
-            part.iov_base = bytes.as_ptr().cast_mut().cast();
-            part.iov_len = bytes.len();
+            *part = IoSlice::new(bytes);
             count += 1;
         }
-        // SAFETY: zeros are a valid message header: no name, no control data.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_iov = parts.as_mut_ptr();
-        message.msg_iovlen = count;
-        // SAFETY: the parts point at the header and at frames of a packet that the caller holds, all alive
-        // during the call, and none is written to.
-        let sent =
-            unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
-        if sent >= 0 { Outcome::Sent } else { outcome(sys::last_errno()) }
+        let parts = parts.get(..count).unwrap_or_default();
+        let mut control = SendAncillaryBuffer::default();
+        match sendmsg(&self.fd, parts, &mut control, SendFlags::DONTWAIT) {
+            Ok(_) => Outcome::Sent,
+            Err(errno) => outcome(errno.raw_os_error()),
+        }
     }
 
     /// Sends single, finished frames that the caller owns according to the pool's table, in order. Returns

@@ -21,7 +21,7 @@ use std::os::fd::BorrowedFd;
 use weir_core::{PortId, Reason};
 use xsk_rs::FrameDesc;
 
-pub use bind::{Attach, BindError, Transmit, XskConfig};
+pub use bind::{BindError, Transmit, XskConfig};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};

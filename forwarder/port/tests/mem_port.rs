@@ -84,10 +84,8 @@ struct World {
 
 impl World {
     fn new(faults: &Faults, features: TxFeatures) -> Self {
-        let mut pool = Pool::heap(FRAMES);
-        pool.set_reserve(64);
         Self {
-            pool,
+            pool: Pool::heap(FRAMES),
             rx: MemPort::new(PortId(1), 64).with_faults(faults.clone()),
             tx: MemPort::new(PortId(2), 64).with_faults(faults.clone()).with_egress(9000, features),
             held: Vec::with_capacity(64),

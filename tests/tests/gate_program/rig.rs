@@ -20,7 +20,7 @@ use weir_abi::{
     RX_PLACES, Tables, Tag, maps, shed,
 };
 use weir_port::Cells;
-use weir_port::probe::{KernelFacts, SlotSocket, TestCtx, TestRun, test_run, test_run_skb};
+use weir_port::probe::{KernelFacts, TestCtx, TestRun, slot_socket, test_run, test_run_skb};
 use weir_rig::tags::TagThen;
 
 use crate::cell::{CELL_WORDS, CellWords};
@@ -57,7 +57,7 @@ pub(crate) struct Rig {
     counters: PerCpuArray<MapData, [u64; PortCounters::WORDS]>,
     cells: PerCpuArray<MapData, [u64; CELL_WORDS]>,
     strays: PerCpuArray<MapData, u64>,
-    socket: SlotSocket,
+    socket: OwnedFd,
     /// By tag: an entry into the gate with that tag beside the frame.
     tagged: Vec<(Tag, TagThen)>,
     /// The world to remove again.
@@ -127,7 +127,7 @@ impl Rig {
             counters: take(maps::COUNTERS)?.try_into()?,
             cells: take(maps::CELLS)?.try_into()?,
             strays: take(maps::STRAYS)?.try_into()?,
-            socket: SlotSocket::new()?,
+            socket: slot_socket()?,
             tagged: Vec::new(),
             published: World::default(),
             ebpf,
@@ -378,7 +378,7 @@ impl Rig {
 
     /// Runs a frame through the program behind the gate, with the present cell.
     pub(crate) fn behind(&self, frame: &[u8]) -> Result<TestRun> {
-        Ok(test_run(self.behind.as_fd(), frame, Some(Self::ctx()))?)
+        Ok(test_run(self.behind.as_fd(), frame, Self::ctx())?)
     }
 
     pub(crate) fn ctx() -> TestCtx {

@@ -1,12 +1,12 @@
 //! The native program with one port, `lo`, over the maps of the rig. Invariant: each run is checked for
 //! exactly one outcome, its matching action and, unless the frame was steered, no effect on the frame.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 use aya::maps::{MapData, XskMap};
 use weir_abi::{Counter, MAX_QUEUES, META_LEN, Meta, maps};
-use weir_port::probe::{SlotSocket, TestRun, test_run};
+use weir_port::probe::{TestRun, slot_socket, test_run};
 
 use crate::frames::{XDP_DROP, XDP_PASS, XDP_REDIRECT};
 use crate::rig::Rig;
@@ -17,7 +17,7 @@ pub(crate) struct Nic {
     pub(crate) rig: Rig,
     sockets: XskMap<MapData>,
     /// Kept, since dropping it would take it out of its slot.
-    socket: SlotSocket,
+    socket: OwnedFd,
     open: bool,
 }
 
@@ -26,7 +26,7 @@ impl Nic {
     pub(crate) fn load() -> Result<Self> {
         let mut rig = Rig::load()?;
         let sockets = rig.ebpf.take_map(maps::XSKS).context("no sockets")?.try_into()?;
-        let mut nic = Self { rig, sockets, socket: SlotSocket::new()?, open: false };
+        let mut nic = Self { rig, sockets, socket: slot_socket()?, open: false };
         nic.publish(&base())?;
         Ok(nic)
     }
@@ -51,7 +51,7 @@ impl Nic {
     /// Runs one frame; returns the resulting frame and its one outcome.
     pub(crate) fn run(&self, frame: &[u8]) -> Result<(TestRun, Counter)> {
         let before = self.rig.counters()?;
-        let run = test_run(self.rig.native.as_fd(), frame, Some(Rig::ctx()))?;
+        let run = test_run(self.rig.native.as_fd(), frame, Rig::ctx())?;
         let after = self.rig.counters()?;
         let changed: Vec<Counter> =
             Counter::all().filter(|c| after.frames(*c) != before.frames(*c)).collect();

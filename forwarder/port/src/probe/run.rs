@@ -2,9 +2,10 @@
 //! given frame and context, and its output is returned.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use libbpf_sys::{bpf_prog_test_run_opts, bpf_test_run_opts, xdp_md};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::sys::checked;
 
@@ -28,13 +29,17 @@ pub struct TestRun {
     pub meta: Vec<u8>,
     /// The frame as the program left it.
     pub data: Vec<u8>,
-    /// The mean over the runs; it is steady only with many.
-    pub duration_ns: u32,
+}
+
+/// Makes an AF_XDP socket that is not bound. It only fills a slot of an XSKMAP, so that a test run takes the
+/// path to user space.
+pub fn slot_socket() -> io::Result<OwnedFd> {
+    Ok(socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)?)
 }
 
 /// Runs the program once on a frame.
-pub fn test_run(prog: BorrowedFd<'_>, frame: &[u8], ctx: Option<TestCtx>) -> io::Result<TestRun> {
-    test_run_repeat(prog, frame, ctx, 1)
+pub fn test_run(prog: BorrowedFd<'_>, frame: &[u8], ctx: TestCtx) -> io::Result<TestRun> {
+    test_run_behind(prog, &[], frame, ctx)
 }
 
 /// Runs the program on a frame that has metadata of another program in front of it. Its length must be a
@@ -45,42 +50,16 @@ pub fn test_run_behind(
     frame: &[u8],
     ctx: TestCtx,
 ) -> io::Result<TestRun> {
-    run(prog, &[meta, frame].concat(), Some(ctx), meta.len(), 1)
-}
-
-/// Runs the program `repeat` times on one buffer. Each run sees the changes of the previous ones.
-pub fn test_run_repeat(
-    prog: BorrowedFd<'_>,
-    frame: &[u8],
-    ctx: Option<TestCtx>,
-    repeat: u32,
-) -> io::Result<TestRun> {
-    run(prog, frame, ctx, 0, repeat)
-}
-
-/// Runs the program on `frame` with `front` bytes of metadata before it.
-fn run(
-    prog: BorrowedFd<'_>,
-    frame: &[u8],
-    ctx: Option<TestCtx>,
-    front: usize,
-    repeat: u32,
-) -> io::Result<TestRun> {
-    let md_in = ctx.map(|c| context(front, frame, c));
-    let mut md_out = md_in.unwrap_or_default();
-    let mut opts = options(frame, md_in.as_ref(), repeat);
-    if md_in.is_some() {
-        opts.ctx_out = std::ptr::from_mut(&mut md_out).cast();
-        opts.ctx_size_out = size_of::<xdp_md>() as u32;
-    }
-    let mut out = run_into_buffer(prog, frame, &mut opts)?;
-    // With a context the kernel reports where the frame starts after the metadata.
-    let data = if md_in.is_some() {
-        out.split_off((md_out.data as usize).min(out.len()))
-    } else {
-        std::mem::take(&mut out)
-    };
-    Ok(TestRun { action: opts.retval, meta: out, data, duration_ns: opts.duration })
+    let frame = [meta, frame].concat();
+    let before = context(meta.len(), &frame, ctx);
+    let mut after = before;
+    let mut opts = options(&frame, &before, 1);
+    opts.ctx_out = std::ptr::from_mut(&mut after).cast();
+    opts.ctx_size_out = size_of::<xdp_md>() as u32;
+    let mut meta = run_into_buffer(prog, &frame, &mut opts)?;
+    // The kernel reports where the frame starts after the metadata.
+    let data = meta.split_off((after.data as usize).min(meta.len()));
+    Ok(TestRun { action: opts.retval, meta, data })
 }
 
 /// Runs a tcx program on a frame that pretends to have arrived at `ifindex`, as a superframe if `gso_size` is
@@ -95,7 +74,7 @@ pub fn test_run_skb(
     let mut ctx = [0_u32; 48];
     ctx[10] = ifindex;
     ctx[44] = gso_size;
-    let mut opts = options(frame, Some(&ctx), 1);
+    let mut opts = options(frame, &ctx, 1);
     let out = run_into_buffer(prog, frame, &mut opts)?;
     Ok((opts.retval.cast_signed(), out))
 }
@@ -111,7 +90,7 @@ pub fn live_frames(
     batch: u32,
 ) -> io::Result<()> {
     let md = context(0, frame, TestCtx { ingress_ifindex: ifindex, rx_queue_index: 0 });
-    let mut opts = options(frame, Some(&md), repeat);
+    let mut opts = options(frame, &md, repeat);
     opts.flags = libbpf_sys::BPF_F_TEST_XDP_LIVE_FRAMES;
     opts.batch_size = batch.min(256);
     run_with(prog, &mut opts)
@@ -124,13 +103,13 @@ fn context(front: usize, frame: &[u8], ctx: TestCtx) -> xdp_md {
 }
 
 /// The frame and the context must stay where they are until the run is over.
-fn options<C>(frame: &[u8], ctx: Option<&C>, repeat: u32) -> bpf_test_run_opts {
+fn options<C>(frame: &[u8], ctx: &C, repeat: u32) -> bpf_test_run_opts {
     bpf_test_run_opts {
         sz: size_of::<bpf_test_run_opts>() as _,
         data_in: frame.as_ptr().cast(),
         data_size_in: frame.len() as u32,
-        ctx_in: ctx.map_or(std::ptr::null(), std::ptr::from_ref).cast(),
-        ctx_size_in: ctx.map_or(0, |_| size_of::<C>() as u32),
+        ctx_in: std::ptr::from_ref(ctx).cast(),
+        ctx_size_in: size_of::<C>() as u32,
         repeat: repeat.try_into().unwrap_or(i32::MAX),
         ..Default::default()
     }

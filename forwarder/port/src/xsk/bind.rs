@@ -18,15 +18,6 @@ use crate::sys;
 use crate::umem::{FILL_RING, Rings, UmemHandle, hint};
 use crate::vnet::VnetSocket;
 
-/// How the program is attached to the device; the sockets are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attach {
-    /// After the kernel has made a socket buffer of the frame: keeps TSO and GRO of veth and tap working.
-    Skb,
-    /// In the driver.
-    Native,
-}
-
 /// The way by which single frames leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmit {
@@ -51,7 +42,6 @@ pub struct XskConfig {
     /// The number of transmit queues of the device. With several, the kernel's two transmit paths may choose
     /// different ones.
     pub tx_queues: u32,
-    pub mode: Attach,
     /// The ring sizes must be powers of two. A port that only sends does not use the first.
     pub rx_ring: u32,
     pub tx_ring: u32,
@@ -72,7 +62,6 @@ impl XskConfig {
             queues: 1,
             transmit: Transmit::Ring,
             tx_queues: 1,
-            mode: Attach::Skb,
             rx_ring: 2048,
             tx_ring: 2048,
             fill_quota: 4096,

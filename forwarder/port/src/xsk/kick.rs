@@ -1,7 +1,7 @@
 //! Asks the kernel to send, and interprets its answer.
 //!
-//! Invariant: each errno has one meaning and is counted. The number of calls per kick is bounded, and a
-//! device that takes nothing is asked once.
+//! Invariant: each errno has one meaning. The number of calls per kick is bounded, and a device that takes
+//! nothing is asked once.
 
 use weir_core::Reason;
 
@@ -23,9 +23,9 @@ pub(super) enum Answer {
     Again,
     /// The device dropped one frame, which is completed nevertheless. The rest waits.
     Dropped,
-    NoBuffers,
     Down,
-    Unknown,
+    /// The kernel has no memory, or refuses for another reason. The descriptors stay in the ring.
+    Refused,
 }
 
 impl Answer {
@@ -34,9 +34,8 @@ impl Answer {
             0 => Self::Sent,
             libc::EAGAIN | libc::EINTR => Self::Again,
             libc::EBUSY => Self::Dropped,
-            libc::ENOBUFS | libc::ENOMEM => Self::NoBuffers,
             libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Self::Down,
-            _ => Self::Unknown,
+            _ => Self::Refused,
         }
     }
 
@@ -50,7 +49,7 @@ impl Answer {
             // The consumer index is not always published with this answer, so `moved` and `left` may be
             // stale. The frame is gone in any case.
             Self::Dropped => true,
-            Self::NoBuffers | Self::Down | Self::Unknown => false,
+            Self::Down | Self::Refused => false,
         }
     }
 }
@@ -114,16 +113,13 @@ impl XskPort {
         stats.kicks += 1;
         self.down = answer == Answer::Down;
         match answer {
-            Answer::Sent => {}
+            Answer::Sent | Answer::Down | Answer::Refused => {}
             Answer::Again => stats.kick_again += 1,
             Answer::Dropped => {
                 stats.kick_busy += 1;
                 stats.losses.add(Reason::TxBusy, 1);
                 self.dropped += 1;
             }
-            Answer::NoBuffers => stats.kick_no_buffers += 1,
-            Answer::Down => stats.kick_down += 1,
-            Answer::Unknown => stats.kick_errors += 1,
         }
     }
 }

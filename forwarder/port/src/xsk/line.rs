@@ -126,7 +126,6 @@ impl XskPort {
         self.line = Some(line);
         self.tx_room = self.tx_size.saturating_sub(left);
         if outcome == Outcome::Down {
-            self.stats.kick_down += 1;
             self.down = true;
             return Kick::Down;
         }
@@ -190,7 +189,6 @@ impl XskPort {
                 Outcome::Sent
             }
             Outcome::Error => {
-                self.stats.kick_errors += 1;
                 self.lose(pool, line, Reason::TxError, 1);
                 Outcome::Sent
             }

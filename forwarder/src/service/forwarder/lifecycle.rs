@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use weir_core::{Mode, PortId, PortSettings, Reason, SchedulerSettings};
-use weir_port::{Attach, Transmit, XskConfig, XskPort, ethtool};
+use weir_port::{Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
 use super::charging::Charging;
@@ -102,10 +102,6 @@ impl Forwarder {
                 Transmit::Ring
             },
             tx_queues: link.tx_queues,
-            mode: match mode {
-                Mode::Gate => Attach::Skb,
-                Mode::Native => Attach::Native,
-            },
             mtu: link.mtu,
             tx_features: features,
             fill_quota,

@@ -6,10 +6,10 @@ fn every_errno_has_one_meaning() {
         (0, Answer::Sent),
         (libc::EAGAIN, Answer::Again),
         (libc::EBUSY, Answer::Dropped),
-        (libc::ENOBUFS, Answer::NoBuffers),
+        (libc::ENOBUFS, Answer::Refused),
         (libc::ENETDOWN, Answer::Down),
         (libc::ENXIO, Answer::Down),
-        (libc::EINVAL, Answer::Unknown),
+        (libc::EINVAL, Answer::Refused),
     ] {
         assert_eq!(Answer::of(errno), answer, "{errno}");
     }
@@ -17,7 +17,7 @@ fn every_errno_has_one_meaning() {
 
 #[test]
 fn a_device_that_takes_nothing_is_asked_once() {
-    for answer in [Answer::Sent, Answer::Again, Answer::NoBuffers, Answer::Down] {
+    for answer in [Answer::Sent, Answer::Again, Answer::Refused, Answer::Down] {
         assert!(!answer.call_again(false, true, false), "{answer:?}");
     }
 }
