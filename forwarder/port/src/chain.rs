@@ -92,7 +92,7 @@ impl Assembler {
     /// Finishes a whole chain. It is a packet if the metadata in front of it is valid and agrees with it.
     #[inline]
     fn finish(&self, pool: &mut Pool, head: u32, frames: u16, len: u32) -> Assembled {
-        let meta = pool.headroom(head).get(HEADROOM - META_LEN..);
+        let meta = pool.memory.headroom(head).get(HEADROOM - META_LEN..);
         let meta = meta.and_then(|bytes| Meta::read_from_bytes(bytes).ok());
         let ours = meta.filter(|meta| meta.abi == ABI_VERSION && self.is_for(meta.port));
         let reason = match ours {

@@ -46,8 +46,17 @@ pub(crate) enum TxPath {
     Ring,
     /// The packet socket, with this header.
     Vnet(VnetHeader),
-    /// It is cut in software into segments of this much payload, which leave by the ring.
-    Segment(Layout, GsoKind, u16),
+    /// It is cut in software into segments, which leave by the ring.
+    Segment(Segments),
+}
+
+/// How a superframe is cut into segments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments {
+    pub(crate) layout: Layout,
+    pub(crate) kind: GsoKind,
+    /// Payload bytes of each.
+    pub(crate) size: u16,
 }
 
 impl Egress {
@@ -85,7 +94,10 @@ impl Egress {
                 .map_err(|_| Reason::GsoUnsupported)?;
             return Ok(TxPath::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
         }
-        segmented(layout, kind, size)
+        // A segment must fit into one frame. TCP segments may be made smaller.
+        let room = ROOM as u32 - u32::from(layout.l3_off);
+        let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
+        Ok(TxPath::Segment(Segments { layout, kind, size }))
     }
 
     /// Chooses the way of a superframe that the device was expected to take and does not.
@@ -96,13 +108,6 @@ impl Egress {
     ) -> Result<TxPath, Reason> {
         Self { features: TxFeatures::default(), ..self }.superframe(pool, packet)
     }
-}
-
-fn segmented(layout: Layout, kind: GsoKind, size: u16) -> Result<TxPath, Reason> {
-    // A segment must fit into one frame. TCP segments may be made smaller.
-    let room = ROOM as u32 - u32::from(layout.l3_off);
-    let size = fit_mtu(&layout, size, room).ok_or(Reason::GsoUnsupported)?;
-    Ok(TxPath::Segment(layout, kind, size))
 }
 
 /// The headers and the kind of a superframe; `None` if it cannot be cut here.

@@ -49,33 +49,3 @@ impl Faults {
         }
     }
 }
-
-/// A random number generator: xorshift64*, which is sufficient here.
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        // A state of zero would stay zero.
-        Self(seed ^ 0x9e37_79b9_7f4a_7c15 | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// A number below `bound`; 0 if `bound` is 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((self.next() >> 32) as usize).checked_rem(bound).unwrap_or(0)
-    }
-
-    pub(crate) fn hits(&mut self, thousandths: u16) -> bool {
-        thousandths > 0 && self.below(1000) < usize::from(thousandths)
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -10,11 +10,12 @@ use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 
 use weir_core::offload::VnetHeader;
+use weir_core::sim::Random;
 use weir_core::{PortId, Reason};
 
 use crate::chain::Assembler;
-use crate::egress::{Egress, TxFeatures, TxPath};
-use crate::faults::{Dice, Faults};
+use crate::egress::{Egress, Segments, TxFeatures, TxPath};
+use crate::faults::Faults;
 use crate::packet::Packet;
 use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
@@ -43,7 +44,7 @@ pub struct MemPort {
     ring: usize,
     quota: usize,
     faults: Faults,
-    dice: Dice,
+    random: Random,
     fill: VecDeque<u32>,
     rx: VecDeque<Desc>,
     tx: VecDeque<u32>,
@@ -71,7 +72,7 @@ impl MemPort {
             ring,
             quota: 2 * ring,
             faults: Faults::default(),
-            dice: Dice::new(0),
+            random: Random::new(0, 0),
             fill: VecDeque::with_capacity(2 * ring),
             rx: VecDeque::with_capacity(ring),
             tx: VecDeque::with_capacity(ring),
@@ -91,8 +92,7 @@ impl MemPort {
 
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Self {
-        self.dice = Dice::new(faults.seed);
-        self.faults = faults;
+        self.set_faults(faults);
         self
     }
 
@@ -118,13 +118,18 @@ impl MemPort {
     }
 
     pub fn set_faults(&mut self, faults: Faults) {
-        self.dice = Dice::new(faults.seed);
+        self.random = Random::new(faults.seed, 0);
         self.faults = faults;
     }
 
     /// Does what `ip link set down` and `up` do.
     pub fn set_down(&mut self, down: bool) {
         self.down = down;
+    }
+
+    /// Whether a fault of this frequency happens now.
+    fn hits(&mut self, thousandths: u16) -> bool {
+        self.random.below(1000) < u64::from(thousandths)
     }
 
     fn has_room(&self, frames: usize) -> bool {
@@ -149,11 +154,11 @@ impl MemPort {
                 return Err(Refused::Full(packet));
             }
         }
-        if self.dice.hits(self.faults.no_buffers) {
+        if self.hits(self.faults.no_buffers) {
             self.stats.vnet_refused += 1;
             return Err(Refused::Full(packet));
         }
-        if self.dice.hits(self.faults.tx_error) {
+        if self.hits(self.faults.tx_error) {
             return Err(Refused::Lost(packet, Reason::TxError));
         }
         let bytes = pool.chunks(&packet).collect::<Vec<_>>().concat();
@@ -163,12 +168,16 @@ impl MemPort {
         Ok(())
     }
 
-    fn send_segments(
+    fn send_cut(
         &mut self,
         pool: &mut Pool,
         packet: Packet,
-        cutter: &Cutter,
+        how: &Segments,
     ) -> Result<(), Refused> {
+        let cutter = match Cutter::new(pool, &packet, how) {
+            Ok(cutter) => cutter,
+            Err(reason) => return Err(Refused::Lost(packet, reason)),
+        };
         let count = cutter.count();
         if count > self.ring {
             return Err(Refused::Lost(packet, Reason::GsoUnsupported));
@@ -223,7 +232,7 @@ impl Port for MemPort {
         match self.egress.prepare(pool, &mut packet) {
             Ok((TxPath::Ring, completed)) => {
                 self.stats.checksums_completed += u64::from(completed);
-                if !self.has_room(1) || self.dice.hits(self.faults.tx_full) {
+                if !self.has_room(1) || self.hits(self.faults.tx_full) {
                     return Err(Refused::Full(packet));
                 }
                 let idx = packet.into_head();
@@ -231,12 +240,7 @@ impl Port for MemPort {
                 Ok(())
             }
             Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, header),
-            Ok((TxPath::Segment(layout, kind, gso_size), _)) => {
-                match Cutter::new(pool, &packet, &layout, kind, gso_size) {
-                    Ok(cutter) => self.send_segments(pool, packet, &cutter),
-                    Err(reason) => Err(Refused::Lost(packet, reason)),
-                }
-            }
+            Ok((TxPath::Segment(how), _)) => self.send_cut(pool, packet, &how),
             Err(reason) => Err(Refused::Lost(packet, reason)),
         }
     }
@@ -252,14 +256,14 @@ impl Port for MemPort {
         }
         self.stats.kicks += 1;
         let mut budget = self.tx.len();
-        if self.dice.hits(self.faults.again) {
+        if self.hits(self.faults.again) {
             budget = 0;
-        } else if self.dice.hits(self.faults.short_send) {
-            budget = self.dice.below(budget);
+        } else if self.hits(self.faults.short_send) {
+            budget = self.random.below(budget as u64) as usize;
         }
         for _ in 0..budget {
             let Some(idx) = self.tx.pop_front() else { break };
-            let drop = self.dice.hits(self.faults.busy);
+            let drop = self.hits(self.faults.busy);
             self.transmit(pool, idx, drop);
         }
         if budget == 0 {
@@ -286,10 +290,10 @@ impl Port for MemPort {
         let mut reaped = 0;
         while let Some(idx) = self.completion.pop_front() {
             let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
-            if self.dice.hits(self.faults.bad_descriptor) {
+            if self.hits(self.faults.bad_descriptor) {
                 // The correct completion follows: this one is an extra, false report.
                 self.completion.push_back(idx);
-                addr = u64::MAX << self.dice.below(20);
+                addr = u64::MAX << self.random.below(20);
             }
             let Some(len) = pool.complete(self.slot, addr) else { continue };
             reaped += 1;

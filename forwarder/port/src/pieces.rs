@@ -131,7 +131,7 @@ impl<'a> Iterator for Rooms<'a> {
         if self.at == NONE {
             return None;
         }
-        let (data, len) = (self.pool.data(self.at), self.pool.len_of(self.at));
+        let (data, len) = (self.pool.memory.data(self.at), self.pool.len_of(self.at));
         self.at = self.pool.next(self.at);
         // SAFETY: the frame was just allocated for a packet that does not exist yet, so nothing reads or
         // writes it meanwhile. Each frame of the chain is given out once. Its length is at most `ROOM`.

@@ -5,7 +5,6 @@
 //! its free list; with one worker that is all of them.
 
 use std::ops::Range;
-use std::ptr::NonNull;
 
 use weir_abi::META_LEN;
 use weir_core::{PortId, broken};
@@ -154,34 +153,14 @@ impl Pool {
         // SAFETY: `len` is at most `ROOM`. The caller has the frame, and keeps it as long as the bytes are
         // borrowed: either a packet or token is borrowed as well, or this pool's table says which owner has
         // it. Writing needs `&mut self`.
-        unsafe { std::slice::from_raw_parts(self.data(idx).as_ptr(), len) }
+        unsafe { std::slice::from_raw_parts(self.memory.data(idx).as_ptr(), len) }
     }
 
     #[inline]
     pub(crate) fn bytes_of_mut(&mut self, idx: u32) -> &mut [u8] {
         let len = usize::from(self.len_of(idx));
         // SAFETY: as in `bytes_of`; the pool is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.data(idx).as_ptr(), len) }
-    }
-
-    #[inline]
-    pub(crate) fn data(&self, idx: u32) -> NonNull<u8> {
-        self.memory.data(idx)
-    }
-
-    #[inline]
-    pub(crate) fn headroom(&self, idx: u32) -> &[u8; HEADROOM] {
-        self.memory.headroom(idx)
-    }
-
-    #[inline]
-    pub(crate) fn headroom_mut(&mut self, idx: u32) -> &mut [u8; HEADROOM] {
-        self.memory.headroom_mut(idx)
-    }
-
-    #[inline]
-    pub(crate) fn fill_desc(&self, idx: u32) -> Option<FrameDesc> {
-        self.memory.desc(idx)
+        unsafe { std::slice::from_raw_parts_mut(self.memory.data(idx).as_ptr(), len) }
     }
 
     #[inline]
@@ -195,7 +174,7 @@ impl Pool {
     pub(crate) fn prefetch(&self, addr: u64) {
         let idx = addr / CHUNK as u64;
         if let Some(entry) = self.table.address(idx) {
-            let data = self.data(idx as u32).as_ptr();
+            let data = self.memory.data(idx as u32).as_ptr();
             sys::prefetch(data.wrapping_sub(META_LEN));
             sys::prefetch(data);
             sys::prefetch(entry);

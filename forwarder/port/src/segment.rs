@@ -3,8 +3,9 @@
 //! Invariant: either all segments are made or none; the superframe itself is only read.
 
 use weir_core::Reason;
-use weir_core::offload::{Cut, GsoKind, Layout};
+use weir_core::offload::Cut;
 
+use crate::egress::Segments;
 use crate::frame::Frame;
 use crate::packet::Packet;
 use crate::pool::{NONE, Pool, ROOM};
@@ -14,14 +15,8 @@ use crate::pool::{NONE, Pool, ROOM};
 pub(crate) struct Cutter(Cut);
 
 impl Cutter {
-    pub(crate) fn new(
-        pool: &Pool,
-        packet: &Packet,
-        layout: &Layout,
-        kind: GsoKind,
-        gso_size: u16,
-    ) -> Result<Self, Reason> {
-        Cut::segments(pool.head(packet), packet.len(), layout, gso_size, kind)
+    pub(crate) fn new(pool: &Pool, packet: &Packet, how: &Segments) -> Result<Self, Reason> {
+        Cut::segments(pool.head(packet), packet.len(), &how.layout, how.size, how.kind)
             .map(Self)
             .map_err(|_| Reason::GsoUnsupported)
     }
@@ -65,7 +60,7 @@ impl Cutter {
     fn write(&self, pool: &Pool, packet: &Packet, i: u32, to: &Frame) -> Option<u16> {
         // SAFETY: `to` was just allocated: no packet contains it, so the chunks that are read meanwhile are
         // bytes of other frames.
-        let room = unsafe { std::slice::from_raw_parts_mut(pool.data(to.index()).as_ptr(), ROOM) };
+        let room = unsafe { std::slice::from_raw_parts_mut(pool.memory.data(to.index()).as_ptr(), ROOM) };
         self.0.write(i, pool.chunks(packet), room).ok().map(|len| len as u16)
     }
 }

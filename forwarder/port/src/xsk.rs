@@ -47,7 +47,6 @@ struct Queue {
 /// The port over AF_XDP; see the module.
 #[derive(Debug)]
 pub struct XskPort {
-    name: String,
     slot: PortId,
     egress: Egress,
     /// The queues it receives from; none if the port only sends. The first one's transmit ring is the port's,
@@ -92,10 +91,6 @@ fn sending<'a>(sender: &'a mut Option<Rings>, queues: &'a mut [Queue]) -> Option
 }
 
 impl XskPort {
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     pub fn slot(&self) -> PortId {
         self.slot
     }

@@ -30,31 +30,31 @@ impl MemPort {
     /// Same as [`Self::push_rx`], with the given metadata: for superframes.
     pub fn push_rx_meta(&mut self, pool: &mut Pool, bytes: &[u8], meta: &Meta) -> bool {
         let count = bytes.len().div_ceil(ROOM).max(1);
-        let starved = self.dice.hits(self.faults.fill_empty);
+        let starved = self.hits(self.faults.fill_empty);
         if starved || count > self.fill.len() || count > MAX_FRAMES {
             self.stats.losses.add(Reason::FillEmpty, 1);
             return false;
         }
-        if self.rx.len() + count > self.ring || self.dice.hits(self.faults.rx_full) {
+        if self.rx.len() + count > self.ring || self.hits(self.faults.rx_full) {
             self.stats.losses.add(Reason::RxRingFull, 1);
             return false;
         }
-        let cut_short = count > 1 && self.dice.hits(self.faults.truncated_chain);
+        let cut_short = count > 1 && self.hits(self.faults.truncated_chain);
         for (nth, part) in bytes.chunks(ROOM).enumerate() {
             let Some(idx) = self.fill.pop_front() else { break };
             pool.set_len_of(idx, part.len() as u16);
             pool.bytes_of_mut(idx).copy_from_slice(part);
             if nth == 0 {
-                let room = pool.headroom_mut(idx);
+                let room = pool.memory.headroom_mut(idx);
                 if let Some(place) = room.get_mut(HEADROOM - META_LEN..) {
                     place.copy_from_slice(meta.as_bytes());
                 }
             }
             let mut addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
-            if self.dice.hits(self.faults.bad_descriptor) {
+            if self.hits(self.faults.bad_descriptor) {
                 // The frame itself stays with the kernel until it is reclaimed. (If a kernel names another
                 // frame that it has to fill, this cannot be detected.)
-                addr ^= 1 << ((self.dice.below(44) + 32) % 64);
+                addr ^= 1 << ((self.random.below(44) + 32) % 64);
             }
             let more = nth + 1 < count;
             self.rx.push_back(Desc { addr, len: part.len() as u32, more });
@@ -88,7 +88,7 @@ impl MemPort {
         } else {
             self.wire.push_back(Sent { bytes: pool.bytes_of(idx).to_vec(), vnet: None });
         }
-        if self.dice.hits(self.faults.late_completion) {
+        if self.hits(self.faults.late_completion) {
             self.late.push_back(idx);
         } else {
             self.completion.push_back(idx);

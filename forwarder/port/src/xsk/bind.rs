@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use weir_core::{MAX_PORTS, PortId};
 use xsk_rs::FrameDesc;
 
-use super::line::{self, Line};
+use super::line::Line;
 use super::{BATCH, Queue, XskPort, sending};
 use crate::chain::{Assembler, SHARED_RING};
 use crate::egress::{Egress, TxFeatures};
@@ -146,8 +146,8 @@ impl XskPort {
             let rings = bind_queue(umem, &config, id, [config.rx_ring, tx_ring])?;
             queues.push(Queue { id, rings, level: 0, chain: Assembler::new(config.slot) });
         }
-        // A device that reports no driver is not one known to drop.
-        let drops = ethtool::driver(&config.name).is_ok_and(|driver| line::drops(&driver));
+        // A tap cannot stop its queue, and drops frames instead. A device that reports no driver is no tap.
+        let drops = ethtool::driver(&config.name).is_ok_and(|driver| driver == "tun");
         let in_line = drops || config.tx_queues > 1 || config.transmit == Transmit::Line;
         let mut sender = (queues.is_empty() && !in_line)
             .then(|| bind_queue(umem, &config, 0, [UNUSED_RING, config.tx_ring]))
@@ -163,7 +163,6 @@ impl XskPort {
             whole_ring_kicks = sys::raise_tx_budget(fd, config.tx_ring);
         }
         Ok(Self {
-            name,
             slot: config.slot,
             egress: Egress { mtu, features },
             queues,

@@ -44,11 +44,6 @@ const MOST_CALLS: usize = 40;
 /// milliseconds; one that migrates, or has no core, may not read for some hundreds of milliseconds.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// Whether devices of this driver drop frames because they cannot stop their queue.
-pub(super) fn drops(driver: &str) -> bool {
-    driver == "tun"
-}
-
 #[derive(Debug)]
 pub(super) struct Line {
     frames: VecDeque<u32>,

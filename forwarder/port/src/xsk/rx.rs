@@ -34,7 +34,7 @@ impl XskPort {
                         break;
                     };
                     let idx = frame.into_index();
-                    let Some(desc) = pool.fill_desc(idx) else {
+                    let Some(desc) = pool.memory.desc(idx) else {
                         broken!("a port's pool is in plain memory");
                         pool.free_index(idx);
                         break;

@@ -7,12 +7,12 @@
 //! Frames wait here while the device takes nothing. Only those for a tap wait for a limited time (see
 //! [`super::line`]). Its superframes are cut then, and their segments join its line.
 
-use weir_core::offload::{GsoKind, Layout, VnetHeader};
+use weir_core::offload::VnetHeader;
 use weir_core::{Reason, broken, invariant};
 
 use super::line::Line;
 use super::{BATCH, XskPort, sending};
-use crate::egress::TxPath;
+use crate::egress::{Segments, TxPath};
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::Refused;
@@ -49,9 +49,7 @@ impl XskPort {
                 self.send_by_ring(pool, packet)
             }
             Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
-            Ok((TxPath::Segment(layout, kind, gso_size), _)) => {
-                self.send_cut(pool, packet, &layout, kind, gso_size)
-            }
+            Ok((TxPath::Segment(how), _)) => self.send_cut(pool, packet, &how),
             Err(reason) => Err(Refused::Lost(packet, reason)),
         }
     }
@@ -176,9 +174,7 @@ impl XskPort {
     #[cold]
     fn send_cut_instead(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
         match self.egress.without_device(pool, &mut packet) {
-            Ok(TxPath::Segment(layout, kind, gso_size)) => {
-                self.send_cut(pool, packet, &layout, kind, gso_size)
-            }
+            Ok(TxPath::Segment(how)) => self.send_cut(pool, packet, &how),
             Ok(_) => Err(Refused::Lost(packet, Reason::TxError)),
             Err(reason) => Err(Refused::Lost(packet, reason)),
         }
@@ -188,22 +184,12 @@ impl XskPort {
         &mut self,
         pool: &mut Pool,
         packet: Packet,
-        layout: &Layout,
-        kind: GsoKind,
-        gso_size: u16,
+        how: &Segments,
     ) -> Result<(), Refused> {
-        match Cutter::new(pool, &packet, layout, kind, gso_size) {
-            Ok(cutter) => self.send_segments(pool, packet, &cutter),
-            Err(reason) => Err(Refused::Lost(packet, reason)),
-        }
-    }
-
-    fn send_segments(
-        &mut self,
-        pool: &mut Pool,
-        packet: Packet,
-        cutter: &Cutter,
-    ) -> Result<(), Refused> {
+        let cutter = match Cutter::new(pool, &packet, how) {
+            Ok(cutter) => cutter,
+            Err(reason) => return Err(Refused::Lost(packet, reason)),
+        };
         let count = cutter.count();
         if count > self.tx_size as usize {
             return Err(Refused::Lost(packet, Reason::GsoUnsupported));
