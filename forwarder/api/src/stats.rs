@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use weir_core::{Idle, Ledger, Losses, Role};
+use weir_core::{Idle, Losses, Role};
 
 use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, State, TxLanes};
 
@@ -78,14 +78,17 @@ pub struct Queued {
     pub bytes: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The sums over the whole forwarder, in frames; a superframe counts as one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerReport {
     pub received: u64,
+    /// Frames made by cutting superframes; each is accounted for separately.
     pub copies: u64,
     pub delivered: u64,
     /// Frames among these that the gate handed over itself, without a worker.
     #[serde(default)]
     pub express: u64,
+    /// Left to the kernel: the bridge or the host.
     pub passed: u64,
     pub lost: u64,
     pub in_flight: u64,
@@ -240,30 +243,16 @@ pub fn by_reason(losses: &Losses) -> BTreeMap<String, u64> {
     losses.iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
 }
 
-impl From<&Ledger> for LedgerReport {
-    fn from(ledger: &Ledger) -> Self {
-        Self {
-            received: ledger.received,
-            copies: ledger.copies,
-            delivered: ledger.delivered,
-            express: ledger.express,
-            passed: ledger.passed,
-            lost: ledger.lost.total(),
-            in_flight: ledger.in_flight,
-            balanced: ledger.balanced(),
-            lost_by_reason: by_reason(&ledger.lost),
-        }
-    }
-}
-
-impl Default for LedgerReport {
-    fn default() -> Self {
-        Self::from(&Ledger::default())
-    }
-}
-
 impl LedgerReport {
-    /// In minus out, as in `weir_core::Ledger`; 0 when balanced.
+    /// Fills in the losses, and whether the sums then balance.
+    #[must_use]
+    pub fn with_lost(self, lost: &Losses) -> Self {
+        let filled = Self { lost: lost.total(), lost_by_reason: by_reason(lost), ..self };
+        Self { balanced: filled.balance() == 0, ..filled }
+    }
+
+    /// Frames in minus frames out. Above 0, frames vanished without a reason; below 0, some were counted
+    /// twice.
     pub fn balance(&self) -> i128 {
         let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
         sum(&[self.received, self.copies])

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use weir_core::{Ledger, Reason, Role};
+use weir_core::{Losses, Reason, Role};
 
 #[test]
 fn the_json_is_the_one_promised() {
-    let mut ledger = Ledger { received: 5, delivered: 3, express: 1, ..Ledger::default() };
-    ledger.lost.add(Reason::QueueFull, 2);
+    let ledger = LedgerReport { received: 5, delivered: 3, express: 1, ..LedgerReport::default() };
+    let mut lost = Losses::default();
+    lost.add(Reason::QueueFull, 2);
     let report = StatsReport {
         version: VERSION,
         uptime_ns: 7,
@@ -33,7 +34,7 @@ fn the_json_is_the_one_promised() {
                 charged: Amount::new(2, 128),
                 ahead_ns: 5,
             }),
-            losses: by_reason(&ledger.lost),
+            losses: by_reason(&lost),
             queued: Queued::default(),
             promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
             links: vec![LinkShare { to: "nic0".into(), frames: 3, ..LinkShare::default() }],
@@ -45,7 +46,7 @@ fn the_json_is_the_one_promised() {
             },
             counters: BTreeMap::new(),
         }],
-        ledger: LedgerReport::from(&ledger),
+        ledger: ledger.with_lost(&lost),
         worker: vec![WorkerReport { regimes: Regimes::of(1, 2, 1), ..Default::default() }],
         ..StatsReport::default()
     };

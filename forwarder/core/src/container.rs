@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::{Packet, PortId, ReleaseReason};
+use crate::{Packet, PortId};
 
 /// The most packets in one container, whatever their size; also the storage allocated for each.
 pub const CONTAINER_PACKETS: usize = 64;
@@ -22,7 +22,6 @@ struct Inner<P> {
     egress: PortId,
     opened_ns: u64,
     released_ns: u64,
-    reason: ReleaseReason,
 }
 
 impl<P: Packet> Container<P> {
@@ -38,7 +37,6 @@ impl<P: Packet> Container<P> {
             egress: PortId(0),
             opened_ns: 0,
             released_ns: 0,
-            reason: ReleaseReason::Flush,
         }))
     }
 
@@ -53,11 +51,10 @@ impl<P: Packet> Container<P> {
         inner.released_ns = now;
     }
 
-    /// Closes the container to further packets and records why.
+    /// Closes the container to further packets.
     #[inline]
-    pub fn release(&mut self, now: u64, reason: ReleaseReason) {
+    pub fn release(&mut self, now: u64) {
         self.0.released_ns = now;
-        self.0.reason = reason;
     }
 
     /// Whether `packets` of `bytes` in total fit. An empty container takes anything, so that a packet larger
@@ -159,17 +156,11 @@ impl<P: Packet> Container<P> {
         self.0.opened_ns
     }
 
-    /// When it was released; for the cause see `reason`.
+    /// When it was released.
     #[inline]
     #[must_use]
     pub fn released_ns(&self) -> u64 {
         self.0.released_ns
-    }
-
-    #[inline]
-    #[must_use]
-    pub fn reason(&self) -> ReleaseReason {
-        self.0.reason
     }
 }
 
@@ -178,13 +169,12 @@ impl<P> fmt::Debug for Container<P> {
         let inner = &*self.0;
         write!(
             f,
-            "Container({} -> {}: {} packets, {} bytes, opened {}, {} at {})",
+            "Container({} -> {}: {} packets, {} bytes, opened {}, released {})",
             inner.ingress,
             inner.egress,
             inner.packets.len(),
             inner.bytes,
             inner.opened_ns,
-            inner.reason,
             inner.released_ns
         )
     }

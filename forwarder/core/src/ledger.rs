@@ -1,5 +1,5 @@
-//! The ledger of all frames. Invariant: a frame that came in is delivered, passed on, in flight, or lost
-//! under exactly one `Reason`; `Ledger::balance` is 0 once nothing moves.
+//! The names of all losses. Invariant: a frame that came in is delivered, passed on, in flight, or lost under
+//! exactly one `Reason`.
 
 use std::fmt;
 
@@ -99,57 +99,6 @@ impl std::ops::AddAssign for Losses {
 impl fmt::Debug for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(reason, n)| (reason.name(), n))).finish()
-    }
-}
-
-/// The sums over a port, a worker or the whole forwarder, in frames; a superframe counts as one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Ledger {
-    pub received: u64,
-    /// Frames made by cutting superframes; each is accounted for separately.
-    pub copies: u64,
-    pub delivered: u64,
-    /// The part of `delivered` that the gate delivered itself, without a worker.
-    pub express: u64,
-    /// Left to the kernel: the bridge or the host.
-    pub passed: u64,
-    pub lost: Losses,
-    pub in_flight: u64,
-}
-
-impl Ledger {
-    /// Frames in minus frames out. Above 0, frames vanished without a reason; below 0, some were counted
-    /// twice.
-    #[must_use]
-    pub fn balance(&self) -> i64 {
-        let came = self.received.wrapping_add(self.copies);
-        let went = self
-            .delivered
-            .wrapping_add(self.passed)
-            .wrapping_add(self.lost.total())
-            .wrapping_add(self.in_flight);
-        came.wrapping_sub(went).cast_signed()
-    }
-
-    #[must_use]
-    pub fn balanced(&self) -> bool {
-        self.balance() == 0
-    }
-}
-
-impl fmt::Display for Ledger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "received {} + copies {} = delivered {} + passed {} + lost {} + in flight {}",
-            self.received,
-            self.copies,
-            self.delivered,
-            self.passed,
-            self.lost.total(),
-            self.in_flight
-        )?;
-        if self.balanced() { Ok(()) } else { write!(f, " (off by {})", self.balance()) }
     }
 }
 

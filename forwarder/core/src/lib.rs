@@ -5,7 +5,7 @@
 //! - [`by_port`]: a table that takes memory only for the ports in it
 //! - [`choice`]: what an operator chooses between, by name
 //! - [`units`]: rates, sizes and times as people write them
-//! - [`ledger`]: every reason for which a frame can be lost, and the balance of all frames
+//! - [`ledger`]: every reason for which a frame can be lost, and counts by reason
 //! - [`addresses`]: which station is behind which port, for the gate, as the bridge reports it
 //! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is released
@@ -44,7 +44,7 @@ pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
-pub use ledger::{Ledger, Losses, Reason};
+pub use ledger::{Losses, Reason};
 pub use release::{Estimate, ReleaseReason};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};
 pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};

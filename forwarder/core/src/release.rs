@@ -115,12 +115,6 @@ impl Estimate {
         (self.seen > 0 && self.quiet < PROBE_EVERY).then(|| self.sum_ns())
     }
 
-    /// (D, V), to the nearest nanosecond.
-    #[must_use]
-    pub fn mean_and_variation_ns(&self) -> (u64, u64) {
-        (nearest(self.mean_q16), nearest(self.variation_q16))
-    }
-
     #[inline]
     fn sum_ns(&self) -> u64 {
         nearest(self.mean_q16.saturating_add(self.variation_q16.saturating_mul(4)))

@@ -4,25 +4,23 @@
 
 mod any;
 mod caps;
-mod drr;
 mod fair;
 mod fifo;
 mod link;
+mod measure;
 pub mod oracle;
 mod queues;
 mod rr;
 #[cfg(test)]
 mod testing;
 mod time;
-mod wrr;
 
 pub use any::AnyScheduler;
 pub use caps::Caps;
-pub use drr::Drr;
-pub use fair::{Fair, Measure};
+pub use fair::Fair;
 pub use fifo::Fifo;
+pub use measure::{Drr, Measure, Wrr};
 pub use rr::RoundRobin;
-pub use wrr::Wrr;
 
 use self::link::Link;
 use crate::{Container, Packet, PortId, Rate, Share};
@@ -70,9 +68,8 @@ pub trait Scheduler<P: Packet> {
 
     fn link_mut(&mut self) -> &mut Link;
 
-    fn backlog_bytes(&self) -> u64;
-
-    fn backlog_packets(&self) -> u64;
+    /// Whether nothing is queued.
+    fn is_empty(&self) -> bool;
 
     /// The sum of the weights of the vifs that wait; 1 where there are no weights.
     fn weight(&self) -> u64 {
@@ -88,16 +85,5 @@ pub trait Scheduler<P: Packet> {
     #[inline]
     fn opens_at(&self, now: u64) -> u64 {
         self.link().opens_at(now)
-    }
-
-    /// What does not pass through this scheduler occupies the link at least until then.
-    fn occupy(&mut self, until: u64) {
-        self.link_mut().occupy(until);
-    }
-
-    /// Charges `bytes` that did not pass through this scheduler. However many they are, they put the link at
-    /// most `ahead_ns` ahead of now.
-    fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
-        self.link_mut().charge_passing(now, bytes, ahead_ns);
     }
 }

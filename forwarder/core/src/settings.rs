@@ -24,7 +24,7 @@ pub struct PortSettings {
 /// What a port is promised on every contended link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Share {
-    /// 1 to [`Share::MAX_WEIGHT`].
+    /// 1 to [`Share::MAX_WEIGHT`]: checked where settings are read, and nowhere after.
     pub weight: u32,
     /// Kept on each link that has a rate.
     pub min_rate: Option<Rate>,

@@ -372,7 +372,8 @@ fn nothing_is_allocated_for_containers_that_are_recycled() {
     }
     assert_eq!(engine.held_packets(), 0);
     assert_eq!(engine.spare_containers(), stock);
-    assert_eq!(engine.released(ReleaseReason::Flush), 10_000);
+    let released = engine.container_stats(A).released;
+    assert_eq!(released[ReleaseReason::Flush as usize], 10_000);
 }
 
 #[test]

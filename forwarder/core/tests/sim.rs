@@ -36,7 +36,7 @@ fn two_vms_and_an_uplink() {
         source(1, 0, 60, Pattern::Bursts { packets: 3, every: Span::new(20 * MS) }),
     ];
     let report = run(&Scenario::new("two VMs and an uplink", ports, sources));
-    assert!(report.ledger.lost.is_empty());
+    assert!(report.lost().is_empty());
     insta::assert_snapshot!(report);
 }
 
@@ -53,7 +53,7 @@ fn slow_consumer_loses_nothing_that_was_queued() {
     scenario.faults =
         vec![Fault::Stalled { port: 1, from: Span::new(50 * MS), to: Span::new(200 * MS) }];
     let report = run(&scenario);
-    assert!(report.ledger.lost.is_empty());
+    assert!(report.lost().is_empty());
     insta::assert_snapshot!(report);
 }
 
@@ -72,8 +72,8 @@ fn faulty_device() {
     scenario.faults =
         vec![Fault::Stalled { port: 2, from: Span::new(30 * MS), to: Span::new(50 * MS) }];
     let report = run(&scenario);
-    assert!(report.ledger.lost.get(Reason::TxBusy) > 0);
-    assert!(report.ledger.lost.get(Reason::RxRingFull) > 0);
+    assert!(report.lost().get(Reason::TxBusy) > 0);
+    assert!(report.lost().get(Reason::RxRingFull) > 0);
     insta::assert_snapshot!(report);
 }
 
@@ -91,7 +91,7 @@ fn port_removed_under_load() {
     scenario.faults =
         vec![Fault::Gone { port: 1, from: Span::new(30 * MS), to: Span::new(70 * MS) }];
     let report = run(&scenario);
-    assert!(report.ledger.lost.get(Reason::PortGone) > 0);
+    assert!(report.lost().get(Reason::PortGone) > 0);
     insta::assert_snapshot!(report);
 }
 

@@ -33,7 +33,7 @@ fn run(scenario: &Scenario) -> Report {
 
 /// Checks that only packets over a bound were lost, and none after it was accepted.
 fn only_refused(report: &Report) {
-    for (reason, _) in report.ledger.lost.iter() {
+    for (reason, _) in report.lost().iter() {
         assert!(matches!(reason, Reason::QueueFull | Reason::Shed), "{report}");
     }
 }
@@ -220,7 +220,7 @@ fn policies_change_live_without_loss_or_reordering() {
         })
         .collect();
     let report = run(&scenario);
-    assert!(report.ledger.lost.is_empty(), "{report}");
+    assert!(report.lost().is_empty(), "{report}");
     assert_eq!(report.phases.len(), 8);
     insta::assert_snapshot!(report);
 }

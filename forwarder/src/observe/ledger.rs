@@ -11,11 +11,11 @@
 //! between them stays in flight for ever, and shows.
 
 use weir_abi::{Counter, PortCounters};
-use weir_core::{ContainerCounts, Ledger, Losses, PortId, Reason};
+use weir_core::{ContainerCounts, Losses, PortId, Reason};
 use weir_port::reason_of;
 
 use crate::worker::{PortSnapshot, WorkerSnapshot};
-use weir_api::{Amount, Lanes, PortCounter, PortCounts, Traffic, TxLanes};
+use weir_api::{Amount, Lanes, LedgerReport, PortCounter, PortCounts, Traffic, TxLanes};
 
 /// Counts; `merge` adds each field of another port, or of another life.
 macro_rules! counts {
@@ -208,9 +208,9 @@ pub struct PortLedger<'a> {
 pub fn ledger<'a>(
     ports: impl IntoIterator<Item = PortLedger<'a>>,
     workers: &WorkersTotal,
-) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.lost += workers.orphans;
+) -> LedgerReport {
+    let mut ledger = LedgerReport::default();
+    let mut lost = workers.orphans;
     // Frames that came in while the numbers were taken and that no worker's numbers include.
     let mut unseen = 0;
     let mut in_flight = workers.held_packets + workers.handed_over;
@@ -223,8 +223,8 @@ pub fn ledger<'a>(
         unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;
         ledger.passed += after.passed.frames;
-        ledger.lost += after.lost;
-        ledger.lost += worker.lost;
+        lost += after.lost;
+        lost += worker.lost;
         ledger.copies += worker.counts.get(PortCounter::Copies);
         ledger.delivered += worker.tx.frames + after.express.frames;
         ledger.express += after.express.frames;
@@ -235,7 +235,7 @@ pub fn ledger<'a>(
     let early = workers.taken_over.saturating_sub(in_flight);
     ledger.received += early.min(unseen);
     ledger.in_flight = in_flight.saturating_sub(workers.taken_over);
-    ledger
+    ledger.with_lost(&lost)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ fn good() -> StatsReport {
         delivered: 8,
         passed: 1,
         lost: 3,
+        balanced: true,
         lost_by_reason: [("queue_full".to_owned(), 3)].into(),
         ..LedgerReport::default()
     };

@@ -22,9 +22,6 @@ impl<P: Packet> Engine<P> {
             broken!("no room for a source was made");
             return false;
         };
-        for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
-            *past += count;
-        }
         *source = Source {
             settings: Some(*settings),
             frames_bound: settings.queue_frames.into(),
@@ -135,7 +132,7 @@ impl<P: Packet> Engine<P> {
         while let Some(container) = link.scheduler.take(from) {
             found.push(container);
         }
-        if link.scheduler.backlog_packets() == 0 {
+        if link.scheduler.is_empty() {
             self.backlogged.remove(to);
         }
         link.scheduler.forget(from);
@@ -167,7 +164,7 @@ impl<P: Packet> Engine<P> {
                     self.empty(container, &mut out);
                 }
             }
-            if link.scheduler.backlog_packets() == 0 {
+            if link.scheduler.is_empty() {
                 self.backlogged.remove(PortId(to as u16));
             }
         }

@@ -177,7 +177,7 @@ impl<P: Packet> Engine<P> {
     /// that is served here.
     pub fn occupy(&mut self, egress: PortId, until: u64) {
         if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.occupy(until);
+            link.scheduler.link_mut().occupy(until);
         }
     }
 
@@ -185,7 +185,7 @@ impl<P: Packet> Engine<P> {
     /// put the link at most `ahead_ns` ahead of now.
     pub fn charge_passing(&mut self, now: u64, egress: PortId, bytes: u64, ahead_ns: u64) {
         if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.charge_passing(now, bytes, ahead_ns);
+            link.scheduler.link_mut().charge_passing(now, bytes, ahead_ns);
         }
     }
 
@@ -252,7 +252,7 @@ impl<P: Packet> Engine<P> {
             Next::Container(container) => container,
             nothing => return nothing,
         };
-        if link.scheduler.backlog_packets() == 0 {
+        if link.scheduler.is_empty() {
             self.backlogged.remove(egress);
         }
         let (ingress, bytes) = (container.ingress(), container.bytes());
@@ -345,7 +345,7 @@ impl<P: Packet> Engine<P> {
 #[inline]
 fn free_at<P: Packet>(scheduler: &AnyScheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
     let Some(open) = &pair.open else { return u64::MAX };
-    if scheduler.backlog_packets() != 0 {
+    if !scheduler.is_empty() {
         return u64::MAX;
     }
     scheduler.opens_at(now).max(caps.ready_at(now, open.ingress(), open.bytes()))

@@ -111,7 +111,7 @@ impl<P: Packet> Pair<P> {
         now: u64,
         reason: ReleaseReason,
     ) {
-        container.release(now, reason);
+        container.release(now);
         if let Some(n) = counts.released.get_mut(reason as usize) {
             *n += 1;
         }

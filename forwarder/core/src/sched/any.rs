@@ -87,13 +87,8 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     }
 
     #[inline]
-    fn backlog_bytes(&self) -> u64 {
-        each!(self, s => s.backlog_bytes())
-    }
-
-    #[inline]
-    fn backlog_packets(&self) -> u64 {
-        each!(self, s => s.backlog_packets())
+    fn is_empty(&self) -> bool {
+        each!(self, s => s.is_empty())
     }
 
     #[inline]

@@ -69,14 +69,8 @@ use self::mean::Mean;
 use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
-use super::{Caps, Next, Scheduler};
+use super::{Caps, Measure, Next, Scheduler};
 use crate::{Container, Packet, PortId, PortSet, SchedulerSettings, Share, broken};
-
-/// What a container costs: the quantity that weights share.
-pub trait Measure {
-    /// In any unit, as long as a cost is below 2^32 and a thousandth of it is large against 2^-20 units.
-    fn cost<P: Packet>(container: &Container<P>) -> u64;
-}
 
 /// The scheduler of one link; see the module.
 #[derive(Debug)]
@@ -357,13 +351,8 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     }
 
     #[inline]
-    fn backlog_bytes(&self) -> u64 {
-        self.queues.bytes()
-    }
-
-    #[inline]
-    fn backlog_packets(&self) -> u64 {
-        self.queues.packets()
+    fn is_empty(&self) -> bool {
+        self.queues.ready().is_empty()
     }
 
     #[inline]

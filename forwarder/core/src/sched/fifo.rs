@@ -14,27 +14,11 @@ use crate::{Container, Packet, PortId, Share};
 pub struct Fifo<P> {
     queue: VecDeque<Container<P>>,
     link: Link,
-    bytes: u64,
-    packets: u64,
 }
 
 impl<P: Packet> Default for Fifo<P> {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), link: Link::default(), bytes: 0, packets: 0 }
-    }
-}
-
-impl<P: Packet> Fifo<P> {
-    #[inline]
-    fn count_in(&mut self, container: &Container<P>) {
-        self.bytes += container.bytes();
-        self.packets += container.len() as u64;
-    }
-
-    #[inline]
-    fn count_out(&mut self, container: &Container<P>) {
-        self.bytes -= container.bytes();
-        self.packets -= container.len() as u64;
+        Self { queue: VecDeque::new(), link: Link::default() }
     }
 }
 
@@ -49,7 +33,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
         if container.is_empty() {
             return Some(container);
         }
-        self.count_in(&container);
         if join
             && let Some(last) = self.queue.back_mut()
             && last.ingress() == container.ingress()
@@ -72,7 +55,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
             return Next::NotBefore(opens_at);
         }
         let Some(container) = self.queue.pop_front() else { return Next::Empty };
-        self.count_out(&container);
         self.link.charge(now, container.bytes());
         self.link.leave_behind(!self.queue.is_empty());
         Next::Container(container)
@@ -81,7 +63,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     #[inline]
     fn put_back(&mut self, _now: u64, container: Container<P>) {
         if !container.is_empty() {
-            self.count_in(&container);
             self.link.refund(container.bytes());
             self.queue.push_front(container);
         }
@@ -89,15 +70,11 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
 
     fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
         let at = self.queue.iter().position(|container| container.ingress() == ingress)?;
-        let container = self.queue.remove(at)?;
-        self.count_out(&container);
-        Some(container)
+        self.queue.remove(at)
     }
 
     fn drain(&mut self) -> Option<Container<P>> {
-        let container = self.queue.pop_front()?;
-        self.count_out(&container);
-        Some(container)
+        self.queue.pop_front()
     }
 
     fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
@@ -114,13 +91,8 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     }
 
     #[inline]
-    fn backlog_bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    #[inline]
-    fn backlog_packets(&self) -> u64 {
-        self.packets
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 }
 

@@ -84,16 +84,16 @@ impl Link {
 
     /// Other traffic occupies the link at least until then.
     #[inline]
-    pub(super) fn occupy(&mut self, until: u64) {
+    pub(crate) fn occupy(&mut self, until: u64) {
         if self.has_rate() {
             self.free = self.free.max(fine(until));
         }
     }
 
-    /// Charges other traffic. While something waits, the link is owed what a late worker has not sent;
-    /// otherwise the traffic counts from now on.
+    /// Charges other traffic, which puts the link at most `ahead_ns` ahead of now. While something waits, the
+    /// link is owed what a late worker has not sent; otherwise the traffic counts from now on.
     #[inline]
-    pub(super) fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
+    pub(crate) fn charge_passing(&mut self, now: u64, bytes: u64, ahead_ns: u64) {
         if !self.has_rate() {
             return;
         }

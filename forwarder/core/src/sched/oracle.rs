@@ -41,7 +41,7 @@ pub fn shares(link: Rate, demands: &[Demand]) -> Vec<f64> {
     if promised >= rate {
         return rates(0.0).into_iter().map(|min| min * rate / promised).collect();
     }
-    let lightest = demands.iter().map(|d| f64::from(d.weight.max(1))).fold(f64::INFINITY, f64::min);
+    let lightest = demands.iter().map(|d| f64::from(d.weight)).fold(f64::INFINITY, f64::min);
     // At this level the lightest vif alone would fill the link.
     let (mut low, mut high) = (0.0, rate / lightest);
     if sum(high) <= rate {

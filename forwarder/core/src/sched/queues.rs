@@ -1,7 +1,6 @@
 //! The queues of every policy that has one per vif, with the policy's state of the vif. Invariant: a vif's
-//! bit in `ready` is set exactly while its queue is not empty, and no queued container is empty; `bytes` and
-//! `packets` are the sums of what is queued. A vif that never sent to the link, and has no share set, takes
-//! no memory.
+//! bit in `ready` is set exactly while its queue is not empty, and no queued container is empty. A vif that
+//! never sent to the link, and has no share set, takes no memory.
 
 use std::collections::VecDeque;
 
@@ -50,28 +49,16 @@ pub(super) struct Queues<P, V = ()> {
     /// By the ingress port.
     queues: ByPort<Queue<P, V>>,
     ready: PortSet,
-    bytes: u64,
-    packets: u64,
 }
 
 impl<P: Packet, V: Default> Queues<P, V> {
     pub(super) fn new() -> Self {
-        Self { queues: ByPort::default(), ready: PortSet::EMPTY, bytes: 0, packets: 0 }
+        Self { queues: ByPort::default(), ready: PortSet::EMPTY }
     }
 
     #[inline]
     pub(super) fn ready(&self) -> &PortSet {
         &self.ready
-    }
-
-    #[inline]
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    #[inline]
-    pub(super) fn packets(&self) -> u64 {
-        self.packets
     }
 
     #[inline]
@@ -116,8 +103,6 @@ impl<P: Packet, V: Default> Queues<P, V> {
             return Pushed::Refused(container);
         }
         let queue = &mut queue.containers;
-        self.bytes += container.bytes();
-        self.packets += container.len() as u64;
         let at_head = queue.len() == 1;
         if join
             && let Some(last) = queue.back_mut()
@@ -137,10 +122,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
         let Some(queue) = self.make(vif).filter(|_| !container.is_empty()) else {
             return Pushed::Refused(container);
         };
-        let (bytes, packets) = (container.bytes(), container.len() as u64);
         queue.containers.push_back(container);
-        self.bytes += bytes;
-        self.packets += packets;
         self.ready.insert(vif);
         Pushed::First
     }
@@ -155,8 +137,6 @@ impl<P: Packet, V: Default> Queues<P, V> {
         let Some(queue) = self.queues.get_mut(vif).filter(|_| !container.is_empty()) else {
             return false;
         };
-        self.bytes += container.bytes();
-        self.packets += container.len() as u64;
         queue.containers.push_front(container);
         self.ready.insert(vif);
         true
@@ -169,8 +149,6 @@ impl<P: Packet, V: Default> Queues<P, V> {
         if queue.is_empty() {
             self.ready.remove(vif);
         }
-        self.bytes -= container.bytes();
-        self.packets -= container.len() as u64;
         Some(container)
     }
 }

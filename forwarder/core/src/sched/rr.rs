@@ -88,13 +88,8 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}
 
     #[inline]
-    fn backlog_bytes(&self) -> u64 {
-        self.queues.bytes()
-    }
-
-    #[inline]
-    fn backlog_packets(&self) -> u64 {
-        self.queues.packets()
+    fn is_empty(&self) -> bool {
+        self.queues.ready().is_empty()
     }
 }
 

@@ -58,7 +58,7 @@ impl World<'_> {
     }
 
     pub(super) fn generate(&mut self, now: u64) {
-        let Self { devices, sources, rows, ledger, phases, shed, .. } = self;
+        let Self { devices, sources, rows, received, phases, shed, .. } = self;
         for (nth, running) in sources.iter_mut().enumerate() {
             let from = running.source.from;
             let Some(device) = devices.get_mut(from) else { continue };
@@ -74,7 +74,7 @@ impl World<'_> {
                     _ => Leg::Only,
                 };
                 let len = running.size();
-                ledger.received += 1;
+                *received += 1;
                 phases.now.entry((from, to)).or_default().generated += u64::from(len);
                 let lost = if shed.contains(&(from, to)) {
                     Reason::Shed
@@ -137,7 +137,7 @@ impl World<'_> {
             Leg::Only => {}
             Leg::Request { answer } => {
                 let Some(device) = self.devices.get_mut(packet.to) else { return };
-                self.ledger.received += 1;
+                self.received += 1;
                 let answer = SimPacket {
                     len: answer,
                     arrived_ns: at_ns,

@@ -9,8 +9,7 @@ use super::phases::Phases;
 use super::source::Running;
 use super::{Change, PairReport, Report, Scenario};
 use crate::{
-    Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
-    ReleaseReason, invariant,
+    Caps, ContainerCounts, Engine, EngineConfig, Losses, Next, PortId, Reason, invariant,
 };
 
 /// The most packets taken from one port in a turn.
@@ -22,7 +21,8 @@ pub(super) struct World<'a> {
     pub(super) devices: Vec<Device<'a>>,
     pub(super) sources: Vec<Running>,
     pub(super) rows: BTreeMap<(usize, usize), PairReport>,
-    pub(super) ledger: Ledger,
+    pub(super) received: u64,
+    pub(super) copies: u64,
     pub(super) phases: Phases,
     /// The pairs (from, to) that the program was told to shed.
     pub(super) shed: BTreeSet<(usize, usize)>,
@@ -52,7 +52,8 @@ impl<'a> World<'a> {
             devices: scenario.ports.iter().enumerate().map(device).collect(),
             sources: scenario.sources.iter().enumerate().map(running).collect(),
             rows: BTreeMap::new(),
-            ledger: Ledger::default(),
+            received: 0,
+            copies: 0,
             phases: Phases::default(),
             shed: BTreeSet::new(),
             past: vec![ContainerCounts::default(); scenario.ports.len()],
@@ -97,13 +98,7 @@ impl<'a> World<'a> {
         self.report()
     }
 
-    fn report(mut self) -> Report {
-        self.ledger.in_flight = self.in_flight();
-        for row in self.rows.values() {
-            self.ledger.delivered += row.delivered;
-            self.ledger.lost += row.losses;
-        }
-        let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
+    fn report(self) -> Report {
         let containers = |(port, past): (usize, &ContainerCounts)| {
             let mut sum = *past;
             sum += self.engine.container_stats(PortId(port as u16));
@@ -112,11 +107,12 @@ impl<'a> World<'a> {
         Report {
             name: self.scenario.name,
             port_names: self.scenario.ports.iter().map(|port| port.name).collect(),
-            ledger: self.ledger,
+            received: self.received,
+            copies: self.copies,
+            in_flight: self.in_flight(),
             span_ns: self.scenario.span.ns,
             held_peak_packets: self.peak.0,
             held_peak_bytes: self.peak.1,
-            releases: ReleaseReason::ALL.iter().map(released).filter(|(_, n)| *n != 0).collect(),
             containers: self.past.iter().enumerate().map(containers).collect(),
             phases: self.phases.done,
             broken_invariants: invariant::of_this_thread().count - self.broken_before,
@@ -124,7 +120,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Counts packets where they are, so that a packet that vanished shows in the ledger.
+    /// Counts packets where they are, so that a packet that vanished shows in the sums.
     fn in_flight(&self) -> u64 {
         let around: usize =
             self.devices.iter().map(|device| device.rx.len() + device.tx.len()).sum();
@@ -174,13 +170,13 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Cuts superframes into pieces where the link requires it; each further piece is a copy in the ledger.
+    /// Cuts superframes into pieces where the link requires it; each further piece counts as a copy.
     fn cut(&mut self, now: u64, to: PortId, packet: SimPacket) {
         let most = self.engine.piece_bytes(to).max(1);
         let mut left = packet.len;
         while left > most {
             left -= most;
-            self.ledger.copies += 1;
+            self.copies += 1;
             self.offer(now, to, SimPacket { len: most, ..packet.clone() });
         }
         self.offer(now, to, SimPacket { len: left, ..packet });

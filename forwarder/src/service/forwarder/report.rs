@@ -15,7 +15,7 @@ use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, Work
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    Amount, Attached, CensusReport, LaneNow, Limited, LinkLane, LinkShare,
     PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
     WorkerReport, by_reason,
 };
@@ -103,7 +103,7 @@ impl Forwarder {
             version: weir_api::VERSION,
             uptime_ns: self.measured.uptime_ns(),
             ports,
-            ledger: LedgerReport::from(&ledger),
+            ledger,
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
             fdb: self.table_report(),

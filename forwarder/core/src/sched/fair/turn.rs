@@ -2,7 +2,8 @@
 //! prompt containers, weights.
 
 use super::vif::{How, LAG_CONTAINERS, Vif};
-use super::{Fair, Measure, see_head};
+use super::{Fair, see_head};
+use crate::sched::Measure;
 use crate::sched::time::Time;
 use crate::{Container, Packet, PortId, broken, invariant};
 

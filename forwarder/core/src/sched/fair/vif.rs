@@ -159,13 +159,11 @@ impl Vif {
 
     /// Applies a new share. The lead or debt stays the same amount of service.
     pub(super) fn change(&mut self, now: u64, virtual_now: i64, share: &Share) {
-        let weight = i64::from(share.weight.clamp(1, Share::MAX_WEIGHT));
+        let weight = i64::from(share.weight);
         let ahead = self.tag.wrapping_sub(virtual_now).clamp(-LARGEST, LARGEST);
-        if weight != self.weight {
-            self.tag = virtual_now.wrapping_add(ahead * self.weight / weight);
-            self.weight = weight;
-            self.per_weight = (1u64 << QUOTIENT_BITS) / weight.unsigned_abs();
-        }
+        self.tag = virtual_now.wrapping_add(ahead * self.weight / weight);
+        self.weight = weight;
+        self.per_weight = (1u64 << QUOTIENT_BITS) / u64::from(share.weight);
         let min = share.min_rate.filter(|rate| rate.bits_per_s != 0);
         let min = min.map_or(PerByte(0), PerByte::of);
         if min != self.min {

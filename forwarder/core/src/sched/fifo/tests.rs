@@ -9,8 +9,9 @@ fn in_order_of_arrival_whatever_is_promised() {
     for vif in [1, 1, 1, 2, 3, 1] {
         enqueue(&mut fifo, 0, vif, &[4000]);
     }
-    assert_eq!((fifo.backlog_bytes(), fifo.backlog_packets()), (24_000, 6));
+    assert!(!fifo.is_empty());
     assert_eq!(turns(&mut fifo, 0), [1, 1, 1, 2, 3, 1]);
+    assert!(fifo.is_empty());
 }
 
 #[test]

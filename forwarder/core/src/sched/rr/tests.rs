@@ -7,11 +7,10 @@ fn takes_turns() {
     for vif in [3, 200, 3, 0, 3] {
         assert!(rr.enqueue(0, container(vif, &[4000]), true).is_none());
     }
-    assert_eq!((rr.backlog_bytes(), rr.backlog_packets()), (20_000, 5));
+    assert!(!rr.is_empty());
     let order: Vec<_> = std::iter::from_fn(|| next(&mut rr, 0)).map(|(vif, _)| vif).collect();
     assert_eq!(order, [0, 3, 200, 3, 3]);
-    assert_eq!((rr.backlog_bytes(), rr.backlog_packets()), (0, 0));
-    assert_eq!(rr.backlog_packets(), 0);
+    assert!(rr.is_empty());
 }
 
 #[test]
@@ -21,7 +20,6 @@ fn joins_what_fits_at_the_tail() {
     let empty = rr.enqueue(0, container(1, &[100, 100]), true).unwrap();
     assert!(empty.is_empty());
     assert!(rr.enqueue(0, container(1, &[4000]), true).is_none());
-    assert_eq!(rr.backlog_bytes(), 4300);
     assert_eq!(next(&mut rr, 0), Some((1, 3)));
     assert_eq!(next(&mut rr, 0), Some((1, 1)));
     assert_eq!(next(&mut rr, 0), None);
@@ -50,7 +48,7 @@ fn one_vif_can_be_taken_out() {
     }
     assert!(rr.take(PortId(1)).is_some() && rr.take(PortId(1)).is_some());
     assert!(rr.take(PortId(1)).is_none());
-    assert_eq!(rr.backlog_packets(), 1);
+    assert!(!rr.is_empty());
     assert_eq!(rr.drain().map(|c| c.ingress()), Some(PortId(2)));
     assert!(rr.drain().is_none());
 }
