@@ -24,7 +24,7 @@
 //! **Bounds.** Each bucket has eight words. Memory: a pointer for each bucket, 256 bytes for each bucket with
 //! an address in it, some 200 bytes for each address that moved within [`SETTLED_NS`], [`MAX_PINS`] locked
 //! addresses, 64 refused addresses for each port, and 56 bytes for each port slot. A call touches one bucket,
-//! with two exceptions: [`AddressTable::remove_port`], `clear` and `iter` read all buckets, and
+//! with two exceptions: [`AddressTable::remove_port`] and `clear` read all buckets, and
 //! [`AddressTable::retry`] examines at most [`RETRY_BATCH`] addresses.
 
 mod moves;
@@ -69,17 +69,6 @@ pub enum PinError {
     NoRoom,
 }
 
-/// One entry, for reports.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AddressEntry {
-    pub address: Address,
-    pub location: Location,
-    pub pinned: bool,
-    pub damped: bool,
-    /// When the gate last saw the address behind its port; 0: never.
-    pub seen_ns: u64,
-}
-
 pub struct AddressTable<W> {
     words: W,
     rows: Rows,
@@ -104,7 +93,7 @@ impl<W: Words> AddressTable<W> {
         Self {
             words,
             rows: Rows::new(buckets),
-            ports: Ports::new(),
+            ports: Ports::default(),
             pins: HashMap::new(),
             calendar: BTreeSet::new(),
             refused: Refused::default(),
@@ -137,7 +126,7 @@ impl<W: Words> AddressTable<W> {
             self.drop_history(at);
         } else if from == location {
             if let Some(history) = &mut row.history {
-                history.confirm(now, location);
+                history.heard(now, location, now);
             }
         } else {
             return self.contest(now, at, location);
@@ -242,30 +231,14 @@ impl<W: Words> AddressTable<W> {
         self.ports.get(location)
     }
 
-    /// The sum over all ports ever named, including the host and elsewhere.
-    pub fn total(&self) -> PortAddresses {
-        self.ports.total()
+    /// The number of entries.
+    pub fn entries(&self) -> u32 {
+        self.ports.entries()
     }
 
     /// The number of entries that the table has room for.
     pub fn capacity(&self) -> usize {
         self.words.buckets() * WAYS
-    }
-
-    /// The number of refused addresses that are remembered.
-    pub fn waiting(&self) -> usize {
-        self.refused.len()
-    }
-
-    /// All entries, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = AddressEntry> + '_ {
-        self.rows.iter().filter(|(_, row)| row.present).map(|(at, row)| AddressEntry {
-            address: Address::of_key(row.key),
-            location: row.location,
-            pinned: row.pinned,
-            damped: row.history.as_ref().is_some_and(|history| history.is_damped()),
-            seen_ns: self.words.last_seen(at),
-        })
     }
 
     fn find(&self, key: u64) -> Option<At> {
@@ -275,7 +248,6 @@ impl<W: Words> AddressTable<W> {
 
 impl<W> fmt::Debug for AddressTable<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.ports.total();
-        f.debug_struct("AddressTable").field("total", &total).finish_non_exhaustive()
+        f.debug_struct("AddressTable").field("ports", &self.ports).finish_non_exhaustive()
     }
 }

@@ -24,7 +24,7 @@ pub use phases::{LinkShare, Phase};
 pub use report::{PairReport, Report};
 pub use source::{Pattern, Random, Size, Source};
 
-use crate::{ByteSize, PortSettings, Rate, ReleaseSettings, Role, SchedulerSettings, Span};
+use crate::{PortSettings, Rate, ReleaseSettings, Role, SchedulerSettings, Span};
 
 /// A port and the device behind it.
 #[derive(Clone, Debug)]
@@ -118,14 +118,10 @@ pub enum Change {
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub name: &'static str,
-    pub seed: u64,
     /// How long the sources send.
     pub span: Span,
-    /// How long the queues may take to empty afterwards.
-    pub drain: Span,
     /// The time between two turns of the worker.
     pub turn: Span,
-    pub container: ByteSize,
     pub scheduler: SchedulerSettings,
     pub ports: Vec<SimPort>,
     pub sources: Vec<Source>,
@@ -139,11 +135,8 @@ impl Scenario {
     pub fn new(name: &'static str, ports: Vec<SimPort>, sources: Vec<Source>) -> Self {
         Self {
             name,
-            seed: 1,
             span: Span::new(100_000_000),
-            drain: Span::new(1_000_000_000),
             turn: Span::new(10_000),
-            container: ByteSize::new(4096),
             scheduler: SchedulerSettings::default(),
             ports,
             sources,

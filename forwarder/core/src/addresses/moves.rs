@@ -84,11 +84,6 @@ impl History {
         self.rightful(now).unwrap_or(to)
     }
 
-    /// The bridge names the current place.
-    pub(super) fn confirm(&mut self, now: u64, stands: Location) {
-        self.heard(now, stands, now);
-    }
-
     /// The bridge no longer has the address: having been heard before gives no claimant a right.
     pub(super) fn unhear(&mut self) {
         self.claims.iter_mut().flatten().for_each(|claim| claim.heard_ns = 0);
@@ -116,7 +111,8 @@ impl History {
         self.claims.iter().flatten().find(|claim| claim.is_heard(now)).map(|claim| claim.location)
     }
 
-    fn heard(&mut self, now: u64, location: Location, at_ns: u64) {
+    /// A place named the address at `at_ns`.
+    pub(super) fn heard(&mut self, now: u64, location: Location, at_ns: u64) {
         if let Some(known) = self.claims.iter_mut().flatten().find(|c| c.location == location) {
             known.heard_ns = known.heard_ns.max(at_ns);
             return;

@@ -32,33 +32,11 @@ pub struct PortAddresses {
     pub against_lock: u64,
 }
 
-impl PortAddresses {
-    /// Whether this port uses a larger part of its quota than `other` would with one more entry.
-    fn is_fuller_than_with_one_more(&self, other: &Self) -> bool {
-        let with_one_more = u64::from(other.entries) + 1;
-        u64::from(self.entries) * u64::from(other.quota) > with_one_more * u64::from(self.quota)
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.entries += other.entries;
-        self.quota = self.quota.saturating_add(other.quota);
-        self.refused += other.refused;
-        self.evicted += other.evicted;
-        self.moves += other.moves;
-        self.damped += other.damped;
-        self.against_lock += other.against_lock;
-    }
-}
-
 /// One [`PortAddresses`] for each place an address can be at. Grows to the highest slot ever named.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ports(Vec<PortAddresses>);
 
 impl Ports {
-    pub(super) fn new() -> Self {
-        Self(Vec::new())
-    }
-
     fn index(location: Location) -> usize {
         match location {
             Location::Elsewhere => 0,
@@ -105,15 +83,17 @@ impl Ports {
         location == Location::Host || port.entries < port.quota
     }
 
-    pub(super) fn total(&self) -> PortAddresses {
-        let mut total = PortAddresses::default();
-        self.0.iter().for_each(|port| total.add(port));
-        total
+    /// The entries of all places together.
+    pub(super) fn entries(&self) -> u32 {
+        self.0.iter().map(|port| port.entries).sum()
     }
 
-    /// Whether an entry of `loser` may be evicted for a new one of `winner`.
+    /// Whether an entry of `loser` may be evicted for a new one of `winner`: it uses a larger part of its quota
+    /// than `winner` would with one more entry.
     pub(super) fn must_yield(&self, loser: Location, winner: Location) -> bool {
-        self.get(loser).is_fuller_than_with_one_more(&self.get(winner))
+        let (loser, winner) = (self.get(loser), self.get(winner));
+        let with_one_more = u64::from(winner.entries) + 1;
+        u64::from(loser.entries) * u64::from(winner.quota) > with_one_more * u64::from(loser.quota)
     }
 
     /// Orders ports by the part of the quota that they use, the fullest last.

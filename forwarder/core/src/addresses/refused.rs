@@ -13,16 +13,12 @@ pub const RETRY_NS: u64 = 10_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     /// By key: where it would have been stored, and when it is due.
-    of: HashMap<u64, (Location, u64)>,
+    pub(super) of: HashMap<u64, (Location, u64)>,
     due: BTreeSet<(u64, u64)>,
     per_port: HashMap<Location, usize>,
 }
 
 impl Refused {
-    pub(super) fn len(&self) -> usize {
-        self.of.len()
-    }
-
     pub(super) fn remember(&mut self, now: u64, key: u64, location: Location) {
         self.remove(key);
         let held = self.per_port.entry(location).or_default();

@@ -72,6 +72,16 @@ impl Words for Memory {
 
 type Table = AddressTable<Memory>;
 
+/// One entry of the table.
+#[derive(Clone, Copy, Debug)]
+struct AddressEntry {
+    address: Address,
+    location: Location,
+    pinned: bool,
+    damped: bool,
+    seen_ns: u64,
+}
+
 fn table(buckets: usize) -> Table {
     let (words, seen_ns) = (vec![u64::MAX; buckets * WAYS], vec![9; buckets * WAYS]);
     AddressTable::new(Memory { words, seen_ns })
@@ -92,6 +102,27 @@ impl Table {
     fn takes(&mut self, now: u64, address: Address, at: Location) -> bool {
         self.learn(now, address, at);
         self.view(address) == Some(at)
+    }
+
+    /// All entries, in no order.
+    fn iter(&self) -> impl Iterator<Item = AddressEntry> + '_ {
+        self.rows.iter().filter(|(_, row)| row.present).map(|(at, row)| AddressEntry {
+            address: Address::of_key(row.key),
+            location: row.location,
+            pinned: row.pinned,
+            damped: row.history.as_ref().is_some_and(|history| history.is_damped()),
+            seen_ns: self.words.last_seen(at),
+        })
+    }
+
+    /// The sum of a count over all places.
+    fn total(&self, count: impl Fn(PortAddresses) -> u64) -> u64 {
+        places().map(|place| count(self.port(place))).sum()
+    }
+
+    /// The number of refused addresses that are remembered.
+    fn waiting(&self) -> usize {
+        self.refused.of.len()
     }
 
     fn gate_sees(&mut self, now: u64, address: Address) {
@@ -116,18 +147,22 @@ impl Table {
         }
         let written = self.words.words.iter().filter(|word| **word != 0).count();
         assert_eq!(written, self.iter().count(), "no word without an entry");
-        let places = (0..8).map(port).chain([Location::Elsewhere, Location::Host]);
-        for place in places {
+        for place in places() {
             let entries = self.port(place).entries;
             assert_eq!(entries, counts.remove(&place).unwrap_or(0), "{place:?}");
         }
         assert!(counts.is_empty(), "{counts:?}");
+        assert_eq!(self.entries() as usize, written);
         let histories = self
             .rows
             .iter()
             .filter_map(|(_, row)| row.history.as_ref().map(|history| (history.due_ns, row.key)));
         assert_eq!(histories.collect::<BTreeSet<_>>(), self.calendar);
     }
+}
+
+fn places() -> impl Iterator<Item = Location> {
+    (0..8).map(port).chain([Location::Elsewhere, Location::Host])
 }
 
 fn port(n: u16) -> Location {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::SimPort;
-use super::source::Random;
+use super::source::{Random, SEED};
 use crate::Packet;
 
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub(super) struct Device<'a> {
 }
 
 impl<'a> Device<'a> {
-    pub(super) fn new(spec: &'a SimPort, seed: u64, stream: u64) -> Self {
+    pub(super) fn new(spec: &'a SimPort, stream: u64) -> Self {
         Self {
             spec,
             present: false,
@@ -60,7 +60,7 @@ impl<'a> Device<'a> {
             rx: VecDeque::new(),
             tx: VecDeque::new(),
             free_ns: 0,
-            random: Random::new(seed, 1000 + stream),
+            random: Random::new(SEED, 1000 + stream),
         }
     }
 

@@ -3,6 +3,9 @@
 
 use crate::Span;
 
+/// The seed of all numbers of a scenario.
+pub(super) const SEED: u64 = 1;
+
 /// splitmix64: small, and good enough to spread sizes and times.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -74,8 +77,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(source: Source, seed: u64, stream: u64) -> Self {
-        let mut random = Random::new(seed, stream);
+    pub(super) fn new(source: Source, stream: u64) -> Self {
+        let mut random = Random::new(SEED, stream);
         // Sources do not all start at the same instant.
         let due_ns = random.below(100_000);
         Self { source, random, due_ns, on_until_ns: 0 }

@@ -12,6 +12,8 @@ use crate::{
     Caps, ContainerCounts, Engine, EngineConfig, Losses, Next, PortId, Reason, invariant,
 };
 
+/// How long the queues may take to empty when the sources have stopped.
+const DRAIN_NS: u64 = 1_000_000_000;
 /// The most packets taken from one port in a turn.
 const BURST: usize = 64;
 
@@ -36,17 +38,12 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
-        let device = |(at, spec)| Device::new(spec, scenario.seed, at as u64);
-        let running =
-            |(at, source): (usize, &super::Source)| Running::new(*source, scenario.seed, at as u64);
+        let device = |(at, spec)| Device::new(spec, at as u64);
+        let running = |(at, source): (usize, &super::Source)| Running::new(*source, at as u64);
         Self {
             scenario,
             engine: Engine::new(
-                EngineConfig {
-                    container_bytes: scenario.container.bytes as u32,
-                    scheduler: scenario.scheduler,
-                    ..EngineConfig::default()
-                },
+                EngineConfig { scheduler: scenario.scheduler, ..EngineConfig::default() },
                 Arc::new(Caps::default()),
             ),
             devices: scenario.ports.iter().enumerate().map(device).collect(),
@@ -66,7 +63,7 @@ impl<'a> World<'a> {
     pub(super) fn run(mut self) -> Report {
         let turn_ns = self.scenario.turn.ns.max(1);
         let stop_ns = self.scenario.span.ns;
-        let end_ns = stop_ns + self.scenario.drain.ns;
+        let end_ns = stop_ns + DRAIN_NS;
         let mut now = 0;
         while now < stop_ns || (now < end_ns && self.in_flight() != 0) {
             self.faults(now);

@@ -220,7 +220,7 @@ impl Forwarder {
     /// How full the gate's table is.
     pub(super) fn table_report(&self) -> FdbReport {
         let table = &self.gate.table;
-        FdbReport { entries: table.total().entries.into(), capacity: table.capacity() as u64 }
+        FdbReport { entries: table.entries().into(), capacity: table.capacity() as u64 }
     }
 
     /// A port's addresses in the gate's table.

@@ -27,7 +27,7 @@ fn a_flood_of_addresses_harms_its_own_port_only() {
     let flooder = table.port(flood);
     assert!(flooder.entries <= VIF_QUOTA && flooder.entries > VIF_QUOTA - 8, "{flooder:?}");
     assert_eq!(flooder.refused, 20_000 - u64::from(flooder.entries));
-    assert_eq!(table.total().evicted, 0);
+    assert_eq!(table.total(|port| port.evicted), 0);
     assert_eq!(table.waiting(), REFUSED_PER_PORT);
     // Another port's address is still learned.
     assert!(table.takes(3, address(30 << 16), port(9)));
