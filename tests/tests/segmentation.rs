@@ -176,7 +176,7 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
         let mut ours = Vec::new();
         for i in 0..cut.count() {
             let mut segment = vec![0; cut.part_len(i).context("its length")?];
-            cut.write(i, [&frame[..]], &mut segment)?;
+            cut.write(i, [&frame[..]], [&mut segment[..]])?;
             ours.push(segment);
         }
         let gso = (cut.count() > 1).then_some((kind, gso_size));
@@ -194,8 +194,10 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
             Cut::pieces(&frame, len, &layout, gso_size, kind, max_bytes).context("refused")?;
         for i in 0..cut.count() {
             let mut piece = vec![0; cut.part_len(i).context("its length")?];
-            cut.write(i, [&frame[..]], &mut piece)?;
-            let header = cut.vnet(i).context("its header")?;
+            cut.write(i, [&frame[..]], [&mut piece[..]])?;
+            let size = cut.gso_size(i).context("its segment size")?;
+            let own = Layout::parse(&piece, layout.l3_off, layout.l4_off)?;
+            let header = VnetHeader::new(&own, (size > 0).then_some((kind, size)), true);
             wire.send(&header, &piece).with_context(|| what.clone())?;
         }
         // A piece of one segment is no superframe: for TCP the kernel then writes the other of the two

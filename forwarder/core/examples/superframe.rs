@@ -36,7 +36,7 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let mut segment = [0; 1514];
     let mut payload = 0;
     for nth in 0..cut.count() {
-        let len = cut.write(nth, [&frame[..]], &mut segment)?;
+        let len = cut.write(nth, [&frame[..]], [&mut segment[..]])?;
         let segment = &segment[..len];
         let own = Layout::parse(segment, l3, l4)?;
         assert!(checksum::verify([segment], &own)?);

@@ -98,12 +98,8 @@ impl VifLatency {
         self.count(stage as usize, Bin::of(ns), packets);
     }
 
-    pub fn record_residence(&mut self, ns: u64) {
-        self.record_residence_in(Bin::of(ns));
-    }
-
     #[inline]
-    pub fn record_residence_in(&mut self, bin: Bin) {
+    pub fn record_residence(&mut self, bin: Bin) {
         self.count(RESIDENCE, bin, 1);
     }
 

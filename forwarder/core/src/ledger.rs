@@ -60,13 +60,6 @@ impl Losses {
         }
     }
 
-    /// Overwrites a count, for counters that are read whole from elsewhere, such as a ring's statistics.
-    pub fn set(&mut self, reason: Reason, frames: u64) {
-        if let Some(count) = self.0.get_mut(reason as usize) {
-            *count = frames;
-        }
-    }
-
     #[must_use]
     pub fn get(&self, reason: Reason) -> u64 {
         self.0.get(reason as usize).copied().unwrap_or(0)

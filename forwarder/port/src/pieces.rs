@@ -61,7 +61,7 @@ impl Pool {
         let (len, gso_size) = shape.ok_or(Reason::GsoUnsupported)?;
         let (head, frames) = self.chain_of(len)?;
         let rooms = Rooms { pool: self, at: head.index() };
-        let written = pieces.write_chain(i, self.chunks(whole), rooms);
+        let written = pieces.write(i, self.chunks(whole), rooms);
         let piece = whole.piece(head, frames, len as u32, gso_size);
         if written != Ok(len) {
             self.release(piece);

@@ -139,7 +139,7 @@ impl Measure {
             }
             if let Some(vif) = &mut vif {
                 vif.record(Stage::Steer, times.taken_ns.saturating_sub(sent.ingress_ns), 1);
-                vif.record_residence_in(bin);
+                vif.record_residence(bin);
             }
         }
         if let Some(vif) = vif {

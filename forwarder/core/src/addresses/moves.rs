@@ -30,8 +30,8 @@ struct Claim {
 /// The history of an address that moved. It is dropped when the address has not moved for [`SETTLED_NS`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    /// Ordered by right, the oldest first.
-    claims: [Option<Claim>; CLAIMS],
+    /// Ordered by right, the oldest first; at most [`CLAIMS`].
+    claims: Vec<Claim>,
     /// Times of the last believed moves, the latest last.
     moved_ns: [Option<u64>; MOVES - 1],
     /// When a place other than the current one was last named. `None`: not damped.
@@ -86,7 +86,7 @@ impl History {
 
     /// The bridge no longer has the address: having been heard before gives no claimant a right.
     pub(super) fn unhear(&mut self) {
-        self.claims.iter_mut().flatten().for_each(|claim| claim.heard_ns = 0);
+        self.claims.iter_mut().for_each(|claim| claim.heard_ns = 0);
     }
 
     /// The place no longer exists.
@@ -108,33 +108,30 @@ impl History {
 
     /// The remembered claimant with the oldest right that was heard within [`WINDOW_NS`].
     fn rightful(&self, now: u64) -> Option<Location> {
-        self.claims.iter().flatten().find(|claim| claim.is_heard(now)).map(|claim| claim.location)
+        self.claims.iter().find(|claim| claim.is_heard(now)).map(|claim| claim.location)
     }
 
     /// A place named the address at `at_ns`.
     pub(super) fn heard(&mut self, now: u64, location: Location, at_ns: u64) {
-        if let Some(known) = self.claims.iter_mut().flatten().find(|c| c.location == location) {
+        if let Some(known) = self.claims.iter_mut().find(|c| c.location == location) {
             known.heard_ns = known.heard_ns.max(at_ns);
             return;
         }
-        if self.claims.iter().all(Option::is_some) {
+        if self.claims.len() == CLAIMS {
             // A silent claimant other than the owner is dropped. If none is silent, the new claimant has the
             // weakest right and need not be remembered.
-            let owner = self.claims.first().copied().flatten().map(|owner| owner.location);
+            let owner = self.claims.first().map(|owner| owner.location);
             self.drop_claim(|claim| Some(claim.location) != owner && !claim.is_heard(now));
         }
-        if let Some(free) = self.claims.iter_mut().find(|claim| claim.is_none()) {
-            *free = Some(Claim { location, heard_ns: at_ns });
+        if self.claims.len() < CLAIMS {
+            self.claims.push(Claim { location, heard_ns: at_ns });
         }
     }
 
     /// Drops the last of the claims that `which` matches; the others keep their order.
     fn drop_claim(&mut self, which: impl Fn(&Claim) -> bool) {
-        let at = self.claims.iter().rposition(|claim| claim.as_ref().is_some_and(&which));
-        let Some(tail) = at.and_then(|at| self.claims.get_mut(at..)) else { return };
-        tail.rotate_left(1);
-        if let Some(last) = tail.last_mut() {
-            *last = None;
+        if let Some(at) = self.claims.iter().rposition(which) {
+            self.claims.remove(at);
         }
     }
 }

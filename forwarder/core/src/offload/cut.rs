@@ -3,7 +3,7 @@
 //! which a few fields change from one part to the next.
 //!
 //! Invariant: the parts' payloads, in order, are the superframe's payload, and all but the last have equal
-//! length. The template is a copy, so the first part may overwrite the superframe's header.
+//! length.
 //!
 //! - Segments are byte for byte what the kernel's `tcp_gso_segment` and `__udp_gso_segment` make (IPv4 ids
 //!   increase by one per segment), with complete checksums.
@@ -11,8 +11,7 @@
 //!   partial, and the segment size stays the same: each piece is for a vnet-header socket.
 
 use super::checksum::{Sum, pseudo};
-use super::headers::{HeaderError, Layout, Proto, be16, be32, put16, put32};
-use super::vnet::VnetHeader;
+use super::headers::{Layout, Proto, be16, be32, put16, put32};
 
 /// The longest header that is copied. Ethernet, two tags, and the longest IPv4 and TCP headers take 142
 /// bytes; the rest is for IPv6 extension headers.
@@ -69,21 +68,12 @@ pub enum CutError {
     Source,
 }
 
-impl From<HeaderError> for Refuse {
-    fn from(_: HeaderError) -> Self {
-        Self::Header
-    }
-}
-
-/// Cuts one superframe. It holds a copy of the header and nothing of the payload, so the first part may be
-/// made in place: once the other parts' payload is copied, call `write_header(0, ..)` over the superframe's
-/// own header, and cut the chain off at `part_len(0)`.
+/// Cuts one superframe. It holds a copy of the header and nothing of the payload.
 #[derive(Clone, Debug)]
 pub struct Cut {
     header: [u8; MAX_HEADER],
     layout: Layout,
     gso_size: u16,
-    kind: GsoKind,
     /// The parts are segments, with complete checksums.
     complete: bool,
     payload_len: u32,
@@ -136,7 +126,7 @@ impl Cut {
         if !kind.fits(layout) {
             return Err(Refuse::Kind);
         }
-        if gso_size == 0 || segments_per_part == 0 {
+        if gso_size == 0 {
             return Err(Refuse::GsoSize);
         }
         let l3 = u32::from(layout.l3_off);
@@ -160,7 +150,7 @@ impl Cut {
         let count = payload_len.div_ceil(step).max(1);
         let ids = segments_per_part;
         let (layout, complete) = (*layout, false);
-        Ok(Self { header, layout, gso_size, kind, complete, payload_len, step, ids, count })
+        Ok(Self { header, layout, gso_size, complete, payload_len, step, ids, count })
     }
 
     /// The number of parts, at least 1. A tiny `gso_size` can make it large: check it before cutting.
@@ -186,16 +176,6 @@ impl Cut {
         Some(if len > usize::from(self.gso_size) { self.gso_size } else { 0 })
     }
 
-    /// The header to put in front of piece `i` on a vnet-header socket.
-    #[must_use]
-    pub fn vnet(&self, i: u32) -> Option<VnetHeader> {
-        let gso_size = self.gso_size(i)?;
-        let mut layout = self.layout;
-        layout.cwr &= i == 0;
-        let gso = (gso_size > 0).then_some((self.kind, gso_size));
-        Some(VnetHeader::new(&layout, gso, true))
-    }
-
     /// Where in the superframe part `i`'s payload begins, and its length.
     fn payload(&self, i: u32) -> Option<(usize, usize)> {
         if i >= self.count {
@@ -206,16 +186,10 @@ impl Cut {
         Some((self.header_len() + start as usize, len as usize))
     }
 
-    /// Writes only part `i`'s header, the L4 checksum field partial.
-    pub fn write_header(&self, i: u32, dst: &mut [u8]) -> Result<(), CutError> {
-        let (_, len) = self.payload(i).ok_or(CutError::Index)?;
-        let dst = dst.get_mut(..self.header_len()).ok_or(CutError::Destination)?;
-        let template = self.header.get(..self.header_len()).ok_or(CutError::Destination)?;
-        dst.copy_from_slice(template);
-        self.adjust(i, len, dst).ok_or(CutError::Destination)
-    }
-
-    fn adjust(&self, i: u32, payload_len: usize, header: &mut [u8]) -> Option<()> {
+    /// Writes part `i`'s header, the L4 checksum field partial.
+    fn write_header(&self, i: u32, payload_len: usize, dst: &mut [u8]) -> Option<()> {
+        let header = dst.get_mut(..self.header_len())?;
+        header.copy_from_slice(self.header.get(..self.header_len())?);
         let (l3, l4) = (usize::from(self.layout.l3_off), usize::from(self.layout.l4_off));
         let end = self.header_len() + payload_len;
         if self.layout.v6 {
@@ -248,19 +222,9 @@ impl Cut {
         put16(header, self.layout.checksum_at(), partial)
     }
 
-    /// Writes part `i` and returns its length. `src` is the whole superframe, in any number of chunks.
-    pub fn write<'s>(
-        &self,
-        i: u32,
-        src: impl IntoIterator<Item = &'s [u8], IntoIter: Clone>,
-        dst: &mut [u8],
-    ) -> Result<usize, CutError> {
-        self.write_chain(i, src, [dst])
-    }
-
-    /// Same as [`Self::write`], into a chain of buffers: each is filled before the next is used, and the
-    /// headers must fit into the first.
-    pub fn write_chain<'s, 'd>(
+    /// Writes part `i` and returns its length. `src` is the whole superframe, in any number of chunks. Of the
+    /// buffers in `dst` each is filled before the next is used, and the headers must fit into the first.
+    pub fn write<'s, 'd>(
         &self,
         i: u32,
         src: impl IntoIterator<Item = &'s [u8], IntoIter: Clone>,
@@ -270,7 +234,7 @@ impl Cut {
         let end = at + len;
         let (src, mut dst) = (src.into_iter(), dst.into_iter());
         let first = dst.next().ok_or(CutError::Destination)?;
-        self.write_header(i, first)?;
+        self.write_header(i, len, first).ok_or(CutError::Destination)?;
 
         let body = first.get_mut(self.header_len()..).ok_or(CutError::Destination)?;
         at += copy_some(src.clone(), at, end, body)?;

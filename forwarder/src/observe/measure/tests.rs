@@ -6,7 +6,7 @@ use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weir_core::latency::histogram;
-use weir_core::{FlowCounts, FlowKey, FlowRow, Stage};
+use weir_core::{Bin, FlowCounts, FlowKey, FlowRow, Stage};
 
 use super::*;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, SumKind, histogram::decode};
@@ -107,7 +107,7 @@ impl Bench {
         let latency = all.entry(PortId(id)).or_default();
         for _ in 0..packets {
             Stage::ALL.iter().for_each(|&stage| latency.record(stage, 250, 1));
-            latency.record_residence(1000);
+            latency.record_residence(Bin::of(1000));
         }
     }
 

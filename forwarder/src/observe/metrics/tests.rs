@@ -13,7 +13,7 @@ use std::{
     path::PathBuf,
 };
 
-use weir_core::{Reason, Stage, VifLatency};
+use weir_core::{Bin, Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
 use crate::observe::{measure::SourceFlows, samples};
@@ -36,7 +36,7 @@ pub(super) fn sample() -> Sample {
     let mut latency = VifLatency::default();
     for (ns, packets) in [(7_000, 90), (180_000, 9), (2_500_000_000, 1)] {
         for _ in 0..packets {
-            latency.record_residence(ns);
+            latency.record_residence(Bin::of(ns));
         }
         latency.record(Stage::Steer, ns / 4, packets);
         latency.record(Stage::Queue, ns * 3 / 4, packets);

@@ -1,7 +1,6 @@
 //! Random frames, tags, sizes and splits.
 
 use super::*;
-use crate::offload::VnetHeader;
 
 /// Cuts a frame into pieces and segments each piece.
 fn through_pieces(
@@ -16,14 +15,12 @@ fn through_pieces(
     let mut out = Vec::new();
     for i in 0..cut.count() {
         let mut piece = vec![0xee; cut.part_len(i).unwrap()];
-        assert_eq!(cut.write(i, [frame], &mut piece), Ok(piece.len()));
+        assert_eq!(cut.write(i, [frame], [&mut piece[..]]), Ok(piece.len()));
         assert!(piece.len() <= (max as usize).max(header + usize::from(gso)));
         let own = Layout::parse(&piece, layout.l3_off, layout.l4_off).unwrap();
         assert!(checksum::is_partial(&piece, &own), "piece {i}");
         let size = cut.gso_size(i).unwrap();
         assert_eq!(size > 0, piece.len() - header > usize::from(gso));
-        let vnet_gso = (size > 0).then_some((kind, size));
-        assert_eq!(cut.vnet(i).unwrap(), VnetHeader::new(&own, vnet_gso, true));
         out.extend(segments(&piece, &own, gso, kind));
     }
     out
@@ -126,12 +123,12 @@ proptest! {
             let len = frame.len() as u32;
             if let Ok(cut) = Cut::segments(&frame, len + 5, &layout, gso, spec.kind()) {
                 for i in 0..=cut.count() {
-                    let _ = cut.write(i, [&frame[..]], &mut out);
+                    let _ = cut.write(i, [&frame[..]], [&mut out[..]]);
                 }
             }
             if let Ok(cut) = Cut::pieces(&frame, len, &layout, gso, spec.kind(), 70) {
                 for i in 0..=cut.count() {
-                    let _ = cut.write(i, [&frame[..]], &mut out);
+                    let _ = cut.write(i, [&frame[..]], [&mut out[..]]);
                 }
             }
         }
@@ -208,7 +205,7 @@ proptest! {
                 rest = tail;
             }
             let src = chunks.iter().copied();
-            prop_assert_eq!(cut.write_chain(i as u32, src, dst), Ok(segment.len()));
+            prop_assert_eq!(cut.write(i as u32, src, dst), Ok(segment.len()));
             prop_assert_eq!(&out, segment);
         }
     }

@@ -1,10 +1,11 @@
 use super::*;
+use weir_core::Bin;
 
 #[test]
 fn every_packet_is_in_one_bucket_and_none_looks_faster_than_it_was() {
     let mut latency = VifLatency::default();
     for ns in [0, 1_900, 2_000, 4_990, 9_900, 10_000, 999_999_999, 3_000_000_000, u64::MAX] {
-        latency.record_residence(ns);
+        latency.record_residence(Bin::of(ns));
     }
     let spread = Spread::from(&latency.residence());
     assert_eq!(spread.count(), 9);
@@ -18,7 +19,7 @@ fn the_sum_is_as_good_as_the_fine_histogram() {
     let mut latency = VifLatency::default();
     let exact: u64 = (0..10_000u64).map(|n| 5_000 + n * 37).sum();
     for n in 0..10_000 {
-        latency.record_residence(5_000 + n * 37);
+        latency.record_residence(Bin::of(5_000 + n * 37));
     }
     let off = Spread::from(&latency.residence()).sum_seconds() * 1e9 / exact as f64;
     assert!((0.996..1.004).contains(&off), "{off}");
