@@ -16,7 +16,10 @@ pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync 
     fn other_names(self) -> &'static [&'static str];
 
     /// Looks a value up by its name, or by one of its other names.
-    fn of_name(name: &str) -> Option<Self>;
+    fn of_name(name: &str) -> Option<Self> {
+        let is_it = |choice: &&Self| choice.name() == name || choice.other_names().contains(&name);
+        Self::ALL.iter().find(is_it).copied()
+    }
 
     /// All names, as errors list them: `drr | wrr | fifo`.
     fn names() -> String {
@@ -69,13 +72,6 @@ macro_rules! choices {
             fn other_names(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$variant => &[$($other),*],)+
-                }
-            }
-
-            fn of_name(name: &str) -> Option<Self> {
-                match name {
-                    $($name $(| $other)* => Some(Self::$variant),)+
-                    _ => None,
                 }
             }
         }

@@ -5,17 +5,17 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use weir_core::{MAX_PORTS, PortId};
+use weir_core::PortId;
 use xsk_rs::FrameDesc;
 
 use super::line::Line;
 use super::{BATCH, Queue, XskPort, sending};
-use crate::chain::{Assembler, SHARED_RING};
+use crate::chain::Assembler;
 use crate::egress::{Egress, TxFeatures};
 use crate::ethtool;
 use crate::port::PortStats;
 use crate::sys;
-use crate::umem::{FILL_RING, Rings, UmemHandle, hint};
+use crate::umem::{Rings, UmemHandle, hint};
 use crate::vnet::VnetSocket;
 
 /// The way by which single frames leave.
@@ -83,8 +83,6 @@ pub enum BindError {
     NoInterface { name: String },
     #[error("interface {name} was replaced meanwhile (its index was {before}, and is {now})")]
     Replaced { name: String, before: u32, now: u32 },
-    #[error("{name}: {what}")]
-    Config { name: String, what: String },
     #[error(
         "queue {queue} of {name} is taken: another AF_XDP program (another weir?) is bound to it"
     )]
@@ -103,35 +101,14 @@ const SEND_BUFFER: libc::c_int = 16 << 20;
 /// sends do not receive, but libxdp requires a ring.
 const UNUSED_RING: u32 = 2;
 
+/// Whether the interface of that name still is the one that was configured.
 fn check(config: &XskConfig) -> Result<(), BindError> {
-    let wrong = |what: String| Err(BindError::Config { name: config.name.clone(), what });
-    let now = sys::interface_index(&config.name)
-        .map_err(|_| BindError::NoInterface { name: config.name.clone() })?;
-    if now != config.ifindex {
-        let name = config.name.clone();
-        return Err(BindError::Replaced { name, before: config.ifindex, now });
+    let (name, before) = (config.name.clone(), config.ifindex);
+    match sys::interface_index(&name) {
+        Ok(now) if now == before => Ok(()),
+        Ok(now) => Err(BindError::Replaced { name, before, now }),
+        Err(_) => Err(BindError::NoInterface { name }),
     }
-    if config.slot.index() >= MAX_PORTS && config.slot != SHARED_RING {
-        return wrong(format!("slot {} is not below {MAX_PORTS}", config.slot));
-    }
-    if config.queues > weir_abi::MAX_QUEUES {
-        let (most, queues) = (weir_abi::MAX_QUEUES, config.queues);
-        return wrong(format!("{queues} receive queues; up to {most} are possible (ethtool -L)"));
-    }
-    for (ring, frames) in [("receive", config.rx_ring), ("transmit", config.tx_ring)] {
-        if !frames.is_power_of_two() || !(64..=FILL_RING).contains(&frames) {
-            return wrong(format!(
-                "a {ring} ring of {frames}; a power of two from 64 to {FILL_RING} is possible"
-            ));
-        }
-    }
-    if !(1..=FILL_RING).contains(&config.fill_quota) {
-        return wrong(format!(
-            "a fill quota of {}; 1 to {FILL_RING} is possible",
-            config.fill_quota
-        ));
-    }
-    Ok(())
 }
 
 impl XskPort {
