@@ -30,21 +30,18 @@ use crate::container::Spares;
 use crate::sched::Caps;
 use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, SchedulerSettings};
 
+/// Containers allocated up front. More are allocated when they run out, and are kept.
+const CONTAINER_STOCK: usize = 256;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     pub container_bytes: u32,
-    /// Containers allocated up front. More are allocated when they run out, and are kept.
-    pub container_stock: usize,
     pub scheduler: SchedulerSettings,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self {
-            container_bytes: 4096,
-            container_stock: 256,
-            scheduler: SchedulerSettings::default(),
-        }
+        Self { container_bytes: 4096, scheduler: SchedulerSettings::default() }
     }
 }
 
@@ -81,7 +78,7 @@ impl<P: Packet> Engine<P> {
             sources: Vec::new(),
             pairs: 0,
             open: Vec::new(),
-            spares: Spares::new(config.container_bytes, config.container_stock),
+            spares: Spares::new(config.container_bytes, CONTAINER_STOCK),
             backlogged: PortSet::EMPTY,
             shed: ShedChanges::default(),
             held_packets: 0,

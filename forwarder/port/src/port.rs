@@ -57,7 +57,6 @@ pub struct PortStats {
     /// Calls that asked the kernel to send, and their outcomes.
     pub kicks: u64,
     pub kick_again: u64,
-    pub kick_busy: u64,
     /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts that it
     /// refused.
     pub vnet_packets: u64,

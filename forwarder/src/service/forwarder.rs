@@ -157,7 +157,6 @@ impl Forwarder {
             engine: EngineConfig {
                 container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
                 scheduler: plan.scheduler_settings(),
-                ..EngineConfig::default()
             },
             measure,
             caps,

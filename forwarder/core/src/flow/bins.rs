@@ -32,7 +32,7 @@ pub(super) struct Bins {
     /// first: no more memory is ever touched than was in use at once.
     free: Vec<Part>,
     /// How many parts were ever taken.
-    touched: usize,
+    pub(super) touched: usize,
 }
 
 impl Bins {
@@ -124,17 +124,6 @@ impl Bins {
             }
         }
         all
-    }
-
-    #[cfg(test)]
-    pub(super) fn touched(&self) -> usize {
-        self.touched
-    }
-
-    #[cfg(test)]
-    pub(super) fn set(&mut self, part: Part, bin: usize, count: u32) {
-        self.used[bin / LINE] = true;
-        self.counts[self.place(bin / LINE, part) + bin % LINE] = count;
     }
 }
 

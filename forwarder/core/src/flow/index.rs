@@ -30,7 +30,7 @@ pub(super) struct Index {
 /// A flow's bucket, and the tag that distinguishes it there.
 #[derive(Clone, Copy)]
 pub(super) struct Home {
-    bucket: usize,
+    pub(super) bucket: usize,
     tag: u32,
 }
 
@@ -121,11 +121,4 @@ impl Index {
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
-}
-
-#[cfg(test)]
-impl Home {
-    pub(super) fn bucket(self) -> usize {
-        self.bucket
-    }
 }

@@ -66,11 +66,6 @@ impl Counts {
             (nth * PIECE..).zip(piece.iter().flat_map(|piece| piece.iter().copied()))
         }))
     }
-
-    #[cfg(test)]
-    pub(crate) fn count(&self, bin: usize) -> u64 {
-        self.pieces[bin / PIECE].as_ref().map_or(0, |piece| piece[bin % PIECE])
-    }
 }
 
 #[cold]

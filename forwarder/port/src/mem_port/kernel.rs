@@ -82,7 +82,6 @@ impl MemPort {
     /// The device drops the first frame in the ring, or sends it.
     pub(super) fn transmit(&mut self, pool: &Pool, idx: u32, drop: bool) {
         if drop {
-            self.stats.kick_busy += 1;
             self.stats.losses.add(Reason::TxBusy, 1);
             self.dropped += 1;
         } else {

@@ -116,7 +116,6 @@ impl XskPort {
             Answer::Sent | Answer::Down | Answer::Refused => {}
             Answer::Again => stats.kick_again += 1,
             Answer::Dropped => {
-                stats.kick_busy += 1;
                 stats.losses.add(Reason::TxBusy, 1);
                 self.dropped += 1;
             }

@@ -1,5 +1,13 @@
 use super::*;
 
+impl Bins {
+    pub(in crate::flow) fn set(&mut self, part: Part, bin: usize, count: u32) {
+        self.used[bin / LINE] = true;
+        let place = self.place(bin / LINE, part) + bin % LINE;
+        self.counts[place] = count;
+    }
+}
+
 #[test]
 fn a_part_that_is_given_back_is_taken_again_empty() {
     let mut bins = Bins::new(4);
@@ -10,7 +18,7 @@ fn a_part_that_is_given_back_is_taken_again_empty() {
     assert_eq!(bins.take(), Some(one));
     assert!(bins.part(one).iter().all(|count| *count == 0));
     assert_eq!(bins.part(other)[0], 1);
-    assert_eq!(bins.touched(), 2);
+    assert_eq!(bins.touched, 2);
 }
 
 #[test]
@@ -23,6 +31,5 @@ fn what_is_poured_out_is_not_counted_twice() {
     bins.pour(part, &mut sum);
     assert!(bins.record(part, 3));
     bins.pour(part, &mut sum);
-    assert_eq!(sum.count(3), u64::from(u32::MAX) + 1);
-    assert_eq!(sum.to_histogram().len(), sum.count(3));
+    assert_eq!(sum.to_histogram().len(), u64::from(u32::MAX) + 1);
 }

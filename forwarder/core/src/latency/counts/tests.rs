@@ -18,7 +18,7 @@ fn it_holds_what_bare_counts_would_and_takes_memory_for_what_is_there() {
     let mut twice = Counts::default();
     assert_eq!(measure(|| twice.merge(&counts)).bytes_current, taken.bytes_current);
     twice.merge(&counts);
-    assert_eq!(twice.count(bin_of(9_000)), 12);
+    assert_eq!(twice.to_histogram().count_at(9_000), 12);
     assert!(!twice.is_empty());
     assert_eq!(measure(|| twice.clear()).bytes_current, -taken.bytes_current);
     assert!(twice.is_empty());
