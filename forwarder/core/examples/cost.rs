@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use weir_core::{
-    Caps, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Next, PackedKey, Packet, Policy,
+    Bin, Caps, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Next, PackedKey, Packet, Policy,
     PortId, PortSettings, Role, SchedulerSettings,
 };
 
@@ -90,7 +90,8 @@ fn measure(flows: u32, burst: u64) -> f64 {
             now += 5_000;
             for at in 0..burst {
                 let flow = table.arrived(now, hash, black_box(key), 64, 0);
-                table.delivered(PortId(0), flow, 64, 3_000 + at * 100);
+                let residence_ns = 3_000 + at * 100;
+                table.delivered(PortId(0), flow, 64, residence_ns, Bin::of(residence_ns));
             }
         }
     };

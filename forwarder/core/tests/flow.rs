@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hdrhistogram::{Counter, Histogram};
 use proptest::prelude::*;
 use weir_core::{
-    FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowTable, PackedKey, PortId, Reason,
+    Bin, FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowTable, PackedKey, PortId, Reason,
     latency,
 };
 
@@ -212,13 +212,13 @@ proptest! {
                 }
                 Op::Copy(at, ns) if !in_flight.is_empty() => {
                     let InFlight { source, flow, bytes } = in_flight[at % in_flight.len()];
-                    table.delivered(PortId(source), flow, bytes, ns);
+                    table.delivered(PortId(source), flow, bytes, ns, Bin::of(ns));
                     model.record(source, flow).delivered(bytes, ns);
                 }
                 Op::Deliver(at, ns) if !in_flight.is_empty() => {
                     let at = at % in_flight.len();
                     let InFlight { source, flow, bytes } = in_flight.swap_remove(at);
-                    table.delivered(PortId(source), flow, bytes, ns);
+                    table.delivered(PortId(source), flow, bytes, ns, Bin::of(ns));
                     model.record(source, flow).delivered(bytes, ns);
                 }
                 Op::Lose(at, reason) if !in_flight.is_empty() => {

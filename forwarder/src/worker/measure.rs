@@ -135,7 +135,7 @@ impl Measure {
             let bin = Bin::of(residence_ns);
             if self.keeps_flows {
                 let flow = FlowRef(sent.flow);
-                self.flows.delivered_in(times.ingress, flow, sent.len(), residence_ns, bin);
+                self.flows.delivered(times.ingress, flow, sent.len(), residence_ns, bin);
             }
             if let Some(vif) = &mut vif {
                 vif.record(Stage::Steer, times.taken_ns.saturating_sub(sent.ingress_ns), 1);

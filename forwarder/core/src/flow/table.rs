@@ -152,14 +152,9 @@ impl FlowTable {
         flow
     }
 
-    /// Counts a packet that was delivered `residence_ns` after the program saw it.
-    pub fn delivered(&mut self, ingress: PortId, flow: FlowRef, bytes: u32, residence_ns: u64) {
-        self.delivered_in(ingress, flow, bytes, residence_ns, Bin::of(residence_ns));
-    }
-
-    /// Same as `delivered`, for a residence whose bin is already known.
+    /// Counts a packet that was delivered `residence_ns` after the program saw it; `bin` is the bin of that time.
     #[inline]
-    pub fn delivered_in(
+    pub fn delivered(
         &mut self,
         ingress: PortId,
         flow: FlowRef,

@@ -64,7 +64,7 @@ fn a_flow_is_counted_in_its_row() {
     let mut table = table(16);
     let flow = send(&mut table, 10, A, 1);
     assert_eq!(table.arrived(30, 1, &packed(A, 1), 60, 0x10), flow);
-    table.delivered(A, flow, 100, 5_000);
+    table.delivered(A, flow, 100, 5_000, Bin::of(5_000));
     table.lost(A, flow, Reason::QueueFull);
     let row = row(&table, A, 1).unwrap();
     let mut counts = FlowCounts {
@@ -89,7 +89,7 @@ fn a_flow_that_came_from_another_worker_is_not_idle_while_it_is_delivered() {
     let mut table = table(16);
     for second in 1..100 {
         let flow = table.find(second * S, 1, &packed(A, 1));
-        table.delivered(A, flow, 100, 5_000);
+        table.delivered(A, flow, 100, 5_000, Bin::of(5_000));
         table.age(second * S, 16);
     }
     let counts = row(&table, A, 1).unwrap().counts;
@@ -175,7 +175,7 @@ fn ageing_adds_up_few_histograms_at_once() {
     let mut table = table(64);
     for n in 0..10 {
         let flow = establish(&mut table, 1, A, n);
-        (0..6).for_each(|_| table.delivered(A, flow, 64, 1_000));
+        (0..6).for_each(|_| table.delivered(A, flow, 64, 1_000, Bin::of(1_000)));
     }
     for left in [6, 2, 0] {
         table.age(IDLE_NS + 1, usize::MAX);
@@ -240,9 +240,9 @@ fn what_comes_late_for_a_row_that_was_given_away_has_ended() {
     let old = send(&mut table, S, A, 1);
     let new = send(&mut table, S + EMBRYO_NS, A, 2);
     assert!(new != old && new.0 & 0xffff == old.0 & 0xffff);
-    table.delivered(A, old, 100, 7_000);
+    table.delivered(A, old, 100, 7_000, Bin::of(7_000));
     table.lost(A, old, Reason::TxError);
-    table.delivered(A, new, 50, 3_000);
+    table.delivered(A, new, 50, 3_000, Bin::of(3_000));
     let row = row(&table, A, 2).unwrap();
     assert_eq!((row.counts.delivered, row.counts.losses.total()), (1, 0));
     let sums = sums(&table, A);
@@ -257,7 +257,7 @@ fn what_is_forgotten_is_gone_and_late_packets_are_still_counted() {
     let mut table = table(4);
     let flows: Vec<_> = (0..5).map(|n| establish(&mut table, S, A, n)).collect();
     for flow in &flows {
-        (0..6).for_each(|_| table.delivered(A, *flow, 64, 1_000));
+        (0..6).for_each(|_| table.delivered(A, *flow, 64, 1_000, Bin::of(1_000)));
     }
     assert_eq!(sums(&table, A).other.0.delivered, 6);
     table.forget();
@@ -266,8 +266,8 @@ fn what_is_forgotten_is_gone_and_late_packets_are_still_counted() {
     assert_eq!((other.0, ended.0), (FlowCounts::default(), FlowCounts::default()));
     assert!(other.1.is_empty() && ended.1.is_empty());
 
-    table.delivered(A, flows[0], 64, 1_000);
-    table.delivered(A, flows[4], 64, 1_000);
+    table.delivered(A, flows[0], 64, 1_000, Bin::of(1_000));
+    table.delivered(A, flows[4], 64, 1_000, Bin::of(1_000));
     assert_eq!(sums(&table, A).ended.0.delivered, 1);
     assert_eq!(sums(&table, A).other.0.delivered, 1);
 
@@ -275,7 +275,7 @@ fn what_is_forgotten_is_gone_and_late_packets_are_still_counted() {
     for n in 0..4 {
         let flow = send(&mut table, S + 1, A, n);
         assert!(flow != FlowRef(0) && !flows.contains(&flow));
-        (0..6).for_each(|_| table.delivered(A, flow, 64, 2_000));
+        (0..6).for_each(|_| table.delivered(A, flow, 64, 2_000, Bin::of(2_000)));
     }
     assert_eq!(table.len(), 4);
     for row in rows(&table) {
@@ -304,7 +304,9 @@ fn only_long_flows_need_bins_and_flows_to_come_use_the_same_ones() {
         for n in 0..8 {
             let flow = establish(&mut table, round * 100 * S, A, n);
             let times = if n < 2 { 9 } else { 4 };
-            (0..times).for_each(|at| table.delivered(A, flow, 64, 1_000 + at * 100));
+            for ns in (0..times).map(|at| 1_000 + at * 100) {
+                table.delivered(A, flow, 64, ns, Bin::of(ns));
+            }
         }
         for n in 0..8 {
             let row = row(&table, A, n).unwrap();
@@ -323,10 +325,10 @@ fn only_long_flows_need_bins_and_flows_to_come_use_the_same_ones() {
 fn a_bin_that_is_full_is_not_lost() {
     let mut table = table(4);
     let flow = establish(&mut table, S, A, 1);
-    (0..5).for_each(|_| table.delivered(A, flow, 64, 1_000));
+    (0..5).for_each(|_| table.delivered(A, flow, 64, 1_000, Bin::of(1_000)));
     let part = table.named(A, flow).unwrap().part.unwrap();
     table.bins.set(part, bin_of(1_000), u32::MAX);
-    (0..3).for_each(|_| table.delivered(A, flow, 64, 1_000));
+    (0..3).for_each(|_| table.delivered(A, flow, 64, 1_000, Bin::of(1_000)));
     assert_eq!(row(&table, A, 1).unwrap().latency.unwrap().len(), 2);
     assert_eq!(sums(&table, A).ended.1.len(), u64::from(u32::MAX) + 1);
     assert_eq!(row(&table, A, 1).unwrap().counts.delivered, 8);
@@ -354,7 +356,7 @@ fn rows_are_copied_in_pages() {
 fn a_table_that_is_off_and_a_source_that_nobody_added_count_nothing() {
     let mut off = table(0);
     let flow = send(&mut off, S, A, 1);
-    off.delivered(A, flow, 64, 1_000);
+    off.delivered(A, flow, 64, 1_000, Bin::of(1_000));
     off.lost(A, flow, Reason::TxError);
     off.age(S, 100);
     off.forget();
@@ -364,7 +366,7 @@ fn a_table_that_is_off_and_a_source_that_nobody_added_count_nothing() {
     let mut table = table(4);
     for ingress in [PortId(9), PortId(u16::MAX)] {
         let flow = send(&mut table, S, ingress, 1);
-        table.delivered(ingress, flow, 64, 1_000);
+        table.delivered(ingress, flow, 64, 1_000, Bin::of(1_000));
         assert_eq!(flow, FlowRef(0));
     }
     table.add_port(PortId(u16::MAX));
