@@ -251,18 +251,14 @@ impl FromStr for Mac {
     type Err = MacError;
 
     fn from_str(text: &str) -> Result<Self, MacError> {
-        let wrong = || MacError(text.to_owned());
-        let mut octets = [0u8; 6];
-        let mut parts = text.split(':');
-        for octet in &mut octets {
-            let part = parts.next().ok_or_else(wrong)?;
+        let octet = |part: &str| {
             // `from_str_radix` alone would accept a sign.
-            if part.len() != 2 || !part.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(wrong());
-            }
-            *octet = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
-        }
-        if parts.next().is_some() { Err(wrong()) } else { Ok(Self::new(octets)) }
+            let is_pair = part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
+            u8::from_str_radix(part, 16).ok().filter(|_| is_pair)
+        };
+        let octets: Option<Vec<u8>> = text.split(':').map(octet).collect();
+        let octets = octets.and_then(|octets| octets.try_into().ok());
+        octets.map(Self::new).ok_or_else(|| MacError(text.to_owned()))
     }
 }
 

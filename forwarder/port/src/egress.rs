@@ -17,11 +17,10 @@ pub struct TxFeatures {
     pub tso4: bool,
     pub tso6: bool,
     pub udp_l4: bool,
-    pub csum: bool,
 }
 
 impl TxFeatures {
-    pub const ALL: Self = Self { tso4: true, tso6: true, udp_l4: true, csum: true };
+    pub const ALL: Self = Self { tso4: true, tso6: true, udp_l4: true };
 
     fn takes(self, kind: GsoKind) -> bool {
         match kind {

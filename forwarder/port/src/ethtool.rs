@@ -93,7 +93,6 @@ pub fn tx_features(ifname: &str) -> io::Result<TxFeatures> {
         tso4: scatter && csum4 && on("tx-tcp-segmentation"),
         tso6: scatter && csum6 && on("tx-tcp6-segmentation"),
         udp_l4: scatter && csum4 && csum6 && on("tx-udp-segmentation"),
-        csum: csum4 && csum6,
     })
 }
 

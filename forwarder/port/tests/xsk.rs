@@ -299,10 +299,7 @@ fn a_device_without_segmentation_gets_segments() {
         for feature in ["tx-tcp-segmentation", "tx-tcp6-segmentation", "tx-udp-segmentation"] {
             ethtool::set_feature("a0", feature, false).unwrap();
         }
-        assert_eq!(
-            ethtool::tx_features("a0").unwrap(),
-            TxFeatures { csum: true, ..TxFeatures::default() }
-        );
+        assert_eq!(ethtool::tx_features("a0").unwrap(), TxFeatures::default());
         let (mut pool, umem) = Pool::umem(FRAMES).unwrap();
         let mut port = XskPort::bind(&umem, config("a0")).unwrap();
         let tap = Tap::on("b0");

@@ -64,24 +64,20 @@ pub enum HeaderError {
 }
 
 pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    let pair = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_be_bytes(pair.try_into().ok()?))
+    bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
 }
 
 pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_be_bytes(four.try_into().ok()?))
+    bytes.get(at..)?.first_chunk().map(|four| u32::from_be_bytes(*four))
 }
 
 pub(super) fn put16(bytes: &mut [u8], at: usize, value: u16) -> Option<()> {
-    let pair = bytes.get_mut(at..at.checked_add(2)?)?;
-    pair.copy_from_slice(&value.to_be_bytes());
+    *bytes.get_mut(at..)?.first_chunk_mut()? = value.to_be_bytes();
     Some(())
 }
 
 pub(super) fn put32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
-    let four = bytes.get_mut(at..at.checked_add(4)?)?;
-    four.copy_from_slice(&value.to_be_bytes());
+    *bytes.get_mut(at..)?.first_chunk_mut()? = value.to_be_bytes();
     Some(())
 }
 

@@ -5,7 +5,7 @@ fn the_loopback_device_has_features() {
     let features = features("lo").unwrap();
     assert!(features.iter().any(|(name, on)| name == "tx-tcp-segmentation" && *on));
     let tx = tx_features("lo").unwrap();
-    assert!(tx.tso4 && tx.csum, "{tx:?}");
+    assert!(tx.tso4, "{tx:?}");
 }
 
 #[test]
