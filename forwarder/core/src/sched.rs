@@ -57,11 +57,11 @@ pub trait Scheduler<P: Packet> {
     fn drain(&mut self) -> Option<Container<P>>;
 
     /// Sets a vif's share, which is `Share::default()` before the first call. Its cap is in `Caps` and must
-    /// be changed before: this call re-reads it. Cold.
-    fn set_share(&mut self, now: u64, ingress: PortId, share: &Share);
+    /// be changed before: this call re-reads it. Cold. A scheduler without shares ignores it.
+    fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
 
     /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
-    fn forget(&mut self, ingress: PortId);
+    fn forget(&mut self, _ingress: PortId) {}
 
     /// The clock of the link's rate. `next` keeps to it and charges what it returns; `put_back` refunds.
     fn link(&self) -> &Link;

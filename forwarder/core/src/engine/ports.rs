@@ -60,7 +60,7 @@ impl<P: Packet> Engine<P> {
     /// The scheduler of a link that has no pairs yet.
     pub(super) fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
         if settings.remote {
-            return AnyScheduler::handover();
+            return AnyScheduler::Handover(Box::default());
         }
         let mut scheduler = AnyScheduler::new(&self.scheduler, self.caps.clone());
         scheduler.set_link_rate(now, settings.link_rate);

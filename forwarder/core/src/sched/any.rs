@@ -26,12 +26,6 @@ impl<P: Packet> AnyScheduler<P> {
             Policy::Fifo => Self::Fifo(Box::default()),
         }
     }
-
-    /// The queue for containers on their way to another worker, which does the scheduling.
-    #[must_use]
-    pub fn handover() -> Self {
-        Self::Handover(Box::default())
-    }
 }
 
 macro_rules! each {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::link::Link;
 use super::{Next, Scheduler};
-use crate::{Container, Packet, PortId, Share};
+use crate::{Container, Packet, PortId};
 
 #[derive(Debug)]
 pub struct Fifo<P> {
@@ -76,10 +76,6 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     fn drain(&mut self) -> Option<Container<P>> {
         self.queue.pop_front()
     }
-
-    fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
-
-    fn forget(&mut self, _ingress: PortId) {}
 
     #[inline]
     fn link(&self) -> &Link {

@@ -8,7 +8,7 @@
 use super::link::Link;
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, Rate, Share, broken};
+use crate::{Container, MAX_PORTS, Packet, PortId, Rate, broken};
 
 #[derive(Debug)]
 pub struct RoundRobin<P> {
@@ -67,9 +67,6 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
         let vif = self.queues.ready().first()?;
         self.queues.pop(vif)
     }
-
-    /// Shares are kept by the worker that serves the link.
-    fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
 
     fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);

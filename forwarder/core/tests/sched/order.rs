@@ -164,7 +164,7 @@ proptest! {
         let caps = Arc::new(Caps::default());
         let scheduler = match policy {
             Some(policy) => AnyScheduler::new(&SchedulerSettings { policy, ..SchedulerSettings::default() }, caps.clone()),
-            None => AnyScheduler::handover(),
+            None => AnyScheduler::Handover(Box::default()),
         };
         play(scheduler, &caps, ops);
     }

@@ -1,6 +1,6 @@
 use super::super::testing::{container, enqueue, next, turns};
 use super::*;
-use crate::Rate;
+use crate::{Rate, Share};
 
 #[test]
 fn in_order_of_arrival_whatever_is_promised() {
