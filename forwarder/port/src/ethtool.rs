@@ -8,7 +8,6 @@ use std::os::fd::AsRawFd;
 use crate::egress::TxFeatures;
 use crate::sys::{any_socket, check, interface_request};
 
-const SIOCETHTOOL: libc::c_ulong = 0x8946;
 const GDRVINFO: u32 = 0x03;
 const GSTRINGS: u32 = 0x1b;
 const GSSET_INFO: u32 = 0x37;
@@ -27,7 +26,7 @@ fn request(ifname: &str, words: &mut [u32]) -> io::Result<()> {
     ifreq.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
     // SAFETY: the kernel reads and writes as much behind the pointer as the command and the count in it say;
     // every caller below makes `words` that long.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
 }
 
 fn text(words: &[u32]) -> String {

@@ -9,7 +9,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::time::{ClockId, clock_gettime};
 
-const SOL_XDP: libc::c_int = 283;
 const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
 
 /// Nanoseconds on CLOCK_MONOTONIC, which `bpf_ktime_get_ns` reads too.
@@ -80,7 +79,7 @@ pub fn set_send_buffer(fd: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()>
 /// Lets one kick send as many frames as the ring holds. Returns false if the kernel is older than 6.17 and
 /// sends 32 a call.
 pub fn raise_tx_budget(fd: BorrowedFd<'_>, frames: u32) -> bool {
-    set_int(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
+    set_int(fd, libc::SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames as libc::c_int).is_ok()
 }
 
 /// Asks the kernel to send what is in a socket's transmit ring. Returns 0 or the errno.

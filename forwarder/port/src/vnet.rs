@@ -14,9 +14,6 @@ use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::Pool;
 use crate::sys;
 
-const SOL_PACKET: libc::c_int = 263;
-const PACKET_VNET_HDR: libc::c_int = 15;
-const PACKET_QDISC_BYPASS: libc::c_int = 20;
 /// The bytes of superframes, some 256 of them, that this socket may have waiting in devices.
 const SEND_BUFFER: libc::c_int = 32 << 20;
 /// The most frames in one call; as many as a batch for a ring.
@@ -45,8 +42,8 @@ impl VnetSocket {
     /// Opens a socket that only sends, to this interface.
     pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
         let fd = sys::packet_socket()?;
-        sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_VNET_HDR, 1)?;
-        sys::set_int(fd.as_fd(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)?;
+        sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
+        sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
         sys::bind_packet_socket(fd.as_fd(), ifindex)?;
         Ok(Self { fd, ifindex })

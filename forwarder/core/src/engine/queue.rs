@@ -210,8 +210,7 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {
         let link = self.link(egress)?;
-        let waits =
-            link.pairs.ports().any(|from| link.pairs.get(from).is_some_and(|it| it.packets > 0));
+        let waits = link.pairs.iter().any(|(_, pair)| pair.packets > 0);
         (!waits).then(|| link.scheduler.opens_at(0))
     }
 
