@@ -248,6 +248,7 @@ impl<W: Words> AddressTable<W> {
 
 impl<W> fmt::Debug for AddressTable<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddressTable").field("ports", &self.ports).finish_non_exhaustive()
+        let entries = self.ports.entries();
+        f.debug_struct("AddressTable").field("entries", &entries).finish_non_exhaustive()
     }
 }
