@@ -21,7 +21,7 @@ const ESTABLISHED: u8 = 3;
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(super) struct FlowState {
-    key: PackedKey,
+    pub(super) key: PackedKey,
     /// Never 0 in a row that was ever used. It changes when a flow ends.
     generation: u16,
     tcp_flags: u8,
@@ -29,7 +29,7 @@ pub(super) struct FlowState {
     met: u8,
     /// The source's epoch when the flow began; 0: the row is vacant.
     pub(super) epoch: u32,
-    last_ns: u64,
+    pub(super) last_ns: u64,
     pub(super) part: Option<Part>,
     way: Way,
     frames: u64,
@@ -91,14 +91,6 @@ impl FlowState {
 
     pub(super) fn is_vacant(&self) -> bool {
         self.epoch == 0
-    }
-
-    pub(super) fn key(&self) -> &PackedKey {
-        &self.key
-    }
-
-    pub(super) fn last_ns(&self) -> u64 {
-        self.last_ns
     }
 
     pub(super) fn is_established(&self) -> bool {

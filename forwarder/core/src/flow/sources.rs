@@ -80,7 +80,7 @@ impl Sources {
     }
 
     pub(super) fn is_in_use(&self, row: &FlowState) -> bool {
-        !row.is_vacant() && row.epoch == self.epoch(row.key().ingress())
+        !row.is_vacant() && row.epoch == self.epoch(row.key.ingress())
     }
 
     /// Rows in use.

@@ -211,7 +211,7 @@ impl FlowTable {
             }
             if self.sources.is_in_use(row) {
                 rows.push(FlowRow {
-                    key: FlowKey::from(row.key()),
+                    key: FlowKey::from(&row.key),
                     counts: row.counts(),
                     latency: latency.then(|| row.latency(&self.bins)),
                 });
@@ -284,11 +284,11 @@ impl FlowTable {
         let over = rows.clone().find(|(_, row)| self.has_ended(now_ns, row));
         let (place, _) = over.or_else(|| {
             let may_have = rows.by_ref().filter(|(_, row)| {
-                let above = self.sources.is_above(row.key().ingress(), claim);
-                let equal = above || row.key().ingress() == claim.ingress;
+                let above = self.sources.is_above(row.key.ingress(), claim);
+                let equal = above || row.key.ingress() == claim.ingress;
                 above && claim.below || equal && lucky && !row.is_established()
             });
-            may_have.min_by_key(|(_, row)| (row.is_established(), row.last_ns()))
+            may_have.min_by_key(|(_, row)| (row.is_established(), row.last_ns))
         })?;
         self.end(place);
         Some(())
@@ -298,7 +298,7 @@ impl FlowTable {
     fn has_ended(&self, now_ns: u64, row: &FlowState) -> bool {
         let idle_ns = self.config.idle_ns;
         let limit_ns = if row.is_established() { idle_ns } else { idle_ns.min(EMBRYO_NS) };
-        let idle = now_ns.saturating_sub(row.last_ns()) >= limit_ns;
+        let idle = now_ns.saturating_sub(row.last_ns) >= limit_ns;
         !row.is_vacant() && (idle || !self.sources.is_in_use(row))
     }
 
@@ -311,7 +311,7 @@ impl FlowTable {
         };
         let mut sum = None;
         if self.sources.is_in_use(row) {
-            sum = self.sources.ended(row.key().ingress());
+            sum = self.sources.ended(row.key.ingress());
         }
         if let Some(sum) = &mut sum {
             sum.add(row);
