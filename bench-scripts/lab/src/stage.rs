@@ -97,7 +97,7 @@ impl Stage {
 
     /// Gives the VMs, from the first on, other weights.
     pub fn reweigh(&self, weights: &[u32]) -> Result<()> {
-        let weights = self.scene.all_weights(weights)?;
+        let weights = self.scene.all_weights(weights);
         match (&self.weir, self.peer.kind) {
             (Some(weir), _) => weir::reweigh(weir, &weights),
             (None, PeerKind::Htb) => self.reweigh_classes(&weights),

@@ -19,7 +19,7 @@ impl Stage {
             (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo::make(host, port, link, mtu)?,
             // There is no host: the VM's own end is the link's.
             (PeerKind::Direct, Some(link)) => fifo::make(&self.vm(1)?.ns, GUEST_IF, link, mtu)?,
-            (PeerKind::Htb, _) => self.htb().make(&self.promises(&self.scene.all_weights(&[])?))?,
+            (PeerKind::Htb, _) => self.htb().make(&self.promises(&self.scene.all_weights(&[])))?,
             _ => {}
         }
         self.poll_ports()

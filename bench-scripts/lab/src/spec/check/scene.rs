@@ -12,8 +12,7 @@ const MOST_VMS: u8 = 100;
 /// The minimum of IPv6.
 const LEAST_MTU: u32 = 1280;
 const MOST_MTU: u32 = 65_535;
-/// The same limit as weir's.
-const MOST_WEIGHT: u32 = 1000;
+const MOST_WEIGHT: u32 = weir_core::Share::MAX_WEIGHT;
 
 pub(super) fn check(scene: &Scene) -> Checked {
     must((1..=MOST_VMS).contains(&scene.vms), "scene.vms", || {

@@ -20,7 +20,6 @@ fn promises_weights_and_demands_share_a_link() {
     near(scene.owed(&[1, 1, 1], &[]), &[50.0, 25.0, 25.0]);
     near(scene.owed(&[1, 3], &[Some(8.0)]), &[8.0, 276.0 / 7.0, 368.0 / 7.0]);
     near(scene.owed(&[], &[None, Some(0.0), None]), &[50.0, 0.0, 50.0]);
-    assert!(scene.owed(&[1, 1, 1, 1], &[]).is_none());
 }
 
 #[test]
@@ -35,10 +34,8 @@ fn without_a_link_maxima_are_owed_if_everybody_has_one() {
 #[test]
 fn weights_that_end_early_are_followed_by_the_scenes() {
     let scene = scene("vms = 3\nvm = [{ number = 3, weight = 7 }]");
-    assert_eq!(scene.all_weights(&[]).unwrap(), [1, 1, 7]);
-    assert_eq!(scene.all_weights(&[5]).unwrap(), [5, 1, 7]);
-    assert!(scene.all_weights(&[1, 1, 1, 1]).is_err());
-    assert!(scene.all_weights(&[0]).is_err());
+    assert_eq!(scene.all_weights(&[]), [1, 1, 7]);
+    assert_eq!(scene.all_weights(&[5]), [5, 1, 7]);
 }
 
 proptest! {
