@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use weir_core::{
-    Bin, Caps, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Next, PackedKey, Packet, Policy,
-    PortId, PortSettings, Role, SchedulerSettings,
+    Bin, Caps, Engine, EngineConfig, FlowConfig, FlowKey, FlowTable, Next, PackedKey, Packet,
+    Policy, PortId, PortSettings, Role, SchedulerSettings,
 };
 
 /// As large as the real packet.

@@ -26,7 +26,8 @@ fn request(ifname: &str, words: &mut [u32]) -> io::Result<()> {
     ifreq.ifr_ifru.ifru_data = words.as_mut_ptr().cast();
     // SAFETY: the kernel reads and writes as much behind the pointer as the command and the count in it say;
     // every caller below makes `words` that long.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut ifreq) }).map(drop)
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut ifreq) })
+        .map(drop)
 }
 
 fn text(words: &[u32]) -> String {
@@ -55,9 +56,8 @@ pub fn features(ifname: &str) -> io::Result<Vec<(String, bool)>> {
     let mut state = vec![GFEATURES, blocks as u32];
     state.resize(2 + 4 * blocks, 0);
     request(ifname, &mut state)?;
-    let active = |at: usize| {
-        state.get(2 + at / 32 * 4 + 2).is_some_and(|word| word >> (at % 32) & 1 == 1)
-    };
+    let active =
+        |at: usize| state.get(2 + at / 32 * 4 + 2).is_some_and(|word| word >> (at % 32) & 1 == 1);
     Ok(names.into_iter().enumerate().map(|(at, name)| (name, active(at))).collect())
 }
 

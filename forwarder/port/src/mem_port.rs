@@ -168,12 +168,7 @@ impl MemPort {
         Ok(())
     }
 
-    fn send_cut(
-        &mut self,
-        pool: &mut Pool,
-        packet: Packet,
-        how: &Segments,
-    ) -> Result<(), Refused> {
+    fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
         let cutter = match Cutter::new(pool, &packet, how) {
             Ok(cutter) => cutter,
             Err(reason) => return Err(Refused::Lost(packet, reason)),

@@ -12,5 +12,6 @@ pub mod run;
 pub use btf::KernelFacts;
 pub use query::{XdpFeatures, xdp_query};
 pub use run::{
-    MAX_TEST_FRAME, TestCtx, TestRun, live_frames, slot_socket, test_run, test_run_behind, test_run_skb,
+    MAX_TEST_FRAME, TestCtx, TestRun, live_frames, slot_socket, test_run, test_run_behind,
+    test_run_skb,
 };

@@ -60,7 +60,8 @@ impl Cutter {
     fn write(&self, pool: &Pool, packet: &Packet, i: u32, to: &Frame) -> Option<u16> {
         // SAFETY: `to` was just allocated: no packet contains it, so the chunks that are read meanwhile are
         // bytes of other frames.
-        let room = unsafe { std::slice::from_raw_parts_mut(pool.memory.data(to.index()).as_ptr(), ROOM) };
+        let room =
+            unsafe { std::slice::from_raw_parts_mut(pool.memory.data(to.index()).as_ptr(), ROOM) };
         self.0.write(i, pool.chunks(packet), [room]).ok().map(|len| len as u16)
     }
 }

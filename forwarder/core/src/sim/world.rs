@@ -8,9 +8,7 @@ use super::device::{Device, SimPacket};
 use super::phases::Phases;
 use super::source::Running;
 use super::{Change, PairReport, Report, Scenario};
-use crate::{
-    Caps, ContainerCounts, Engine, EngineConfig, Losses, Next, PortId, Reason, invariant,
-};
+use crate::{Caps, ContainerCounts, Engine, EngineConfig, Losses, Next, PortId, Reason, invariant};
 
 /// How long the queues may take to empty when the sources have stopped.
 const DRAIN_NS: u64 = 1_000_000_000;

@@ -17,7 +17,12 @@ fn worker(rx_packets: u64, tx_packets: u64, rx_waiting: u64) -> WorkerCounts {
     WorkerCounts { rx, tx, rx_waiting, ..WorkerCounts::default() }
 }
 
-fn one(before: &ProgramCounts, after: &ProgramCounts, counts: &WorkerCounts, held: u64) -> LedgerReport {
+fn one(
+    before: &ProgramCounts,
+    after: &ProgramCounts,
+    counts: &WorkerCounts,
+    held: u64,
+) -> LedgerReport {
     let workers = WorkersTotal { held_packets: held, ..WorkersTotal::default() };
     ledger([PortLedger { before, after, worker: counts }], &workers)
 }

@@ -15,9 +15,8 @@ use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, Work
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, LaneNow, Limited, LinkLane, LinkShare,
-    PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
-    WorkerReport, by_reason,
+    Amount, Attached, CensusReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter, PortCounts,
+    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
 };
 use weir_core::Mode;
 

@@ -29,7 +29,14 @@ fn a_move_and_one_back_are_taken_at_once() {
     assert_eq!(table.view(address(1)), Some(port(3)));
     assert!(table.takes(START + 1, address(1), port(OWNER)));
     assert_eq!(table.view(address(1)), Some(port(OWNER)));
-    assert_eq!((table.port(port(3)).moves, table.total(|port| port.moves), table.total(|port| port.damped)), (1, 2, 0));
+    assert_eq!(
+        (
+            table.port(port(3)).moves,
+            table.total(|port| port.moves),
+            table.total(|port| port.damped)
+        ),
+        (1, 2, 0)
+    );
 }
 
 #[test]

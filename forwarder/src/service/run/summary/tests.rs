@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn the_last_line_says_what_went_by_the_express_lane_and_why_frames_were_lost() {
-    let mut ledger = LedgerReport { received: 9, delivered: 9, balanced: true, ..LedgerReport::default() };
+    let mut ledger =
+        LedgerReport { received: 9, delivered: 9, balanced: true, ..LedgerReport::default() };
     let expected = "received 9 + copies 0 = delivered 9 + passed 0 + lost 0 + in flight 0";
     assert_eq!(sum(&ledger), expected);
     ledger = LedgerReport {
