@@ -18,11 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
-use aya::programs::{ProgramError, SchedClassifier, Xdp, XdpMode};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
-use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
@@ -32,9 +31,9 @@ use weir_port::{Cells, clock_monotonic_ns};
 pub use self::changes::{PendingChange, PendingChanges};
 pub use self::gate::{GateGlobals, GateMaps};
 use self::keeping::Keeping;
-pub use self::occupant::{Occupant, occupant};
+pub use self::occupant::{Occupant, is_named, occupant};
 pub use self::refusal::AttachError;
-use self::refusal::{refusal, take_off};
+use self::refusal::refusal;
 use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
 use super::btf::BtfError;
@@ -54,8 +53,6 @@ pub enum LoadError {
     Abi { name: &'static str, error: MapError },
     #[error(transparent)]
     Btf(#[from] BtfError),
-    #[error("the XDP program has room for {found} sockets instead of {expected}")]
-    Sockets { found: u32, expected: u32 },
     #[error("cannot share the XDP program's `{name}`: {error}")]
     Share { name: &'static str, error: io::Error },
     #[error("cannot tell the number of CPUs: {0}")]
@@ -166,10 +163,6 @@ debug_partly!(Steering, cpus);
 impl Steering {
     /// Loads the committed programs, adapted to this kernel.
     pub fn load(kernel: &KernelFacts, gate: GateGlobals) -> Result<Self, LoadError> {
-        if let Err(error) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
-            // Only kernels before 5.11 count maps against it.
-            tracing::debug!(%error, "RLIMIT_MEMLOCK stays as it is");
-        }
         let (skb, seed) = (kernel.skb.to_words(), gate.seed.to_words());
         let mut ebpf = EbpfLoader::new()
             .override_global(maps::SKB_OFFSETS, &skb, true)
@@ -177,48 +170,28 @@ impl Steering {
             .override_global(maps::TABLE_SEED, &seed, true)
             .load(&kernel.link(OBJECT))?;
         for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE] {
-            let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-            let program: &mut SchedClassifier = program.try_into()?;
-            program.load()?;
+            program::<SchedClassifier>(&mut ebpf, name)?.load()?;
         }
         for name in [maps::BEHIND, maps::PROGRAM] {
-            let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-            let program: &mut Xdp = program.try_into()?;
-            program.load()?;
+            program::<Xdp>(&mut ebpf, name)?.load()?;
         }
-        let program = ebpf.program(maps::PROGRAM).ok_or(LoadError::Missing(maps::PROGRAM))?;
-        let program: &Xdp = program.try_into()?;
-        let id = program.info()?.id();
-
-        let mut take = |name| ebpf.take_map(name).ok_or(LoadError::Missing(name));
-        let sockets: XskMap<MapData> = typed(take(maps::XSKS)?, maps::XSKS)?;
-        let counters = typed(take(maps::COUNTERS)?, maps::COUNTERS)?;
-        let counters = ExpressCounters(Arc::new(Mutex::new(counters)));
-        let mac_lock = typed(take(maps::MAC_LOCK)?, maps::MAC_LOCK)?;
-        let ip_lock = typed(take(maps::IP_LOCK)?, maps::IP_LOCK)?;
-        let shed = gate::words(take(maps::SHED)?, maps::SHED, shed::WORDS)?;
-        let watch = UnsteeredMaps::take(&mut take)?;
-        let gate = GateMaps::take(&mut take)?;
-        // The tables are still empty, and therefore correct.
-        gate.say_current(clock_monotonic_ns());
-        let (found, expected) = (sockets.len(), MAX_PORTS * MAX_QUEUES);
-        if found != expected {
-            return Err(LoadError::Sockets { found, expected });
-        }
-        let cpus = nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?;
-        Ok(Self {
-            ebpf,
-            sockets,
-            counters,
-            mac_lock,
-            ip_lock,
-            shed,
-            watch,
-            gate,
+        let id = program::<Xdp>(&mut ebpf, maps::PROGRAM)?.info()?.id();
+        let steering = Self {
+            sockets: take(&mut ebpf, maps::XSKS)?,
+            counters: ExpressCounters(Arc::new(Mutex::new(take(&mut ebpf, maps::COUNTERS)?))),
+            mac_lock: take(&mut ebpf, maps::MAC_LOCK)?,
+            ip_lock: take(&mut ebpf, maps::IP_LOCK)?,
+            shed: gate::words(&mut ebpf, maps::SHED, shed::WORDS)?,
+            watch: UnsteeredMaps::take(&mut ebpf)?,
+            gate: GateMaps::take(&mut ebpf)?,
             keeping: Keeping::default(),
-            cpus,
+            cpus: nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?,
             id,
-        })
+            ebpf,
+        };
+        // The tables are still empty, and therefore correct.
+        steering.gate.say_current(clock_monotonic_ns());
+        Ok(steering)
     }
 
     /// Stores a bound AF_XDP socket as the target to which the program redirects a port's frames.
@@ -233,8 +206,7 @@ impl Steering {
 
     /// Removes the socket. From here on the port's fallback applies to that queue.
     pub fn clear_socket(&mut self, slot: u16, queue: u32) -> Result<(), MapsError> {
-        absent_is_fine(self.sockets.unset(socket_index(slot, queue)?))
-            .map_err(write_error(maps::XSKS))
+        removed(self.sockets.unset(socket_index(slot, queue)?), maps::XSKS)
     }
 
     /// Attaches a port's program, which does nothing until it knows the port.
@@ -252,21 +224,13 @@ impl Steering {
 
     fn attach_native(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
-        let program = self.ebpf.program_mut(maps::PROGRAM).ok_or(ProgramError::NotLoaded);
-        let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
+        let xdp: &mut Xdp = program(&mut self.ebpf, maps::PROGRAM).map_err(failed)?;
         let id = xdp
             .attach_to_if_index(ifindex, XdpMode::Driver)
             .map_err(|error| refusal(error, ifindex, name))?;
-        match FdLink::try_from(xdp.take_link(id).map_err(failed)?) {
-            Ok(link) => {
-                Ok(Attached { link, ifindex, mode: Mode::Native, pin: None, is_left: false })
-            }
-            Err(_) => {
-                // aya fell back to an attachment that would outlive this process.
-                take_off(ifindex);
-                Err(AttachError::NoLink { name: name.to_owned() })
-            }
-        }
+        let link = FdLink::try_from(xdp.take_link(id).map_err(failed)?)
+            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
+        Ok(Attached { link, ifindex, mode: Mode::Native, pin: None, is_left: false })
     }
 
     /// Detaches the program, which returns the interface to the kernel.
@@ -320,8 +284,7 @@ impl Steering {
     }
 
     pub fn revoke_mac(&mut self, slot: u16, mac: [u8; 6]) -> Result<(), MapsError> {
-        absent_is_fine(self.mac_lock.remove(&MacLockKey { slot, mac }.to_bytes()))
-            .map_err(write_error(maps::MAC_LOCK))
+        removed(self.mac_lock.remove(&MacLockKey { slot, mac }.to_bytes()), maps::MAC_LOCK)
     }
 
     /// Allows a source address on a port whose configuration has the IP lock.
@@ -330,14 +293,25 @@ impl Steering {
     }
 
     pub fn revoke_ip(&mut self, slot: u16, address: IpAddr) -> Result<(), MapsError> {
-        absent_is_fine(self.ip_lock.remove(&ip_key(slot, address)))
-            .map_err(write_error(maps::IP_LOCK))
+        removed(self.ip_lock.remove(&ip_key(slot, address)), maps::IP_LOCK)
     }
 }
 
-/// A map as the type that it is read and written by.
-fn typed<T: TryFrom<Map, Error = MapError>>(map: Map, name: &'static str) -> Result<T, LoadError> {
-    T::try_from(map).map_err(|error| LoadError::Abi { name, error })
+/// Takes a map out of the object, as the type that it is read and written by.
+fn take<T: TryFrom<Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
+    map.try_into().map_err(|error| LoadError::Abi { name, error })
+}
+
+/// The program of that name and type.
+fn program<'a, P: 'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProgramError>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()
 }
 
 fn ip_key(slot: u16, address: IpAddr) -> [u8; IpLockKey::LEN] {
@@ -355,8 +329,8 @@ fn socket_index(slot: u16, queue: u32) -> Result<u32, MapsError> {
     Ok(u32::from(slot) * MAX_QUEUES + queue)
 }
 
-/// Removing an absent entry counts as success.
-fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
+/// The removal of an entry from a map; of an absent one it counts as success.
+fn removed(result: Result<(), MapError>, name: &'static str) -> Result<(), MapsError> {
     match result {
         Err(MapError::KeyNotFound) => Ok(()),
         Err(MapError::SyscallError(error))
@@ -364,7 +338,7 @@ fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {
         {
             Ok(())
         }
-        other => other,
+        other => other.map_err(write_error(name)),
     }
 }
 

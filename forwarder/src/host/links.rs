@@ -21,7 +21,7 @@ pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
-pub use self::path::{ExpressPath, Method, NotPeer};
+pub use self::path::{ExpressPath, Method};
 pub use self::watch::{Changed, Watch};
 use super::netlink::{Netlink, Request};
 

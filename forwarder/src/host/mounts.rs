@@ -18,7 +18,7 @@ use super::netns::on_own_thread;
 /// The folder of everything that outlives weir.
 const LOCKED: &str = "/run/weir";
 const OWN: &str = "/proc/thread-self/ns/mnt";
-const NO_DATA: Option<&str> = None;
+pub(super) const NO_DATA: Option<&str> = None;
 
 /// A mount namespace in which something may be kept.
 #[derive(Debug)]
@@ -109,8 +109,7 @@ pub(super) fn lock(make: bool) -> io::Result<File> {
 /// also has the mount, and must give it up when it is unmounted here.
 pub(super) fn share(dir: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let shared =
-        || mount(None::<&str>, dir, NO_DATA, MsFlags::MS_SHARED | MsFlags::MS_REC, NO_DATA);
+    let shared = || mount(NO_DATA, dir, NO_DATA, MsFlags::MS_SHARED | MsFlags::MS_REC, NO_DATA);
     match shared() {
         Err(Errno::EINVAL) => {
             mount(Some(dir), dir, NO_DATA, MsFlags::MS_BIND | MsFlags::MS_REC, NO_DATA)?;

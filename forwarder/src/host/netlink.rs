@@ -31,26 +31,24 @@ impl Request {
         Self { kind, flags: libc::NLM_F_REQUEST as u16, payload: fixed.to_vec() }
     }
 
+    /// With a fixed header of words.
+    pub(crate) fn of_words<const N: usize>(kind: u16, fixed: [u32; N]) -> Self {
+        Self::new(kind, fixed.map(u32::to_ne_bytes).as_flattened())
+    }
+
     /// About one interface, with the header that link messages have.
     pub(crate) fn about_link(kind: u16, ifindex: u32) -> Self {
-        let mut fixed = [0; 16];
-        fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
-        Self::new(kind, &fixed)
+        Self::of_words(kind, [0, ifindex, 0, 0])
     }
 
     /// Sets these flags of an interface, and clears none.
     pub(crate) fn set_flags(ifindex: u32, flags: libc::c_int) -> Self {
-        let mut request = Self::about_link(libc::RTM_SETLINK, ifindex);
-        let flags = (flags as u32).to_ne_bytes();
-        request.payload.truncate(8);
-        request.payload.extend([flags, flags].as_flattened());
-        request
+        Self::of_words(libc::RTM_SETLINK, [0, ifindex, flags as u32, flags as u32])
     }
 
-    /// About a queueing discipline or the filters there, with the header that traffic control's messages have.
-    pub(crate) fn about_qdisc(kind: u16, ifindex: u32, handle: u32, parent: u32) -> Self {
-        let words = [0, ifindex, handle, parent, 0].map(u32::to_ne_bytes);
-        Self::new(kind, words.as_flattened())
+    /// About queueing disciplines or filters, with the header that traffic control's messages have.
+    pub(crate) fn about_qdisc(kind: u16, ifindex: u32, parent: u32) -> Self {
+        Self::of_words(kind, [0, ifindex, 0, parent, 0])
     }
 
     /// What stands behind the message header; for attributes that contain attributes.
@@ -79,6 +77,12 @@ impl Request {
 
     pub(crate) fn number(self, kind: u16, value: u32) -> Self {
         self.attribute(kind, &value.to_ne_bytes())
+    }
+
+    /// Makes a link of that kind: this request has its name.
+    pub(crate) fn create_link(self, kind: &str, data: impl FnOnce(Self) -> Self) -> Self {
+        let info = |info: Self| info.text(libc::IFLA_INFO_KIND, kind).nest(libc::IFLA_INFO_DATA, data);
+        self.nest(libc::IFLA_LINKINFO, info).flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
     }
 
     /// An attribute that contains attributes.
@@ -123,21 +127,48 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = RawMessage<'
     })
 }
 
-/// The attributes behind a fixed header of `offset` bytes; malformed ones end the list.
-pub(crate) fn attributes(payload: &[u8], offset: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = payload.get(offset..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let len = usize::from(u16_at(rest, 0)?);
-        let kind = u16_at(rest, 2)? & libc::NLA_TYPE_MASK as u16;
-        let value = rest.get(ATTRIBUTE_HEADER_LEN..len)?;
-        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
-}
+/// A list of attributes; a malformed one ends it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
 
-/// The first attribute of that kind.
-pub(crate) fn attribute(payload: &[u8], offset: usize, kind: u16) -> Option<&[u8]> {
-    attributes(payload, offset).find(|(found, _)| *found == kind).map(|(_, value)| value)
+impl<'a> Attributes<'a> {
+    /// Those behind a message's fixed header of that length.
+    pub(crate) fn behind(header_len: usize, payload: &'a [u8]) -> Self {
+        Self(payload.get(header_len..).unwrap_or_default())
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let len = usize::from(u16_at(rest, 0)?);
+            let kind = u16_at(rest, 2)? & libc::NLA_TYPE_MASK as u16;
+            let value = rest.get(ATTRIBUTE_HEADER_LEN..len)?;
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+            Some((kind, value))
+        })
+    }
+
+    /// The first attribute of that kind.
+    pub(crate) fn get(self, kind: u16) -> Option<&'a [u8]> {
+        self.iter().find(|(found, _)| *found == kind).map(|(_, value)| value)
+    }
+
+    pub(crate) fn u16(self, kind: u16) -> Option<u16> {
+        u16_at(self.get(kind)?, 0)
+    }
+
+    pub(crate) fn u32(self, kind: u16) -> Option<u32> {
+        u32_at(self.get(kind)?, 0)
+    }
+
+    pub(crate) fn text(self, kind: u16) -> Option<String> {
+        self.get(kind).map(text)
+    }
+
+    /// The list in an attribute; empty without it.
+    pub(crate) fn nested(self, kind: u16) -> Self {
+        Self(self.get(kind).unwrap_or_default())
+    }
 }
 
 /// Whether a socket error means that the kernel had to drop notifications; after any other expected

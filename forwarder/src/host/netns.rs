@@ -14,7 +14,7 @@ use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
 use serde::{Deserialize, Serialize};
 
-use super::netlink::{Netlink, Request, attribute, u32_at};
+use super::netlink::{Attributes, Netlink, Request};
 
 /// The folders in which `ip netns` and container runtimes keep namespaces alive.
 const NAMED: [&str; 3] = ["/run/netns", "/run/docker/netns", "/var/run/netns"];
@@ -140,7 +140,7 @@ pub(super) fn id_as_seen(netlink: &mut Netlink, netns: &File) -> io::Result<Opti
     let request = Request::new(libc::RTM_GETNSID, &[0; 4])
         .attribute(NETNSA_FD, &netns.as_raw_fd().to_ne_bytes());
     let answers = netlink.call(&request)?;
-    let id = answers.iter().find_map(|(_, payload)| u32_at(attribute(payload, 4, NETNSA_NSID)?, 0));
+    let id = answers.iter().find_map(|(_, said)| Attributes::behind(4, said).u32(NETNSA_NSID));
     Ok(id.map(|id| id as i32).filter(|id| *id >= 0))
 }
 

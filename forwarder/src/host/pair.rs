@@ -30,9 +30,6 @@ use super::mounts::{Place, places};
 use super::netlink::Netlink;
 use super::netns::{Netns, NetnsId, id_as_seen};
 
-/// The most queues that a veth can have.
-const MOST_QUEUES: u32 = 4096;
-
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
     #[error(
@@ -43,8 +40,6 @@ pub enum PairError {
     Device { action: &'static str, name: String, error: io::Error },
     #[error("{name} is an interface of another kind ({kind}); rename or remove it")]
     Foreign { name: String, kind: LinkKind },
-    #[error("{0} queues; weir's own pair can have 1 to {MOST_QUEUES}")]
-    Queues(u32),
     #[error("cannot remove the network namespace {path}: {error}")]
     Mount { path: String, error: io::Error },
 }
@@ -105,9 +100,6 @@ impl Pair {
     /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an async
     /// thread.
     pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
-        if !(1..=MOST_QUEUES).contains(&queues) {
-            return Err(PairError::Queues(queues));
-        }
         let mut netlink = open(&identity)?;
         if let Some((netns, kept, lasting)) = find_namespace(&identity) {
             match whole(&mut netlink, &identity, &netns, queues) {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::host::netlink::{Netlink, Request, attributes};
+use crate::host::netlink::{Attributes, Netlink, Request};
 use weir_probe::report::{FloorReport, VERSION};
 use weir_probe::send::{self, Order};
 use weir_probe::sink::{Options, Sink};
@@ -167,10 +167,8 @@ fn wait_up(name: &str) -> io::Result<()> {
     let start = Instant::now();
     while start.elapsed() < UP {
         let answers = netlink.call(&Request::about_link(libc::RTM_GETLINK, index))?;
-        let up = |(kind, value): (u16, &[u8])| {
-            kind == libc::IFLA_OPERSTATE && value.first() == Some(&IF_OPER_UP)
-        };
-        if answers.iter().any(|(_, payload)| attributes(payload, 16).any(up)) {
+        let state = |said| Attributes::behind(16, said).get(libc::IFLA_OPERSTATE);
+        if answers.iter().any(|(_, said)| state(said) == Some(&[IF_OPER_UP][..])) {
             return Ok(());
         }
         std::thread::sleep(LOOK);

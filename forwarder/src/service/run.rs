@@ -97,7 +97,7 @@ pub async fn run(
         bail!(errors);
     }
     let bridge = bridge::bridge_for(&plan, watch.snapshot(), force).await?;
-    if bridge.own.is_some() {
+    if bridge.own {
         // The bridge may have just been made, and the ports' membership with it.
         watch = links.watch().await.context("the interfaces cannot be followed")?;
     }

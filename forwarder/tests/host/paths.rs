@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use weir::host::links::{ExpressPath, Links, Method, NotPeer, Watch};
+use weir::host::links::{ExpressPath, Links, Method, Watch};
 use weir_core::Mac;
 use weir_rig::{Action, Attached, Hook, Program};
 
@@ -17,8 +17,11 @@ fn peer(mac: [u8; 6], max_len: u32) -> ExpressPath {
     ExpressPath { method: Method::Peer { mac: Mac::new(mac) }, max_len }
 }
 
-fn redirect(why: Option<NotPeer>) -> ExpressPath {
-    ExpressPath { method: Method::Redirect(why), max_len: 1518 }
+const NATIVE_XDP: &str = "its other end has a native XDP program";
+const SAME_NAMESPACE: &str = "its other end is in this network namespace";
+
+fn redirect(why: Option<&str>) -> ExpressPath {
+    ExpressPath { method: Method::Redirect(why.map(str::to_owned)), max_len: 1518 }
 }
 
 fn guests_mac(bed: &Bed, guest: &str) -> [u8; 6] {
@@ -79,9 +82,9 @@ fn each_kind_of_interface_has_its_way() {
         let _native = attach(bed, "vm2", Hook::Native);
         let expected = [
             ("v1", peer(guests_mac(bed, "vm1"), 1518)),
-            ("v2", redirect(Some(NotPeer::NativeXdp))),
+            ("v2", redirect(Some(NATIVE_XDP))),
             ("tap1", redirect(None)),
-            ("near1", redirect(Some(NotPeer::SameNamespace))),
+            ("near1", redirect(Some(SAME_NAMESPACE))),
         ];
         let expected = expected.map(|(name, way)| (link(name).ifindex, way));
         block_on(async {
@@ -126,7 +129,7 @@ fn a_guests_program_is_heard_of_when_it_comes_and_goes() {
                 bed.inside("vm1", &format!("ethtool -K eth0 gro {gro}"));
                 let mut v1 = Port::new(ifindex, &way).await;
                 let native = attach(bed, "vm1", Hook::Native);
-                v1.becomes(Some(redirect(Some(NotPeer::NativeXdp)))).await;
+                v1.becomes(Some(redirect(Some(NATIVE_XDP)))).await;
                 drop(native);
                 v1.becomes(Some(way.clone())).await;
                 // After `bpf_redirect_peer` it runs like any other frame's.
@@ -153,7 +156,7 @@ fn another_end_that_moves_is_followed() {
             bed.inside("vm2", "ip link set eth0 up");
             v1.becomes(Some(peer(MAC, 1518))).await;
             bed.inside("vm2", &format!("ip link set eth0 netns {host}"));
-            v1.becomes(Some(redirect(Some(NotPeer::SameNamespace)))).await;
+            v1.becomes(Some(redirect(Some(SAME_NAMESPACE)))).await;
         });
     });
 }

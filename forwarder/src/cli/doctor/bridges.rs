@@ -6,6 +6,7 @@ use aya::programs::loaded_programs;
 use weir_abi::maps;
 
 use super::finding::{Level, Report};
+use crate::host::attach::is_named;
 use crate::host::bridge::foreign::{self, Device};
 use crate::host::bridge::offload::{PortView, view};
 use crate::host::bridge::watch;
@@ -52,11 +53,8 @@ pub(super) fn read<'a>(
 
 /// Ids of weirs' programs at the ports, of dead weirs and running ones.
 fn gates() -> BTreeSet<u32> {
-    let is_own = |name: Option<&str>| {
-        // The kernel keeps 15 characters of a program's name.
-        let is = |own: &str, name: &str| !name.is_empty() && own.starts_with(name);
-        name.is_some_and(|name| [maps::GATE, maps::CHARGE].iter().any(|own| is(own, name)))
-    };
+    let own = [maps::GATE, maps::CHARGE];
     let programs = loaded_programs().flatten();
-    programs.filter(|program| is_own(program.name_as_str())).map(|program| program.id()).collect()
+    let gates = programs.filter(|program| is_named(program.name_as_str(), &own));
+    gates.map(|program| program.id()).collect()
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::Ordering;
 
+use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
@@ -17,8 +18,8 @@ use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, absent_is_fine,
-    read_error, typed, write_error,
+    AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, program,
+    read_error, removed, take, write_error,
 };
 
 /// The constants set in the gate's programs before they are loaded.
@@ -57,39 +58,35 @@ pub struct GateMaps {
 
 debug_partly!(GateMaps);
 
-/// An array map as words in memory.
-pub(super) fn words(map: Map, name: &'static str, words: usize) -> Result<Cells, LoadError> {
-    let Map::Array(data) = map else { return Err(LoadError::Missing(name)) };
+/// An array map of the object, as words in memory.
+pub(super) fn words(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    words: usize,
+) -> Result<Cells, LoadError> {
+    let Some(Map::Array(data)) = ebpf.take_map(name) else { return Err(LoadError::Missing(name)) };
     Cells::map(data.fd().as_fd(), words).map_err(|error| LoadError::Share { name, error })
 }
 
 impl GateMaps {
-    pub(super) fn take(
-        mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
-    ) -> Result<Self, LoadError> {
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
         let ports = MAX_PORTS as usize;
-        let slots = typed(take(maps::SLOTS)?, maps::SLOTS)?;
-        let workers = typed(take(maps::WORKERS)?, maps::WORKERS)?;
-        let expressed = typed(take(maps::EXPRESSED)?, maps::EXPRESSED)?;
-        let express_pairs = typed(take(maps::EXPRESS_PAIRS)?, maps::EXPRESS_PAIRS)?;
-        let charged = typed(take(maps::CHARGED)?, maps::CHARGED)?;
-        let mut mapped = |name, count| words(take(name)?, name, count);
         Ok(Self {
-            slots,
-            near_slots: mapped(maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?,
-            ports: mapped(maps::GATE_PORTS, ports * GatePort::WORDS)?,
-            vlans: mapped(maps::VLANS, ports * VLAN_WORDS)?,
-            addresses: mapped(maps::ADDRESSES, table::WORDS)?,
-            last_seen: mapped(maps::LAST_SEEN, table::WORDS / 2)?,
-            taken: mapped(maps::TAKEN, ROOM_WORDS)?,
-            given_back: mapped(maps::GIVEN_BACK, ROOM_WORDS)?,
-            workers,
-            expressed,
-            express_pairs,
-            charged,
-            fences: mapped(maps::FENCES, maps::FENCE_ROUNDS as usize)?,
-            doors: mapped(maps::DOORS, DOOR_WORDS)?,
-            current: mapped(maps::CURRENT, 1)?,
+            slots: take(ebpf, maps::SLOTS)?,
+            near_slots: words(ebpf, maps::NEAR_SLOTS, NEAR_SLOTS_LEN as usize)?,
+            ports: words(ebpf, maps::GATE_PORTS, ports * GatePort::WORDS)?,
+            vlans: words(ebpf, maps::VLANS, ports * VLAN_WORDS)?,
+            addresses: words(ebpf, maps::ADDRESSES, table::WORDS)?,
+            last_seen: words(ebpf, maps::LAST_SEEN, table::WORDS / 2)?,
+            taken: words(ebpf, maps::TAKEN, ROOM_WORDS)?,
+            given_back: words(ebpf, maps::GIVEN_BACK, ROOM_WORDS)?,
+            workers: take(ebpf, maps::WORKERS)?,
+            expressed: take(ebpf, maps::EXPRESSED)?,
+            express_pairs: take(ebpf, maps::EXPRESS_PAIRS)?,
+            charged: take(ebpf, maps::CHARGED)?,
+            fences: words(ebpf, maps::FENCES, maps::FENCE_ROUNDS as usize)?,
+            doors: words(ebpf, maps::DOORS, DOOR_WORDS)?,
+            current: words(ebpf, maps::CURRENT, 1)?,
             changes: PendingChanges::default(),
         })
     }
@@ -149,7 +146,7 @@ impl GateMaps {
     /// Forgets the port; from here on the bridge gets the interface's frames.
     pub fn forget_port(&mut self, slot: u16, ifindex: u32) -> Result<(), MapsError> {
         store(&self.ports, usize::from(slot) * GatePort::WORDS, 0);
-        absent_is_fine(self.slots.remove(&ifindex)).map_err(write_error(maps::SLOTS))
+        removed(self.slots.remove(&ifindex), maps::SLOTS)
     }
 
     /// Puts a worker's receive socket where the program behind the gate sends a queue's frames.
@@ -159,7 +156,7 @@ impl GateMaps {
 
     /// From here on the fallback of the ports of that queue applies.
     pub fn clear_worker(&mut self, queue: u32) -> Result<(), MapsError> {
-        absent_is_fine(self.workers.unset(queue)).map_err(write_error(maps::WORKERS))
+        removed(self.workers.unset(queue), maps::WORKERS)
     }
 
     /// Declares that the tables match the bridge as of now; the gate believes them for a while from
@@ -198,8 +195,8 @@ impl GateMaps {
         }
         for (ingress, egress) in self.express_pairs()?.into_keys() {
             if ingress == slot || egress == slot {
-                absent_is_fine(self.express_pairs.remove(&pair_key(ingress, egress)))
-                    .map_err(write_error(maps::EXPRESS_PAIRS))?;
+                let pair = self.express_pairs.remove(&pair_key(ingress, egress));
+                removed(pair, maps::EXPRESS_PAIRS)?;
             }
         }
         Ok(())
@@ -229,8 +226,7 @@ impl Steering {
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
-        let program = self.ebpf.program_mut(maps::BEHIND).ok_or(ProgramError::NotLoaded);
-        let xdp: &mut Xdp = program.map_err(failed)?.try_into().map_err(failed)?;
+        let xdp: &mut Xdp = program(&mut self.ebpf, maps::BEHIND).map_err(failed)?;
         let id = xdp.attach_to_if_index(ifindex, XdpMode::Skb).map_err(failed)?;
         let link = xdp.take_link(id).map_err(failed)?;
         let behind =
@@ -261,13 +257,12 @@ impl Steering {
     /// Attaches a program ahead of all others at the hook.
     pub(super) fn attach_tcx(
         &mut self,
-        program: &str,
+        hooked: &str,
         name: &str,
         at: TcAttachType,
     ) -> Result<FdLink, AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
-        let program = self.ebpf.program_mut(program).ok_or(ProgramError::NotLoaded);
-        let tcx: &mut SchedClassifier = program.map_err(failed)?.try_into().map_err(failed)?;
+        let tcx: &mut SchedClassifier = program(&mut self.ebpf, hooked).map_err(failed)?;
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
         let id = tcx.attach_with_options(name, at, first).map_err(|error| refused(error, name))?;
         let link = tcx.take_link(id).map_err(failed)?;

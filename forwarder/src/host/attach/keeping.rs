@@ -11,7 +11,7 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use weir_abi::maps;
 use weir_core::Mode;
 
-use super::{AttachError, Attached, Steering};
+use super::{AttachError, Attached, Steering, program};
 use crate::host::pins::{ExistingGate, Pins};
 
 /// How gates are kept.
@@ -100,9 +100,7 @@ impl Steering {
     }
 
     fn replace(&mut self, link: FdLink) -> anyhow::Result<FdLink> {
-        let program = self.ebpf.program_mut(maps::GATE);
-        let gate: &mut SchedClassifier =
-            program.ok_or(aya::programs::ProgramError::NotLoaded)?.try_into()?;
+        let gate: &mut SchedClassifier = program(&mut self.ebpf, maps::GATE)?;
         let id = gate.attach_to_link(SchedClassifierLink::try_from(link)?)?;
         Ok(gate.take_link(id)?.try_into()?)
     }

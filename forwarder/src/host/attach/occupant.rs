@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
 
 use aya::programs::loaded_programs;
 
@@ -25,10 +24,7 @@ pub struct Occupant {
 
 impl Occupant {
     pub fn is_weir(&self) -> bool {
-        // The kernel keeps 15 characters of a program's name.
-        self.program_name
-            .as_deref()
-            .is_some_and(|name| !name.is_empty() && weir_abi::maps::PROGRAM.starts_with(name))
+        is_named(self.program_name.as_deref(), &[weir_abi::maps::PROGRAM])
     }
 
     /// Identifies the program, without advice.
@@ -65,6 +61,11 @@ impl fmt::Display for Occupant {
     }
 }
 
+/// Whether the kernel's name of a program, of which it keeps 15 characters, is that of one of these.
+pub fn is_named(name: Option<&str>, own: &[&str]) -> bool {
+    name.is_some_and(|name| !name.is_empty() && own.iter().any(|own| own.starts_with(name)))
+}
+
 /// The program on an interface of this namespace, if there is one.
 pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
     let link = read_link_at(&mut Netlink::open().ok()?, ifindex).ok()??;
@@ -74,7 +75,7 @@ pub fn occupant(ifindex: u32, interface: &str) -> Option<Occupant> {
         program_id,
         mode,
         program_name: program_name(program_id),
-        holders: holders(Path::new("/proc"), program_id),
+        holders: holders(program_id),
     })
 }
 
@@ -84,9 +85,9 @@ fn program_name(program_id: u32) -> Option<String> {
 }
 
 /// Processes with a descriptor of the program, or of a link that carries it.
-fn holders(proc: &Path, program_id: u32) -> Vec<(u32, String)> {
+fn holders(program_id: u32) -> Vec<(u32, String)> {
     let mut found = Vec::new();
-    for process in fs::read_dir(proc).into_iter().flatten().flatten() {
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };

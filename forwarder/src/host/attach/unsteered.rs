@@ -3,19 +3,19 @@
 
 use std::sync::{Arc, Mutex};
 
-use aya::maps::{Array, Map, MapData, PerCpuArray, RingBuf};
+use aya::Ebpf;
+use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
 use weir_abi::watch::Unsteered;
 use weir_abi::{MAX_PORTS, maps};
 use weir_core::PortId;
 
-use super::{LoadError, MapsError, Steering, read_error, typed, write_error};
+use super::{LoadError, MapsError, Steering, read_error, take, write_error};
 
 /// The maps, and the ring's reader.
 pub(super) struct UnsteeredMaps {
     wanted: Array<MapData, u64>,
     missed: PerCpuArray<MapData, u64>,
-    /// None where this kernel does not share the ring.
-    reader: Option<Arc<Mutex<UnsteeredReader>>>,
+    reader: Arc<Mutex<UnsteeredReader>>,
 }
 
 /// The ring's reader.
@@ -35,19 +35,12 @@ impl UnsteeredReader {
 }
 
 impl UnsteeredMaps {
-    pub(super) fn take(
-        mut take: impl FnMut(&'static str) -> Result<Map, LoadError>,
-    ) -> Result<Self, LoadError> {
-        let wanted = typed(take(maps::WATCH)?, maps::WATCH)?;
-        let missed = typed(take(maps::WATCH_MISSED)?, maps::WATCH_MISSED)?;
-        let reader = match RingBuf::try_from(take(maps::UNSTEERED)?) {
-            Ok(ring) => Some(Arc::new(Mutex::new(UnsteeredReader(ring)))),
-            Err(error) => {
-                tracing::warn!(%error, "captures and traces will not show what the program drops");
-                None
-            }
-        };
-        Ok(Self { wanted, missed, reader })
+    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+        Ok(Self {
+            wanted: take(ebpf, maps::WATCH)?,
+            missed: take(ebpf, maps::WATCH_MISSED)?,
+            reader: Arc::new(Mutex::new(UnsteeredReader(take(ebpf, maps::UNSTEERED)?))),
+        })
     }
 }
 
@@ -66,8 +59,8 @@ impl Steering {
     }
 
     /// The reader of the reports.
-    pub fn unsteered(&self) -> Option<Arc<Mutex<UnsteeredReader>>> {
-        self.watch.reader.clone()
+    pub fn unsteered(&self) -> Arc<Mutex<UnsteeredReader>> {
+        Arc::clone(&self.watch.reader)
     }
 
     /// Per port, the frames for which the ring had no room, in total.

@@ -10,7 +10,7 @@ use nix::libc;
 
 use super::state::{Address, AddressKey, AddressKind, PortSettings, Seen, Settings};
 use super::state::{VlanRange, VlanSet};
-use crate::host::netlink::{attributes, u16_at, u32_at};
+use crate::host::netlink::{Attributes, u16_at, u32_at};
 
 // linux/rtnetlink.h
 const RTM_NEWVLAN: u16 = 112;
@@ -49,14 +49,11 @@ pub enum Message {
     Gone {
         ifindex: u32,
     },
-    /// VLANs were added or changed.
+    /// VLANs were added or changed, or are `gone`.
     Vlans {
         ifindex: u32,
         ranges: Vec<VlanRange>,
-    },
-    VlansGone {
-        ifindex: u32,
-        ranges: Vec<VlanRange>,
+        gone: bool,
     },
     Address {
         bridge: u32,
@@ -83,7 +80,7 @@ pub fn message(kind: u16, payload: &[u8]) -> Option<Message> {
             let Address { key, ifindex, .. } = address;
             Some(Message::AddressGone { bridge, key, ifindex })
         }
-        RTM_NEWVLAN | RTM_DELVLAN => vlans::message(payload, kind == RTM_NEWVLAN),
+        RTM_NEWVLAN | RTM_DELVLAN => vlans::message(payload, kind == RTM_DELVLAN),
         _ => None,
     }
 }
@@ -94,22 +91,9 @@ fn address(payload: &[u8]) -> Option<(u32, Seen)> {
     if i32::from(*payload.first()?) != libc::AF_BRIDGE {
         return None;
     }
-    let ifindex = u32_at(payload, 4)?;
     let state = u16_at(payload, 8)?;
     let flags = *payload.get(10)?;
-    let (mut mac, mut vid, mut bridge, mut more, mut age) = (None, 0, None, 0, Duration::ZERO);
-    for (attribute, value) in attributes(payload, NEIGHBOUR_HEADER_LEN) {
-        match attribute {
-            libc::NDA_LLADDR => mac = value.try_into().ok(),
-            libc::NDA_VLAN => vid = u16_at(value, 0)?,
-            NDA_MASTER => bridge = u32_at(value, 0),
-            NDA_FLAGS_EXT => more = u32_at(value, 0)?,
-            // The four ages are: confirmed, used, updated, references. The third is the time since a
-            // frame last came from the address.
-            libc::NDA_CACHEINFO => age = TICK.saturating_mul(u32_at(value, 8)?),
-            _ => {}
-        }
-    }
+    let all = Attributes::behind(NEIGHBOUR_HEADER_LEN, payload);
     let kind = if state & libc::NUD_PERMANENT != 0 {
         AddressKind::Local
     } else if state & libc::NUD_NOARP != 0 {
@@ -117,14 +101,19 @@ fn address(payload: &[u8]) -> Option<(u32, Seen)> {
     } else {
         AddressKind::Learned
     };
+    let mac = all.get(libc::NDA_LLADDR)?.try_into().ok()?;
     let address = Address {
-        key: AddressKey { mac: mac?, vid },
-        ifindex,
+        key: AddressKey { mac, vid: all.u16(libc::NDA_VLAN).unwrap_or(0) },
+        ifindex: u32_at(payload, 4)?,
         kind,
         extern_learned: flags & NTF_EXT_LEARNED != 0,
-        locked: more & NTF_EXT_LOCKED != 0,
+        locked: all.u32(NDA_FLAGS_EXT).is_some_and(|flags| flags & NTF_EXT_LOCKED != 0),
     };
-    Some((bridge?, Seen { address, age }))
+    // The four ages are: confirmed, used, updated, references. The third is the time since a frame last
+    // came from the address.
+    let age = all.get(libc::NDA_CACHEINFO).and_then(|ages| u32_at(ages, 8));
+    let age = age.map_or(Duration::ZERO, |ticks| TICK.saturating_mul(ticks));
+    Some((all.u32(NDA_MASTER)?, Seen { address, age }))
 }
 
 #[cfg(test)]

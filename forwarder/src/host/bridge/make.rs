@@ -4,26 +4,26 @@
 //! Invariant: weir never changes a bridge that it did not make, and a failure leaves the host as it
 //! was. The bridge's MAC address and MTU do not change when ports come and go.
 
-mod request;
-
+use std::fs;
 use std::io;
 
 use nix::libc;
+use nix::net::if_::if_nametoindex;
 
-use super::super::links::{GuardError, Link, LinkKind, Snapshot, check_port, read_snapshot};
+use super::super::links::{
+    GuardError, IFLA_IFALIAS, Link, LinkKind, OWN_BRIDGE, Snapshot, check_port, read_snapshot,
+};
 use super::super::netlink::{Netlink, Request};
+
+// linux/if_link.h
+const IFLA_BR_AGEING_TIME: u16 = 4;
+const IFLA_BR_STP_STATE: u16 = 5;
+const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
+/// 300 s in the kernel's ticks towards user space, as every Linux bridge has it.
+const AGEING_TICKS: u32 = 30_000;
 
 /// The alias by which weir recognizes its own bridge; `ip -d link` shows it.
 pub const ALIAS: &str = "made by weir";
-
-/// The bridge to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BridgeRequest {
-    pub name: String,
-    pub ports: Vec<String>,
-    /// Take the interface of the default route as well.
-    pub force: bool,
-}
 
 /// The resulting bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,32 +45,31 @@ pub enum MakeError {
     )]
     MemberElsewhere { name: String, master: String },
     #[error(
-        "there is a bridge `{name}` that weir did not make; use it (--bridge {name}), or let weir \
-         take another name"
+        "there is a bridge `{OWN_BRIDGE}` that weir did not make; use it (--bridge {OWN_BRIDGE}), or \
+         let weir take another name"
     )]
-    NotOurs { name: String },
-    #[error("`{name}` is {kind}, not a bridge; let weir take another name for its own")]
-    NotABridge { name: String, kind: LinkKind },
+    NotOurs,
+    #[error("`{OWN_BRIDGE}` is {0}, not a bridge; let weir take another name for its own")]
+    NotABridge(LinkKind),
     #[error("cannot {action}: {error}")]
     Kernel { action: String, error: io::Error },
 }
 
-/// Makes the bridge or adopts it, in the network namespace of this thread. It blocks for
-/// milliseconds.
-pub fn make(wanted: &BridgeRequest) -> Result<Made, MakeError> {
+/// Makes the bridge of these ports or adopts it, in the network namespace of this thread. With `force`
+/// it takes the interface of the default route as well. It blocks for milliseconds.
+pub fn make(ports: &[String], force: bool) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
     let snapshot = read_snapshot(&mut netlink).map_err(failed)?;
-    let existing = existing(&snapshot, &wanted.name)?;
-    let ports = check(&snapshot, wanted, existing)?;
-    let mut setup = BridgeSetup { netlink: &mut netlink, undo: Vec::new() };
-    match setup.establish(wanted, existing, &ports) {
-        Ok(ifindex) => Ok(Made { ifindex, adopted: existing.is_some() }),
-        Err(error) => {
-            setup.undo();
-            Err(error)
-        }
+    let existing = existing(&snapshot)?;
+    let ports = check(&snapshot, ports, force, existing)?;
+    let ifindex = existing.map_or_else(|| create(&mut netlink, &ports), Ok)?;
+    let adopted = existing.is_some();
+    if let Err(error) = establish(&mut netlink, ifindex, &ports, adopted) {
+        undo(&mut netlink, ifindex, &ports, adopted);
+        return Err(error);
     }
+    Ok(Made { ifindex, adopted })
 }
 
 fn kernel(action: impl Into<String>, error: io::Error) -> MakeError {
@@ -78,14 +77,13 @@ fn kernel(action: impl Into<String>, error: io::Error) -> MakeError {
 }
 
 /// The bridge of an earlier run.
-fn existing(snapshot: &Snapshot, name: &str) -> Result<Option<u32>, MakeError> {
-    let Some(link) = snapshot.by_name(name) else { return Ok(None) };
-    let name = name.to_owned();
+fn existing(snapshot: &Snapshot) -> Result<Option<u32>, MakeError> {
+    let Some(link) = snapshot.by_name(OWN_BRIDGE) else { return Ok(None) };
     if link.kind != LinkKind::Bridge {
-        return Err(MakeError::NotABridge { name, kind: link.kind.clone() });
+        return Err(MakeError::NotABridge(link.kind.clone()));
     }
     if link.alias != ALIAS {
-        return Err(MakeError::NotOurs { name });
+        return Err(MakeError::NotOurs);
     }
     Ok(Some(link.ifindex))
 }
@@ -93,16 +91,17 @@ fn existing(snapshot: &Snapshot, name: &str) -> Result<Option<u32>, MakeError> {
 /// The ports, if all of them may become members.
 fn check<'a>(
     snapshot: &'a Snapshot,
-    wanted: &BridgeRequest,
+    ports: &[String],
+    force: bool,
     bridge: Option<u32>,
 ) -> Result<Vec<&'a Link>, MakeError> {
-    if wanted.ports.is_empty() {
+    if ports.is_empty() {
         return Err(MakeError::NoPorts);
     }
-    let ports = wanted.ports.iter().map(|name| {
+    let ports = ports.iter().map(|name| {
         // A member of the bridge may carry the default route.
         let is_member = snapshot.by_name(name).is_some_and(|link| link.master.is_some());
-        let link = check_port(snapshot, name, wanted.force || is_member)?;
+        let link = check_port(snapshot, name, force || is_member)?;
         match link.master.filter(|master| Some(*master) != bridge) {
             Some(master) => Err(MakeError::MemberElsewhere {
                 name: name.clone(),
@@ -114,74 +113,86 @@ fn check<'a>(
     ports.collect()
 }
 
-/// One step that was done and can be undone.
-enum UndoStep {
-    Made { ifindex: u32, name: String },
-    Joined { ifindex: u32, name: String },
+fn create(netlink: &mut Netlink, ports: &[&Link]) -> Result<u32, MakeError> {
+    let settings = |data: Request| {
+        data.number(IFLA_BR_AGEING_TIME, AGEING_TICKS)
+            .number(IFLA_BR_STP_STATE, 0)
+            // The bridge does not filter VLANs, and a default VLAN would only double the address table.
+            .attribute(IFLA_BR_VLAN_DEFAULT_PVID, &0_u16.to_ne_bytes())
+    };
+    let request = Request::about_link(libc::RTM_NEWLINK, 0).text(libc::IFLA_IFNAME, OWN_BRIDGE);
+    let mut request = request.create_link("bridge", settings);
+    // A MAC address that was set explicitly does not change with the ports.
+    if let Some(link) = ports.first().filter(|link| link.mac != [0; 6]) {
+        request = request.attribute(libc::IFLA_ADDRESS, &link.mac);
+    }
+    let made = netlink.change(&request).and_then(|()| Ok(if_nametoindex(OWN_BRIDGE)?));
+    made.map_err(|error| kernel(format!("make the bridge `{OWN_BRIDGE}`"), error))
 }
 
-struct BridgeSetup<'a> {
-    netlink: &'a mut Netlink,
-    undo: Vec<UndoStep>,
+/// Prevents an address from a guest's router advertisement. This file is the only way.
+fn refuse_autoconfiguration() {
+    for setting in ["accept_ra", "autoconf"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{OWN_BRIDGE}/{setting}");
+        if let Err(error) = fs::write(&path, "0") {
+            tracing::debug!(path, %error, "is not set");
+        }
+    }
 }
 
-impl BridgeSetup<'_> {
-    fn establish(
-        &mut self,
-        wanted: &BridgeRequest,
-        existing: Option<u32>,
-        ports: &[&Link],
-    ) -> Result<u32, MakeError> {
-        let name = &wanted.name;
-        let bridge = match existing {
-            Some(bridge) => bridge,
-            None => self.create(name, ports)?,
-        };
-        for link in ports.iter().filter(|link| link.bridge() != Some(bridge)) {
-            request::set_master(self.netlink, link.ifindex, bridge).map_err(|error| {
-                kernel(format!("make `{}` a member of `{name}`", link.name), error)
+/// Makes an interface a member of a bridge; of none with 0.
+fn set_master(netlink: &mut Netlink, ifindex: u32, bridge: u32) -> io::Result<()> {
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex);
+    netlink.change(&request.number(libc::IFLA_MASTER, bridge))
+}
+
+/// Makes of the bridge what it has to be, and members of the ports that are in none.
+fn establish(
+    netlink: &mut Netlink,
+    bridge: u32,
+    ports: &[&Link],
+    adopted: bool,
+) -> Result<(), MakeError> {
+    if !adopted {
+        // No link-local address: the bridge belongs to the guests, and the host is not reachable by it
+        // unless the operator gives it an address.
+        netlink
+            .change(&Request::about_link(libc::RTM_SETLINK, bridge).text(IFLA_IFALIAS, ALIAS))
+            .and_then(|()| netlink.set_no_ipv6_address(bridge))
+            .map_err(|error| kernel(format!("make the bridge `{OWN_BRIDGE}`"), error))?;
+        refuse_autoconfiguration();
+    }
+    for link in ports.iter().filter(|link| link.master.is_none()) {
+        set_master(netlink, link.ifindex, bridge).map_err(|error| {
+            kernel(format!("make `{}` a member of `{OWN_BRIDGE}`", link.name), error)
+        })?;
+    }
+    if !adopted {
+        // An MTU that was set explicitly does not follow the ports. It follows them until then, and
+        // setting the present value has no effect; so another value is set first.
+        let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
+        for mtu in [mtu ^ 1, mtu] {
+            netlink.set_mtu(bridge, mtu).map_err(|error| {
+                kernel(format!("set the MTU of `{OWN_BRIDGE}` to {mtu}"), error)
             })?;
-            self.undo.push(UndoStep::Joined { ifindex: link.ifindex, name: link.name.clone() });
         }
-        if existing.is_none() {
-            // An MTU that was set explicitly does not follow the ports. It follows them until then, and
-            // setting the present value has no effect; so another value is set first.
-            let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
-            for mtu in [mtu ^ 1, mtu] {
-                self.netlink
-                    .set_mtu(bridge, mtu)
-                    .map_err(|error| kernel(format!("set the MTU of `{name}` to {mtu}"), error))?;
-            }
-        }
-        self.netlink
-            .change(&Request::set_flags(bridge, libc::IFF_UP))
-            .map_err(|error| kernel(format!("set `{name}` up"), error))?;
-        Ok(bridge)
     }
+    netlink
+        .change(&Request::set_flags(bridge, libc::IFF_UP))
+        .map_err(|error| kernel(format!("set `{OWN_BRIDGE}` up"), error))
+}
 
-    fn create(&mut self, name: &str, ports: &[&Link]) -> Result<u32, MakeError> {
-        // A MAC address that was set explicitly does not change with the ports.
-        let mac = ports.first().map_or([0; 6], |link| link.mac);
-        let failed = |error| kernel(format!("make the bridge `{name}`"), error);
-        let ifindex = request::create(self.netlink, name, mac).map_err(failed)?;
-        self.undo.push(UndoStep::Made { ifindex, name: name.to_owned() });
-        request::describe(self.netlink, ifindex, ALIAS).map_err(failed)?;
-        request::refuse_autoconfiguration(name);
-        Ok(ifindex)
+/// Leaves the host as it was: a bridge that is deleted releases its ports.
+fn undo(netlink: &mut Netlink, bridge: u32, ports: &[&Link], adopted: bool) {
+    let mut undone = Vec::new();
+    if adopted {
+        let joined = ports.iter().filter(|link| link.master.is_none());
+        undone.extend(joined.map(|link| set_master(netlink, link.ifindex, 0)));
+    } else {
+        undone.push(netlink.delete_link(bridge));
     }
-
-    fn undo(&mut self) {
-        while let Some(done) = self.undo.pop() {
-            let (name, undone) = match &done {
-                UndoStep::Made { ifindex, name } => (name, self.netlink.delete_link(*ifindex)),
-                UndoStep::Joined { ifindex, name } => {
-                    (name, request::set_master(self.netlink, *ifindex, 0))
-                }
-            };
-            if let Err(error) = undone {
-                tracing::error!(%name, %error, "could not be put back");
-            }
-        }
+    for error in undone.into_iter().filter_map(Result::err) {
+        tracing::error!(name = OWN_BRIDGE, %error, "could not be put back");
     }
 }
 

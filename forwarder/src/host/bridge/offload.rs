@@ -35,8 +35,8 @@ impl fmt::Display for WhyNot {
 pub struct PortView {
     pub ifindex: u32,
     pub name: String,
-    /// Whether the gate may decide frames from this port and to it.
-    pub offload: Result<(), Vec<WhyNot>>,
+    /// Why the gate may not decide frames from this port and to it; empty if it may.
+    pub why_not: Vec<WhyNot>,
     /// Whether the bridge filters by VLAN. Without filtering, every address is in VLAN 0, tags are
     /// data, and the three lists below do not count.
     pub vlan_aware: bool,
@@ -57,12 +57,10 @@ impl PortView {
     /// The port as a program in its driver sees it; the driver may strip a tag before the program runs.
     pub fn in_driver(mut self) -> Self {
         if self.vlan_aware {
-            let mut reasons = self.offload.err().unwrap_or_default();
-            reasons.push(because(
+            self.why_not.push(because(
                 "the bridge filters VLANs, which the driver's program cannot see (mode = \"native\")",
                 format!("mode = \"gate\" for `{}`", self.name),
             ));
-            self.offload = Err(reasons);
         }
         self
     }
@@ -74,8 +72,7 @@ impl PortView {
 
     /// The reasons that leave the port to the bridge, and the reasons that are ignored.
     pub fn reasons(&self, rules: ForeignRules) -> (Vec<&WhyNot>, Vec<&WhyNot>) {
-        let reasons = self.offload.as_ref().err().into_iter().flatten();
-        reasons.partition(|why| rules == ForeignRules::Bridge || !why.is_foreign)
+        self.why_not.iter().partition(|why| rules == ForeignRules::Bridge || !why.is_foreign)
     }
 
     /// The same in words; `None` if the gate decides and ignores nothing.
@@ -104,7 +101,7 @@ pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<P
     Some(PortView {
         ifindex,
         name: settings.name.clone(),
-        offload: if why_not.is_empty() { Ok(()) } else { Err(why_not) },
+        why_not,
         vlan_aware: bridge.vlan_filtering,
         pvid: port.vlans.pvid(),
         members: port.vlans.spans(|_| true),
@@ -154,9 +151,9 @@ fn of_bridge(bridge: &Settings) -> Vec<WhyNot> {
 fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
     let PortSettings { name, stp_state, .. } = &port.settings;
     let mut found = Vec::new();
-    if *stp_state != StpState::Forwarding {
+    if *stp_state != StpState::FORWARDING {
         let to_do = match stp_state {
-            StpState::Disabled => format!("ip link set dev {name} up, and its other end as well"),
+            StpState::DISABLED => format!("ip link set dev {name} up, and its other end as well"),
             _ => format!("wait for the spanning tree, or bridge link set dev {name} state 3"),
         };
         found.push(because(format!("`{name}` is in the STP state {stp_state}"), to_do));
@@ -184,13 +181,13 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
     }
     let odd = port.vlans.ranges().iter().find(|range| {
         let options = range.flags.options;
-        options.state != StpState::Forwarding || options.neigh_suppress
+        options.state != StpState::FORWARDING || options.neigh_suppress
     });
     if let Some(range) = odd.filter(|_| bridge.vlan_filtering) {
         let (vid, state) = (range.first, range.flags.options.state);
         let set = format!("bridge vlan set dev {name} vid {vid}");
         found.push(match state {
-            StpState::Forwarding => because(
+            StpState::FORWARDING => because(
                 format!("`{name}` has neigh_suppress on in VLAN {vid}"),
                 format!("{set} neigh_suppress off"),
             ),

@@ -97,26 +97,19 @@ impl RefreshSchedule {
         now_ns: u64,
         last_seen_ns: impl Fn(&Address) -> Option<u64>,
     ) -> Vec<Refresh> {
-        let addresses = state.addresses().map(|seen| &seen.address);
-        let due = addresses.filter(|address| {
-            self.is_near_expiry(state, address, now_ns)
-                && may_refresh(state, address)
-                && last_seen_ns(address).is_some_and(|at_ns| self.is_newer(address, at_ns))
-        });
-        due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
-    }
-
-    fn is_near_expiry(&self, state: &BridgeState, address: &Address, now_ns: u64) -> bool {
         let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
         let soon = nanoseconds(hold - hold / 4);
-        // An address that is not where it was last seen has just moved.
-        self.last.get(&address.key).is_some_and(|last| {
-            last.ifindex == address.ifindex && now_ns.saturating_sub(last.at_ns) >= soon
-        })
-    }
-
-    fn is_newer(&self, address: &Address, at_ns: u64) -> bool {
-        self.last.get(&address.key).is_some_and(|last| at_ns > last.at_ns)
+        let is_due = |address: &&Address| {
+            self.last.get(&address.key).is_some_and(|last| {
+                // An address that is not where it was last seen has just moved.
+                last.ifindex == address.ifindex
+                    && now_ns.saturating_sub(last.at_ns) >= soon
+                    && may_refresh(state, address)
+                    && last_seen_ns(address).is_some_and(|at_ns| at_ns > last.at_ns)
+            })
+        };
+        let due = state.addresses().map(|seen| &seen.address).filter(is_due);
+        due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
     }
 }
 
@@ -138,7 +131,7 @@ pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
     let vid = address.key.vid;
     let vlan = if bridge.vlan_filtering {
         let member = port.vlans.get(vid);
-        member.is_some_and(|flags| flags.options.state == StpState::Forwarding)
+        member.is_some_and(|flags| flags.options.state == StpState::FORWARDING)
     } else {
         vid == 0
     };
@@ -149,7 +142,7 @@ pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
         && !bridge.hold_time().is_zero()
         && port.settings.learning
         && !port.settings.locked
-        && port.settings.stp_state == StpState::Forwarding
+        && port.settings.stp_state == StpState::FORWARDING
 }
 
 /// What to repair after a refresh. `told` are the changes from the last check before the write to the

@@ -109,12 +109,11 @@ impl BridgeState {
                 }
             }
             Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
-            Message::Vlans { ifindex, ranges } => self.edit_vlans(ifindex, &mut changes, |held| {
-                ranges.into_iter().for_each(|range| held.set(range));
-            }),
-            Message::VlansGone { ifindex, ranges } => {
+            Message::Vlans { ifindex, ranges, gone } => {
                 self.edit_vlans(ifindex, &mut changes, |held| {
-                    ranges.iter().for_each(|range| held.remove(range.first, range.last));
+                    for range in ranges {
+                        if gone { held.remove(range.first, range.last) } else { held.set(range) }
+                    }
                 });
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
@@ -165,16 +164,9 @@ impl BridgeState {
         vlans: Option<VlanSet>,
         changes: &mut Vec<Change>,
     ) {
-        match self.ports.get_mut(&ifindex) {
-            Some(port) if port.settings != settings => {
-                port.settings = settings;
-                changes.push(Change::PortChanged { ifindex });
-            }
-            Some(_) => {}
-            None => {
-                self.ports.insert(ifindex, Port { settings, vlans: VlanSet::default() });
-                changes.push(Change::PortChanged { ifindex });
-            }
+        if self.port(ifindex).is_none_or(|port| port.settings != settings) {
+            self.ports.entry(ifindex).or_default().settings = settings;
+            changes.push(Change::PortChanged { ifindex });
         }
         if let Some(vlans) = vlans {
             self.edit_vlans(ifindex, changes, |held| *held = held.with_members(&vlans));

@@ -7,7 +7,7 @@ use std::io;
 
 use nix::libc;
 
-use crate::host::netlink::{Netlink, Request, attribute, u32_at};
+use crate::host::netlink::{Attributes, Netlink, Request, u32_at};
 
 const IFLA_STATS_LINK_64: u16 = 1;
 /// `struct if_stats_msg`.
@@ -17,10 +17,8 @@ const TX_DROPPED: usize = 7 * 8;
 
 /// The counts by interface index, in this thread's network namespace, for one interface or for all.
 pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> {
-    let mut fixed = [0; HEADER];
-    fixed[4..8].copy_from_slice(&ifindex.unwrap_or(0).to_ne_bytes());
-    fixed[8..12].copy_from_slice(&(1_u32 << (IFLA_STATS_LINK_64 - 1)).to_ne_bytes());
-    let request = Request::new(libc::RTM_GETSTATS, &fixed);
+    let wanted = 1 << (IFLA_STATS_LINK_64 - 1);
+    let request = Request::of_words(libc::RTM_GETSTATS, [0, ifindex.unwrap_or(0), wanted]);
     let mut netlink = Netlink::open()?;
     let answers = match ifindex {
         Some(_) => netlink.call(&request)?,
@@ -31,7 +29,7 @@ pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> 
 
 fn read(payload: &[u8]) -> Option<(u32, u64)> {
     let ifindex = u32_at(payload, 4)?;
-    let stats = attribute(payload, HEADER, IFLA_STATS_LINK_64)?;
+    let stats = Attributes::behind(HEADER, payload).get(IFLA_STATS_LINK_64)?;
     let dropped = stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok()?;
     Some((ifindex, u64::from_ne_bytes(dropped)))
 }

@@ -16,7 +16,6 @@
 //! Invariant: [`Method::Peer`] is chosen only for a veth whose other end was read and confirmed to be
 //! the other end of this one.
 
-use std::fmt;
 use std::io;
 
 use weir_abi::{GatePort, Method as ToPort};
@@ -42,26 +41,7 @@ pub enum Method {
     /// `bpf_redirect_peer`, for frames to the MAC of the port's other end.
     Peer { mac: Mac },
     /// `bpf_redirect`, which works for any device; for a veth, with the reason why it is not `Peer`.
-    Redirect(Option<NotPeer>),
-}
-
-/// Why frames reach a veth by `bpf_redirect` only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotPeer {
-    SameNamespace,
-    NativeXdp,
-    /// The other end could not be examined; the error.
-    Unseen(String),
-}
-
-impl fmt::Display for NotPeer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SameNamespace => f.write_str("its other end is in this network namespace"),
-            Self::NativeXdp => f.write_str("its other end has a native XDP program"),
-            Self::Unseen(why) => write!(f, "its other end cannot be looked at: {why}"),
-        }
-    }
+    Redirect(Option<String>),
 }
 
 impl ExpressPath {
@@ -95,20 +75,20 @@ impl ExpressPath {
 fn far_end(
     port: &Link,
     ask: impl FnOnce(i32, u32) -> io::Result<Option<Link>>,
-) -> Result<Link, NotPeer> {
-    let unseen = |why: &str| NotPeer::Unseen(why.to_owned());
+) -> Result<Link, String> {
+    let unseen = |why: &str| format!("its other end cannot be looked at: {why}");
     let Some(Peer { ifindex, netns_id }) = port.peer else {
         return Err(unseen("the kernel does not name it"));
     };
-    let netns_id = netns_id.ok_or(NotPeer::SameNamespace)?;
-    let far = ask(netns_id, ifindex).map_err(|error| NotPeer::Unseen(error.to_string()))?;
+    let netns_id = netns_id.ok_or("its other end is in this network namespace")?;
+    let far = ask(netns_id, ifindex).map_err(|error| unseen(&error.to_string()))?;
     // The other end may have moved between the two requests, and another interface may have its index
     // there.
     let back = |far: &Link| far.peer.is_some_and(|back| back.ifindex == port.ifindex);
     let far = far.filter(|far| far.kind == LinkKind::Veth && back(far));
     let far = far.ok_or_else(|| unseen("it has just moved"))?;
     if far.xdp.native != 0 || far.xdp.hardware != 0 {
-        return Err(NotPeer::NativeXdp);
+        return Err("its other end has a native XDP program".to_owned());
     }
     if far.mac == [0; 6] {
         return Err(unseen("it has no address"));

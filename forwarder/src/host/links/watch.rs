@@ -1,11 +1,10 @@
 //! Follows the interfaces, and the express paths to those that are ports.
 //!
 //! A notification is not applied, it only says what to look at again: all interfaces are then read, and the
-//! caller examines the paths to the ports concerned. The host does not control these paths: a guest may
-//! change its MAC, attach a program, or move its end of a veth at any time. The kernel reports changes of
-//! the guest's interface only to a socket that listens to all namespaces with an id here. It does not
-//! report a program attached by a bpf_link; a veth then usually changes its features, and that is
-//! reported. So the caller also reads everything every few seconds ([`Watch::refresh`]).
+//! caller examines the paths to the ports concerned, which a guest may change at any time. The kernel
+//! reports changes of the guest's interface only to a socket that listens to all namespaces with an id
+//! here, and does not report a program attached by a bpf_link. So the caller also reads everything every
+//! few seconds ([`Watch::refresh`]).
 //!
 //! Invariant: [`Watch::next`] returns only changes that happened before the snapshot was read, and readings
 //! take a bounded part of the time, however fast notifications come.

@@ -9,7 +9,7 @@ fn a_request_reads_back() {
     assert_eq!(read.len(), 2);
     assert_eq!((read[0].kind, read[0].sequence), (18, 7));
     assert_eq!(read[1].sequence, 8);
-    let list: Vec<_> = attributes(read[1].payload, 16).collect();
+    let list: Vec<_> = Attributes::behind(16, read[1].payload).iter().collect();
     assert_eq!(list, [(3, &b"v1\0"[..]), (4, &[1, 0, 0, 0][..])]);
     assert_eq!(text(list[0].1), "v1");
 }
@@ -19,7 +19,7 @@ fn garbage_ends_the_list_without_a_panic() {
     for len in 0..40 {
         assert_eq!(messages(&vec![0xff; len]).count(), 0);
         assert_eq!(messages(&vec![0; len]).count(), 0);
-        let _ = attributes(&vec![0xff; len], 16).count();
-        assert_eq!(attributes(&vec![0; len], 16).count(), 0);
+        let _ = Attributes::behind(16, &vec![0xff; len]).iter().count();
+        assert_eq!(Attributes::behind(16, &vec![0; len]).iter().count(), 0);
     }
 }

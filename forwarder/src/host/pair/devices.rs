@@ -11,13 +11,10 @@ use nix::libc;
 use crate::host::links::{Link, LinkKind, read_link};
 use crate::host::netlink::{Netlink, Request};
 
-/// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
-pub(super) const MTU: u32 = 65_535;
-/// An MTU that is enough if the kernel allows no more.
-pub(super) const SMALLEST_MTU: u32 = 9000;
-
 // linux/veth.h
 const VETH_INFO_PEER: u16 = 1;
+/// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
+const MTU: u32 = 65_535;
 
 /// The interface of that name.
 pub(super) fn find(netlink: &mut Netlink, name: &str) -> io::Result<Option<Link>> {
@@ -31,39 +28,25 @@ pub(super) fn create(
     netns_fd: i32,
     queues: u32,
 ) -> io::Result<()> {
-    let end = |request: Request, name: &str, mtu: u32| {
-        request
+    let end = |kind, name| {
+        Request::about_link(kind, 0)
             .text(libc::IFLA_IFNAME, name)
-            .number(libc::IFLA_MTU, mtu)
+            .number(libc::IFLA_MTU, MTU)
             .number(libc::IFLA_NUM_TX_QUEUES, queues)
             .number(libc::IFLA_NUM_RX_QUEUES, queues)
     };
-    let request = |mtu| {
-        let peer = end(Request::about_link(0, 0), inner, mtu)
-            .attribute(libc::IFLA_NET_NS_FD, &netns_fd.to_ne_bytes());
-        end(Request::about_link(libc::RTM_NEWLINK, 0), outer, mtu)
-            .nest(libc::IFLA_LINKINFO, |info| {
-                info.text(libc::IFLA_INFO_KIND, "veth").nest(libc::IFLA_INFO_DATA, |data| {
-                    data.attribute(VETH_INFO_PEER, peer.payload())
-                })
-            })
-            .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
-    };
-    match netlink.change(&request(MTU)) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            netlink.change(&request(SMALLEST_MTU))
-        }
-        made => made,
-    }
+    let peer = end(0, inner).number(libc::IFLA_NET_NS_FD, netns_fd as u32);
+    let request = end(libc::RTM_NEWLINK, outer);
+    let peer = |data: Request| data.attribute(VETH_INFO_PEER, peer.payload());
+    netlink.change(&request.create_link("veth", peer))
 }
 
 /// Silences the device, then sets it up: without IPv6 and ARP an interface sends nothing by itself.
 pub(super) fn set(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
     netlink.set_no_ipv6_address(link.ifindex)?;
     switch_ipv6_off(&link.name)?;
-    if link.mtu < SMALLEST_MTU {
-        let larger = netlink.set_mtu(link.ifindex, MTU);
-        larger.or_else(|_| netlink.set_mtu(link.ifindex, SMALLEST_MTU))?;
+    if link.mtu != MTU {
+        netlink.set_mtu(link.ifindex, MTU)?;
     }
     netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
 }

@@ -13,12 +13,11 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use rustix::fs::{AtFlags, statat};
 
-use crate::host::mounts::{Place, leave, lock, share};
+use crate::host::mounts::{NO_DATA, Place, leave, lock, share};
 use crate::host::netns::{Netns, NetnsId};
 
 /// The folder of the namespaces' files, one for each weir.
 const DIR: &str = "/run/weir/netns";
-const NO_DATA: Option<&str> = None;
 
 /// The file as it was mounted, so that the loss of the mount shows.
 #[derive(Debug)]

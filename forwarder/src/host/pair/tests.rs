@@ -19,9 +19,3 @@ fn names_fit_and_tell_weirs_apart() {
 fn names_stay_the_same_from_version_to_version() {
     assert_eq!(identity("/run/weir.sock", 40).outer_name(), "w0-37ac9e6c");
 }
-
-#[test]
-fn a_pair_without_queues_is_refused() {
-    let refused = Pair::ensure(identity("/run/weir.sock", 40), 0);
-    assert!(matches!(refused, Err(PairError::Queues(0))));
-}

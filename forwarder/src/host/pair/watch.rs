@@ -36,31 +36,18 @@ pub enum PairEvent {
     Kept,
 }
 
-/// The watched state of an end; `None` if the end does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct EndState {
-    up: bool,
-    mtu: u32,
-}
-
-impl From<&Link> for EndState {
-    fn from(link: &Link) -> Self {
-        Self { up: link.up, mtu: link.mtu }
-    }
-}
-
-/// The pair at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The pair at one moment; `None`: that end does not exist.
+#[derive(Debug, Clone)]
 struct State {
-    outer: Option<EndState>,
-    inner: Option<EndState>,
+    outer: Option<Link>,
+    inner: Option<Link>,
     kept: bool,
 }
 
 /// The events between two moments.
-fn changes(before: State, now: State) -> Vec<PairEvent> {
+fn changes(before: &State, now: &State) -> Vec<PairEvent> {
     let mut events = Vec::new();
-    let ends = [(End::Outer, before.outer, now.outer), (End::Inner, before.inner, now.inner)];
+    let ends = [(End::Outer, &before.outer, &now.outer), (End::Inner, &before.inner, &now.inner)];
     for (end, before, now) in ends {
         match (before, now) {
             (Some(_), None) => events.push(PairEvent::Gone(end)),
@@ -100,7 +87,7 @@ impl PairWatch {
     pub(super) fn open(pair: &Pair) -> Result<Self, LinksError> {
         let (outer, inner) = (&pair.outer, &pair.inner);
         // The state in which the pair was made: whatever happened since is the first event.
-        let up = |end: &Link| Some(EndState { up: true, mtu: end.mtu });
+        let up = |end: &Link| Some(Link { up: true, ..end.clone() });
         let state = State { outer: up(outer), inner: up(inner), kept: pair.kept.is_some() };
         Ok(Self {
             outer: (Links::open()?, outer.ifindex),
@@ -118,16 +105,16 @@ impl PairWatch {
     /// What has happened since the last look.
     pub async fn look(&mut self) -> Result<Vec<PairEvent>, LinksError> {
         let kept = self.kept.as_ref().is_some_and(|kept| kept.holds());
-        let (outer, inner) = (end(&self.outer).await?, end(&self.inner).await?);
-        let now = State { outer, inner, kept };
-        Ok(changes(std::mem::replace(&mut self.state, now), now))
+        let now = State { outer: end(&self.outer).await?, inner: end(&self.inner).await?, kept };
+        let events = changes(&self.state, &now);
+        self.state = now;
+        Ok(events)
     }
 }
 
-async fn end((links, ifindex): &(Links, u32)) -> Result<Option<EndState>, LinksError> {
+async fn end((links, ifindex): &(Links, u32)) -> Result<Option<Link>, LinksError> {
     let ifindex = *ifindex;
-    let link = links.spawn(move |netlink| read_link_at(netlink, ifindex)).await??;
-    Ok(link.as_ref().map(EndState::from))
+    Ok(links.spawn(move |netlink| read_link_at(netlink, ifindex)).await??)
 }
 
 #[cfg(test)]

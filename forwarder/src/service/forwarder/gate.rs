@@ -37,8 +37,8 @@ pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 #[derive(Clone, Debug)]
 pub struct Bridge {
     pub ifindex: u32,
-    /// The request by which weir made it, if it did: later ports are to join it.
-    pub own: Option<make::BridgeRequest>,
+    /// weir made it: later ports are to join it.
+    pub own: bool,
 }
 
 /// See the module.
@@ -113,12 +113,11 @@ impl Forwarder {
         plan: &PortPlan,
         link: &Link,
     ) -> Result<(), MakeError> {
-        let own = self.gate.bridge.own.clone();
-        let Some(own) = own.filter(|_| link.master.is_none() && !plan.of_bridge) else {
+        if !self.gate.bridge.own || link.master.is_some() || plan.of_bridge {
             return Ok(());
-        };
-        let wanted = make::BridgeRequest { ports: vec![link.name.clone()], ..own };
-        let made = tokio::task::spawn_blocking(move || make::make(&wanted)).await;
+        }
+        let (ports, force) = ([link.name.clone()], self.force);
+        let made = tokio::task::spawn_blocking(move || make::make(&ports, force)).await;
         // Only a panic or the end of the runtime can keep the task from finishing.
         made.map_or(Ok(()), |made| made.map(drop))
     }

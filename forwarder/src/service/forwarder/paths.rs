@@ -41,9 +41,7 @@ impl Forwarder {
         let Some(active) = entry.active.as_ref() else { return (None, None) };
         match self.gate.paths.get(&active.ifindex).map(|path| &path.method) {
             Some(Method::Peer { .. }) => (Some(Express::Peer), None),
-            Some(Method::Redirect(why)) => {
-                (Some(Express::Redirect), why.as_ref().map(ToString::to_string))
-            }
+            Some(Method::Redirect(why)) => (Some(Express::Redirect), why.clone()),
             None => (None, Some("its interface has not answered yet".to_owned())),
         }
     }

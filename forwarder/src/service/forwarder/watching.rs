@@ -19,10 +19,8 @@ impl Watchable for Forwarder {
 
     async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<WatchStarted, NoAnswer> {
         let program = self.steering.unsteered();
-        if let Some(told) = &program {
-            // Discards what the last session left.
-            told.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
-        }
+        // Discards what the last session left.
+        program.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         let unsteered_missed = self.unsteered_missed();
         // Before the workers watch, so that they see every later frame.
         self.set_watched(true);
@@ -34,7 +32,8 @@ impl Watchable for Forwarder {
             }
         };
         self.set_outcomes(outcomes, |port| spec.filter.takes_port(port));
-        Ok(WatchStarted { workers, program, unsteered_missed, names: self.port_names() })
+        let names = self.port_names();
+        Ok(WatchStarted { workers, program: Some(program), unsteered_missed, names })
     }
 
     async fn unwatch(&mut self) {

@@ -32,14 +32,12 @@ pub(super) async fn bridge_for(
     let existing = named.unwrap_or_else(of_all);
     let own = |link: &Link| plan.bridge.is_none() && link.name == OWN_BRIDGE;
     if let Some(link) = existing.filter(|link| !own(link)) {
-        return Ok(Bridge { ifindex: link.ifindex, own: None });
+        return Ok(Bridge { ifindex: link.ifindex, own: false });
     }
-    let wanted = make::BridgeRequest { name: OWN_BRIDGE.to_owned(), ports, force };
-    let own = Some(wanted.clone());
-    let made = spawn_blocking(move || make::make(&wanted)).await??;
+    let made = spawn_blocking(move || make::make(&ports, force)).await??;
     let was = if made.adopted { "found again" } else { "made" };
     tracing::info!("bridge `{OWN_BRIDGE}` was {was}; it stays when weir ends");
-    Ok(Bridge { ifindex: made.ifindex, own })
+    Ok(Bridge { ifindex: made.ifindex, own: true })
 }
 
 /// Follows the bridge that replaced the one that was followed, once it exists.

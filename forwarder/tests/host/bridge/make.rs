@@ -1,12 +1,12 @@
-use weir::host::bridge::make::{BridgeRequest, Made, MakeError, make};
+use weir::host::bridge::make::{self, Made, MakeError};
 use weir::host::links::{GuardError, Link};
 
 use super::super::bed::{in_host, link, snapshot, wait_for};
 use super::read_now;
 
-fn wanted(ports: &[&str]) -> BridgeRequest {
-    let ports = ports.iter().map(|port| (*port).to_owned()).collect();
-    BridgeRequest { name: "weir0".to_owned(), ports, force: false }
+fn make(ports: &[&str]) -> Result<Made, MakeError> {
+    let ports: Vec<String> = ports.iter().map(|port| (*port).to_owned()).collect();
+    make::make(&ports, false)
 }
 
 fn members() -> Vec<String> {
@@ -21,7 +21,7 @@ fn a_bridge_is_made_and_found_again() {
         bed.add_guest("vm1", "v1");
         bed.add_guest("vm2", "v2");
         bed.host("ip link set v2 mtu 1400");
-        let first = make(&wanted(&["v1", "v2"])).unwrap();
+        let first = make(&["v1", "v2"]).unwrap();
         assert!(!first.adopted);
         assert_eq!(members(), ["v1", "v2"]);
         let own = link("weir0");
@@ -39,19 +39,19 @@ fn a_bridge_is_made_and_found_again() {
         bed.inside("vm2", "ip addr add 10.0.0.2/24 dev eth0");
         bed.inside("vm1", "ping -q -c 1 -W 5 10.0.0.2");
 
-        let again = make(&wanted(&["v1", "v2"])).unwrap();
+        let again = make(&["v1", "v2"]).unwrap();
         assert_eq!(again, Made { adopted: true, ..first });
         // One more port, and the first one gone: neither MAC nor MTU follow.
         bed.add_guest("vm0", "v0");
         bed.host("ip link set v0 mtu 1300");
         bed.host("ip link del v1");
-        let more = make(&wanted(&["v0", "v2"])).unwrap();
+        let more = make(&["v0", "v2"]).unwrap();
         assert_eq!(more.ifindex, first.ifindex);
         assert!(members().contains(&"v0".to_owned()));
         bed.host("ip link set v2 down");
         bed.host("ip link set v2 up");
         assert_eq!((link("weir0").mac, link("weir0").mtu), (own.mac, own.mtu));
-        make(&wanted(&["v0"])).unwrap();
+        make(&["v0"]).unwrap();
         assert_eq!(members().len(), 2);
         assert!(bed.host("ip addr show dev weir0").lines().all(|line| !line.contains("inet")));
     });
@@ -61,10 +61,10 @@ fn a_bridge_is_made_and_found_again() {
 fn addresses_that_the_operator_gave_it_stay() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
-        make(&wanted(&["v1"])).unwrap();
+        make(&["v1"]).unwrap();
         bed.host("ip addr add 192.0.2.1/24 dev weir0");
         bed.host("ip addr add 2001:db8::1/64 dev weir0 nodad");
-        assert!(make(&wanted(&["v1"])).unwrap().adopted);
+        assert!(make(&["v1"]).unwrap().adopted);
         assert_eq!(link("weir0").addresses.len(), 2);
     });
 }
@@ -79,7 +79,7 @@ fn a_failure_leaves_the_host_as_it_was() {
             return super::skipped("this kernel has no macvlan devices");
         }
         let before = snapshot();
-        let error = make(&wanted(&["v1", "mw"])).unwrap_err();
+        let error = make(&["v1", "mw"]).unwrap_err();
         assert!(matches!(error, MakeError::Kernel { .. }), "{error}");
         assert!(error.to_string().contains("make `mw` a member of `weir0`"), "{error}");
         wait_for("v1 to be free", || link("v1").master.is_none());
@@ -87,9 +87,9 @@ fn a_failure_leaves_the_host_as_it_was() {
         assert!(after.by_name("weir0").is_none());
         assert_eq!(after.iter().count(), before.iter().count());
         // And of one that is there, only what was added is taken back.
-        let made = make(&wanted(&["v1"])).unwrap();
+        let made = make(&["v1"]).unwrap();
         bed.add_guest("vm2", "v2");
-        assert!(make(&wanted(&["v1", "v2", "mw"])).is_err());
+        assert!(make(&["v1", "v2", "mw"]).is_err());
         assert_eq!((link("weir0").ifindex, members()), (made.ifindex, vec!["v1".to_owned()]));
     });
 }
@@ -100,17 +100,17 @@ fn a_bridge_of_somebody_else_is_not_touched() {
         bed.add_guest("vm1", "v1");
         bed.host("ip link add weir0 type bridge");
         let before = link("weir0");
-        let error = make(&wanted(&["v1"])).unwrap_err().to_string();
+        let error = make(&["v1"]).unwrap_err().to_string();
         assert!(error.contains("--bridge weir0"), "{error}");
         assert_eq!((link("weir0"), link("v1").master), (before, None));
         bed.host("ip link del weir0");
         bed.host("ip link add weir0 type veth peer name x");
-        let error = make(&wanted(&["v1"])).unwrap_err().to_string();
+        let error = make(&["v1"]).unwrap_err().to_string();
         assert!(error.contains("`weir0` is veth, not a bridge"), "{error}");
         bed.host("ip link del weir0");
         bed.host("ip addr add 192.0.2.1/24 dev v1");
         assert!(matches!(
-            make(&wanted(&["v1"])),
+            make(&["v1"]),
             Err(MakeError::Refused(GuardError::HostAddress { .. }))
         ));
         assert!(snapshot().by_name("weir0").is_none());

@@ -45,7 +45,7 @@ fn a_bridge_is_followed() {
             assert_eq!(watch.state().port(v1).unwrap().settings.name, "v1");
             wait_for("v1 to forward", || {
                 assert!(watch.drained().unwrap());
-                watch.state().port(v1).unwrap().settings.stp_state == StpState::Forwarding
+                watch.state().port(v1).unwrap().settings.stp_state == StpState::FORWARDING
             });
 
             let changed = Change::PortChanged { ifindex: v1 };
@@ -259,7 +259,7 @@ fn vlans_are_followed() {
             }
             let vlans = &watch.state().port(v1).unwrap().vlans;
             assert_eq!(vlans.pvid(), Some(7));
-            assert_eq!(vlans.get(102).unwrap().options.state, StpState::Blocking);
+            assert_eq!(vlans.get(102).unwrap().options.state, StpState::BLOCKING);
             bed.host("ip link set br0 type bridge vlan_filtering 0");
             expect(&mut watch, "settings", |change| *change == Change::SettingsChanged).await;
             assert!(!watch.state().settings().unwrap().vlan_filtering);

@@ -73,7 +73,7 @@ fn reads_a_port_from_either_kind_of_message() {
         assert!(settings.isolated && settings.locked);
         assert!(settings.neigh_suppress && settings.learning);
         assert!(!settings.mab && !settings.proxy_arp);
-        assert_eq!((settings.stp_state, settings.backup_port), (StpState::Forwarding, None));
+        assert_eq!((settings.stp_state, settings.backup_port), (StpState::FORWARDING, None));
         if let Some(vlans) = vlans {
             assert_eq!((vlans.pvid(), vlans.ranges().len()), (Some(1), 1));
         }
@@ -87,7 +87,7 @@ fn reads_vlans_from_either_kind_of_message() {
     assert_eq!(list.spans(|_| true), [(1, 1), (100, 110)]);
     assert_eq!(list.spans(|flags| flags.untagged), [(1, 1)]);
     let range = all.iter().find_map(|message| match message {
-        Message::Vlans { ifindex: PORT, ranges } => Some(ranges.clone()),
+        Message::Vlans { ifindex: PORT, ranges, gone: false } => Some(ranges.clone()),
         _ => None,
     });
     assert_eq!(range.unwrap()[..], list.ranges()[1..]);
@@ -96,9 +96,11 @@ fn reads_vlans_from_either_kind_of_message() {
         panic!("no state")
     };
     assert_eq!((ranges[0].first, ranges[0].last), (102, 102));
-    assert_eq!(ranges[0].flags.options.state, StpState::Blocking);
+    assert_eq!(ranges[0].flags.options.state, StpState::BLOCKING);
     let gone = messages("bridge vlan del").into_iter().find_map(|message| match message {
-        Message::VlansGone { ifindex: PORT, ranges } => Some((ranges[0].first, ranges[0].last)),
+        Message::Vlans { ifindex: PORT, ranges, gone: true } => {
+            Some((ranges[0].first, ranges[0].last))
+        }
         _ => None,
     });
     assert_eq!(gone, Some((104, 106)));

@@ -4,7 +4,7 @@ use nix::libc;
 
 use super::super::state::{StpState, VlanFlags, VlanOptions, VlanRange, VlanSet};
 use super::Message;
-use crate::host::netlink::{attributes, u16_at, u32_at};
+use crate::host::netlink::{Attributes, u16_at, u32_at};
 
 const HEADER_LEN: usize = 8;
 
@@ -48,37 +48,31 @@ pub(super) fn list<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> VlanSet {
     ranges.into_iter().collect()
 }
 
-pub(super) fn message(payload: &[u8], new: bool) -> Option<Message> {
+pub(super) fn message(payload: &[u8], gone: bool) -> Option<Message> {
     if i32::from(*payload.first()?) != libc::AF_BRIDGE {
         return None;
     }
     let ifindex = u32_at(payload, 4)?;
-    let ranges: Vec<_> = attributes(payload, HEADER_LEN)
+    let ranges: Vec<_> = Attributes::behind(HEADER_LEN, payload)
+        .iter()
         .filter(|(attribute, _)| *attribute == BRIDGE_VLANDB_ENTRY)
-        .filter_map(|(_, value)| entry(value))
+        .filter_map(|(_, value)| entry(Attributes(value)))
         .collect();
     // The same messages carry VLAN settings of the whole bridge.
     if ranges.is_empty() {
         return None;
     }
-    Some(if new {
-        Message::Vlans { ifindex, ranges }
-    } else {
-        Message::VlansGone { ifindex, ranges }
-    })
+    Some(Message::Vlans { ifindex, ranges, gone })
 }
 
-fn entry(value: &[u8]) -> Option<VlanRange> {
-    let (mut first, mut last, mut options) = (None, None, VlanOptions::default());
-    for (attribute, value) in attributes(value, 0) {
-        match attribute {
-            BRIDGE_VLANDB_ENTRY_INFO => first = info(value),
-            BRIDGE_VLANDB_ENTRY_RANGE => last = u16_at(value, 0),
-            BRIDGE_VLANDB_ENTRY_STATE => options.state = StpState::from(*value.first()?),
-            BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS => options.neigh_suppress = *value.first()? != 0,
-            _ => {}
-        }
+fn entry(entry: Attributes<'_>) -> Option<VlanRange> {
+    let byte = |kind| entry.get(kind)?.first().copied();
+    let (flags, vid) = info(entry.get(BRIDGE_VLANDB_ENTRY_INFO)?)?;
+    let mut options = VlanOptions::default();
+    if let Some(state) = byte(BRIDGE_VLANDB_ENTRY_STATE) {
+        options.state = StpState(state);
     }
-    let (flags, vid) = first?;
-    Some(range(vid, last.unwrap_or(vid), flags, options))
+    options.neigh_suppress = byte(BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS).is_some_and(|on| on != 0);
+    let last = entry.u16(BRIDGE_VLANDB_ENTRY_RANGE).unwrap_or(vid);
+    Some(range(vid, last, flags, options))
 }

@@ -6,7 +6,7 @@ use std::io;
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 
 use super::{Device, Findings};
-use crate::host::netlink::{Netlink, Request, attribute, attributes, text};
+use crate::host::netlink::{Attributes, Netlink, Request, text};
 
 // linux/netfilter.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 pub(super) const INET: u8 = 1;
@@ -123,20 +123,19 @@ fn be32(value: &[u8]) -> Option<u32> {
 
 /// Parses a chain; `None` for one that is only jumped to.
 pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
-    let find = |wanted| attribute(payload, HEADER_LEN, wanted);
-    let (table, name) = (text(find(NFTA_CHAIN_TABLE)?), text(find(NFTA_CHAIN_NAME)?));
-    let drops = match find(NFTA_CHAIN_POLICY) {
+    let all = Attributes::behind(HEADER_LEN, payload);
+    let (table, name) = (all.text(NFTA_CHAIN_TABLE)?, all.text(NFTA_CHAIN_NAME)?);
+    let drops = match all.get(NFTA_CHAIN_POLICY) {
         Some(policy) => be32(policy)? == NF_DROP,
         None => false,
     };
-    let hooked = find(NFTA_CHAIN_HOOK)?;
-    let (family, hook) = (*payload.first()?, be32(attribute(hooked, 0, NFTA_HOOK_HOOKNUM)?)?);
-    let list = attribute(hooked, 0, NFTA_HOOK_DEVS).unwrap_or_default();
+    let hooked = Attributes(all.get(NFTA_CHAIN_HOOK)?);
+    let (family, hook) = (*payload.first()?, be32(hooked.get(NFTA_HOOK_HOOKNUM)?)?);
     let listed = |wanted| {
-        let found = attributes(list, 0).filter(move |(kind, _)| *kind == wanted);
+        let found = hooked.nested(NFTA_HOOK_DEVS).iter().filter(move |(kind, _)| *kind == wanted);
         found.map(|(_, value)| text(value))
     };
-    let single = attribute(hooked, 0, NFTA_HOOK_DEV).map(text);
+    let single = hooked.text(NFTA_HOOK_DEV);
     let mut devices: Vec<String> = single.into_iter().chain(listed(NFTA_DEVICE_NAME)).collect();
     // A chain with a single device is named by both attributes.
     devices.dedup();
@@ -146,8 +145,8 @@ pub(super) fn chain(payload: &[u8]) -> Option<Chain> {
 
 /// The chain that contains a rule.
 fn rule(payload: &[u8]) -> Option<(u8, String, String)> {
-    let find = |wanted| attribute(payload, HEADER_LEN, wanted).map(text);
-    Some((*payload.first()?, find(NFTA_RULE_TABLE)?, find(NFTA_RULE_CHAIN)?))
+    let all = Attributes::behind(HEADER_LEN, payload);
+    Some((*payload.first()?, all.text(NFTA_RULE_TABLE)?, all.text(NFTA_RULE_CHAIN)?))
 }
 
 /// Chains of the bridge family and of devices.

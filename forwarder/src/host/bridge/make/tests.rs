@@ -23,10 +23,9 @@ fn host() -> Snapshot {
 }
 
 fn checked(ports: &[&str], force: bool) -> Result<Vec<String>, String> {
-    let ports = ports.iter().map(|name| (*name).to_owned()).collect();
-    let wanted = BridgeRequest { name: "weir0".to_owned(), ports, force };
+    let ports: Vec<String> = ports.iter().map(|name| (*name).to_owned()).collect();
     let host = host();
-    let links = check(&host, &wanted, Some(9)).map_err(|error| error.to_string())?;
+    let links = check(&host, &ports, force, Some(9)).map_err(|error| error.to_string())?;
     Ok(links.iter().map(|link| link.name.clone()).collect())
 }
 

@@ -31,7 +31,8 @@ fn bed(
     port(&mut settings, &mut vlans);
     let add = |state: &mut BridgeState, ifindex, settings, vlans: VlanSet| {
         state.apply(Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None });
-        state.apply(Message::Vlans { ifindex, ranges: vlans.ranges().to_vec() });
+        let ranges = vlans.ranges().to_vec();
+        state.apply(Message::Vlans { ifindex, ranges, gone: false });
     };
     add(&mut state, 1, settings, vlans);
     let (settings, vlans) = plain();
@@ -47,8 +48,8 @@ fn ports(state: &BridgeState) -> (PortView, PortView) {
 fn a_plain_port_is_the_gates() {
     let state = bed(|_| {}, |_, _| {});
     let (one, two) = ports(&state);
-    assert_eq!(one.offload, Ok(()));
-    assert_eq!(two.offload, Ok(()));
+    assert_eq!(one.why_not, []);
+    assert_eq!(two.why_not, []);
     assert_eq!(view(&state, 3, Vec::new()), None);
     assert_eq!(view(&BridgeState::new(BRIDGE), 1, Vec::new()), None);
 }
@@ -63,8 +64,8 @@ fn what_is_not_understood_is_the_bridges() {
         (|b, _, _| b.vlan_protocol = 0x88a8, "0x88a8", "vlan_protocol 802.1Q"),
         (|b, _, _| b.vlan_statistics = true, "counts", "vlan_stats_enabled 0"),
         (|b, _, _| b.mst = true, "MST", "mst_enabled 0"),
-        (|_, p, _| p.stp_state = StpState::Blocking, "STP state blocking", "state 3"),
-        (|_, p, _| p.stp_state = StpState::Disabled, "disabled", "v1 up"),
+        (|_, p, _| p.stp_state = StpState::BLOCKING, "STP state blocking", "state 3"),
+        (|_, p, _| p.stp_state = StpState::DISABLED, "disabled", "v1 up"),
         (|_, p, _| p.neigh_suppress = true, "neigh_suppress", "neigh_suppress off"),
         (|_, p, _| p.proxy_arp = true, "proxy_arp", "proxy_arp off"),
         (|_, p, _| p.proxy_arp_wifi = true, "proxy_arp_wifi", "proxy_arp_wifi off"),
@@ -74,7 +75,7 @@ fn what_is_not_understood_is_the_bridges() {
         (
             |_, _, vlans| {
                 let mut blocked = range(12, 13, false, false);
-                blocked.flags.options.state = StpState::Blocking;
+                blocked.flags.options.state = StpState::BLOCKING;
                 vlans.set(blocked);
             },
             "VLAN 12 of `v1` is in the state blocking",
@@ -99,7 +100,7 @@ fn what_is_not_understood_is_the_bridges() {
             |port, vlans| set(&mut Settings::default(), port, vlans),
         );
         let (one, _) = ports(&state);
-        let reasons = one.offload.clone().unwrap_err();
+        let reasons = one.why_not.clone();
         assert_eq!(reasons.len(), 1, "{reasons:?}");
         assert!(reasons[0].found.contains(found), "{reasons:?}");
         assert!(reasons[0].to_do.contains(to_do), "{reasons:?}");
@@ -113,7 +114,7 @@ fn vlans_count_only_where_they_are_filtered() {
         b.vlan_statistics = true;
     };
     let (one, _) = ports(&bed(odd, |_, vlans| vlans.remove(0, 4095)));
-    assert_eq!(one.offload, Ok(()));
+    assert_eq!(one.why_not, []);
     assert!(!one.vlan_aware);
 }
 
@@ -140,7 +141,7 @@ fn what_the_gate_carries_out_is_no_reason() {
             port.learning = false;
         },
     ));
-    assert_eq!(one.offload, Ok(()));
+    assert_eq!(one.why_not, []);
     assert!(one.isolated && one.locked && !one.learning);
 }
 
@@ -148,7 +149,7 @@ fn what_the_gate_carries_out_is_no_reason() {
 fn a_reason_from_outside_counts_as_one_from_inside() {
     let why = rule();
     let view = view(&bed(|_| {}, |_, _| {}), 1, vec![why.clone()]).unwrap();
-    assert_eq!(view.offload, Err(vec![why.clone()]));
+    assert_eq!(view.why_not, [why.clone()]);
     assert!(why.to_string().starts_with("a rule; its frames go by the bridge"));
 }
 

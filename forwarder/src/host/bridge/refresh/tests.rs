@@ -38,7 +38,7 @@ fn bed(
     let options = super::super::state::VlanOptions::default();
     let flags = VlanFlags { pvid: true, untagged: true, options };
     let ranges = vec![VlanRange { first: 5, last: 5, flags }];
-    state.apply(Message::Vlans { ifindex: 10, ranges });
+    state.apply(Message::Vlans { ifindex: 10, ranges, gone: false });
     let mut address = address(vid, 10);
     entry(&mut address);
     state.apply(Message::Address {
@@ -81,7 +81,7 @@ fn only_what_the_bridge_would_learn_itself() {
     let never = [
         bed(|_| {}, |port| port.locked = true, |_| {}),
         bed(|_| {}, |port| port.learning = false, |_| {}),
-        bed(|_| {}, |port| port.stp_state = StpState::Blocking, |_| {}),
+        bed(|_| {}, |port| port.stp_state = StpState::BLOCKING, |_| {}),
         bed(|_| {}, |_| {}, |address| address.kind = AddressKind::Static),
         bed(|_| {}, |_| {}, |address| address.kind = AddressKind::Local),
         bed(|_| {}, |_| {}, |address| address.extern_learned = true),

@@ -4,46 +4,28 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::host::bridge::decode::TICK;
-use crate::host::netlink::{attributes, u16_at, u32_at};
+use crate::host::netlink::{Attributes, u16_at, u32_at};
 
 /// The TPID of a customer's VLAN tag, 802.1Q.
 pub const VLAN_PROTOCOL_8021Q: u16 = 0x8100;
 const BR_BOOLOPT_MST_ENABLE: u32 = 1 << 2;
 
-/// What a spanning tree permits a port, or a VLAN of a port, to do.
+/// What a spanning tree permits a port, or a VLAN of a port, to do, by the kernel's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StpState {
-    Disabled,
-    Listening,
-    Learning,
-    Forwarding,
-    Blocking,
-    /// A state that this version does not know.
-    Other(u8),
-}
+pub struct StpState(pub u8);
 
-impl From<u8> for StpState {
-    fn from(state: u8) -> Self {
-        match state {
-            0 => Self::Disabled,
-            1 => Self::Listening,
-            2 => Self::Learning,
-            3 => Self::Forwarding,
-            4 => Self::Blocking,
-            other => Self::Other(other),
-        }
-    }
+impl StpState {
+    pub const DISABLED: Self = Self(0);
+    pub const FORWARDING: Self = Self(3);
+    pub const BLOCKING: Self = Self(4);
 }
 
 impl fmt::Display for StpState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Disabled => f.write_str("disabled"),
-            Self::Listening => f.write_str("listening"),
-            Self::Learning => f.write_str("learning"),
-            Self::Forwarding => f.write_str("forwarding"),
-            Self::Blocking => f.write_str("blocking"),
-            Self::Other(state) => write!(f, "{state}"),
+        let names = ["disabled", "listening", "learning", "forwarding", "blocking"];
+        match names.get(usize::from(self.0)) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0),
         }
     }
 }
@@ -69,8 +51,8 @@ macro_rules! settings {
 
         impl $name {
             /// With the attributes of this list; one that is not whole changes nothing.
-            pub fn with(mut self, list: &[u8]) -> Self {
-                for (attribute, value) in attributes(list, 0) {
+            pub(in crate::host) fn with(mut self, list: Attributes<'_>) -> Self {
+                for (attribute, value) in list.iter() {
                     match attribute {
                         $($($attribute => if let Some(value) = $read(value) {
                             self.$field = value;
@@ -123,8 +105,8 @@ settings! {
     /// is up.
     pub struct PortSettings {
         pub name: String = String::new();
-        pub stp_state: StpState = StpState::Forwarding,
-            1 read by |value: &[u8]| Some(StpState::from(*value.first()?));
+        pub stp_state: StpState = StpState::FORWARDING,
+            1 read by |value: &[u8]| Some(StpState(*value.first()?));
         pub learning: bool = true, 8 read by on;
         pub proxy_arp: bool = false, 10 read by on;
         pub proxy_arp_wifi: bool = false, 12 read by on;

@@ -50,7 +50,7 @@ fn vlans_follow() {
     let (state, _) = after("bridge vlan del dev v1 vid 104-106");
     let vlans = &state.port(PORT).unwrap().vlans;
     assert_eq!(vlans.spans(|_| true), [(1, 1), (7, 7), (100, 103), (107, 110)]);
-    let blocked = vlans.spans(|flags| flags.options.state == StpState::Blocking);
+    let blocked = vlans.spans(|flags| flags.options.state == StpState::BLOCKING);
     assert_eq!(blocked, [(102, 102)], "the list that followed says nothing of states");
 }
 
@@ -123,10 +123,12 @@ fn any_message() -> impl Strategy<Value = Message> {
         (port.clone(), 1..9_u16, 2..5_u8).prop_map(move |(ifindex, vid, state)| Message::Vlans {
             ifindex,
             ranges: vec![range(vid, state)],
+            gone: false,
         }),
-        (port.clone(), 1..9_u16).prop_map(move |(ifindex, vid)| Message::VlansGone {
+        (port.clone(), 1..9_u16).prop_map(move |(ifindex, vid)| Message::Vlans {
             ifindex,
             ranges: vec![range(vid, 3)],
+            gone: true,
         }),
         (0..4_u8, port.clone())
             .prop_map(|(last, ifindex)| Message::Address { bridge: 1, seen: seen(last, ifindex) }),

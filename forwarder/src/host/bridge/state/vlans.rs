@@ -23,7 +23,7 @@ pub struct VlanOptions {
 
 impl Default for VlanOptions {
     fn default() -> Self {
-        Self { state: StpState::Forwarding, neigh_suppress: false }
+        Self { state: StpState::FORWARDING, neigh_suppress: false }
     }
 }
 
@@ -110,9 +110,7 @@ impl VlanSet {
         let mut merged = members.clone();
         let plain = VlanOptions::default();
         for old in self.ranges.iter().filter(|range| range.flags.options != plain) {
-            let shared: Vec<_> =
-                members.ranges.iter().filter_map(|new| new.part(old.first, old.last)).collect();
-            for mut part in shared {
+            for mut part in members.ranges.iter().filter_map(|new| new.part(old.first, old.last)) {
                 part.flags.options = old.flags.options;
                 merged.set(part);
             }
@@ -121,16 +119,12 @@ impl VlanSet {
     }
 
     fn cut(&mut self, first: u16, last: u16) {
-        let mut kept = Vec::with_capacity(self.ranges.len() + 1);
-        for range in &self.ranges {
-            if range.last < first || range.first > last {
-                kept.push(*range);
-                continue;
-            }
-            kept.extend(first.checked_sub(1).and_then(|end| range.part(0, end)));
-            kept.extend(last.checked_add(1).and_then(|start| range.part(start, u16::MAX)));
-        }
-        self.ranges = kept;
+        let outside = |range: &VlanRange| {
+            let below = first.checked_sub(1).and_then(|end| range.part(0, end));
+            let above = last.checked_add(1).and_then(|start| range.part(start, u16::MAX));
+            below.into_iter().chain(above)
+        };
+        self.ranges = self.ranges.iter().flat_map(outside).collect();
     }
 
     fn tidy(&mut self) {

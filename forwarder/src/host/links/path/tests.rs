@@ -26,7 +26,7 @@ fn way(port: &Link, answer: io::Result<Option<Link>>) -> ExpressPath {
 
 fn why_not(answer: io::Result<Option<Link>>) -> String {
     match way(&port(), answer) {
-        ExpressPath { method: Method::Redirect(Some(why)), max_len: 1518 } => why.to_string(),
+        ExpressPath { method: Method::Redirect(Some(why)), max_len: 1518 } => why,
         other => panic!("{other:?}"),
     }
 }
@@ -79,7 +79,7 @@ fn an_other_end_that_is_not_seen_is_left_to_the_driver() {
     let without = Link { mac: [0; 6], ..far() };
     assert!(why_not(Ok(Some(without))).ends_with("it has no address"));
     let unnamed = Link { peer: None, ..port() };
-    let why = NotPeer::Unseen("the kernel does not name it".to_owned());
+    let why = "its other end cannot be looked at: the kernel does not name it".to_owned();
     assert_eq!(ExpressPath::of(&unnamed, never).method, Method::Redirect(Some(why)));
 }
 
@@ -87,7 +87,7 @@ fn an_other_end_that_is_not_seen_is_left_to_the_driver() {
 fn everything_else_is_redirected_to() {
     let peer = Some(Peer { ifindex: 6, netns_id: None });
     let near = Link { peer, ..port() };
-    let same = Some(NotPeer::SameNamespace);
+    let same = Some("its other end is in this network namespace".to_owned());
     assert_eq!(ExpressPath::of(&near, never).method, Method::Redirect(same));
     for kind in [LinkKind::Tap, LinkKind::Physical, LinkKind::Other("bond".to_owned())] {
         let way = ExpressPath::of(&link(7, "p7", kind), never);

@@ -45,11 +45,11 @@ fn there_is_one_pvid() {
 #[test]
 fn options_outlive_a_list_that_does_not_carry_them() {
     let mut blocked = range(10, 12, false);
-    blocked.flags.options.state = StpState::Blocking;
+    blocked.flags.options.state = StpState::BLOCKING;
     let old = VlanSet::from_iter([pvid(1), blocked]);
     let new = old.with_members(&VlanSet::from_iter([pvid(1), range(11, 14, true)]));
     assert_eq!(new.get(10), None);
-    assert_eq!(new.get(12).unwrap().options.state, StpState::Blocking);
+    assert_eq!(new.get(12).unwrap().options.state, StpState::BLOCKING);
     assert!(new.get(12).unwrap().untagged);
     assert_eq!(new.get(13).unwrap().options, VlanOptions::default());
     assert_eq!(new.pvid(), Some(1));
