@@ -203,8 +203,7 @@ impl Sink {
     ) -> bool {
         let Some(replied) = book.replied(header) else { return false };
         let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number: *replied };
-        let sent =
-            reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
+        let sent = reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
         *replied += u64::from(sent);
         sent
     }
