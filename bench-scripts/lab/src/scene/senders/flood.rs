@@ -173,6 +173,8 @@ fn remembered(rates: &Rates, numbers: &Range<u64>, sent: u64) -> Result<Spread> 
     let number = |datagram: u64| u32::try_from(datagram).unwrap_or(u32::MAX);
     let first = numbers.start.max(sent.saturating_sub(REMEMBERED)).min(numbers.end);
     let mut times = Spread::default();
-    rates.delays_ns(number(first)..number(numbers.end))?.into_iter().for_each(|ns| times.record(ns));
+    for ns in rates.delays_ns(number(first)..number(numbers.end))? {
+        times.record(ns);
+    }
     Ok(times)
 }

@@ -131,8 +131,7 @@ impl Running for Tcp {
             got.push((transfer.who.clone(), goodput));
         }
         for window in windows {
-            let (begin, end) =
-                (window.from.max(self.times.start), window.to.min(self.times.stop));
+            let (begin, end) = (window.from.max(self.times.start), window.to.min(self.times.stop));
             if begin >= end {
                 continue;
             }

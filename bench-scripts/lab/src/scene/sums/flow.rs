@@ -202,10 +202,12 @@ impl Book<'_> {
 
     /// The arrivals by a traffic's ways; unknown if others use them at the same time.
     fn alone(&self, index: usize, window: &Piece<'_>) -> Option<Count> {
-        let ways = || self.cast.ways.iter().filter_map(|way| Some((way, self.cast.source_of(way)?)));
+        let ways =
+            || self.cast.ways.iter().filter_map(|way| Some((way, self.cast.source_of(way)?)));
         let own: BTreeSet<usize> =
             ways().filter(|(way, _)| way.traffic == index).map(|(_, source)| source).collect();
-        let mut others = ways().filter(|(way, source)| way.traffic != index && own.contains(source));
+        let mut others =
+            ways().filter(|(way, source)| way.traffic != index && own.contains(source));
         let shared = others.any(|(way, _)| is_active(&self.scene.traffic[way.traffic], window));
         let mut sum = Count::default();
         own.into_iter().for_each(|source| sum += window.counts[source]);

@@ -62,10 +62,8 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
         resent: Some((seconds * 10.0) as u64),
     };
     let between = reading(1.0, [10.0, 2.5, 0.0]);
-    let windows = vec![
-        (reading(0.0, [0.0; 3]), between.clone()),
-        (between, reading(2.0, [20.0, 4.5, 5.0])),
-    ];
+    let windows =
+        vec![(reading(0.0, [0.0; 3]), between.clone()), (between, reading(2.0, [20.0, 4.5, 5.0]))];
     let mut book = Book {
         scene: &scene,
         cast: &cast,

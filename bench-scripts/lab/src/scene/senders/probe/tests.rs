@@ -53,8 +53,10 @@ fn each_window_has_its_delays_and_what_was_offered() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
     let flows = [flow(&bed, 0, Family::V4)?, flow(&bed, 1, Family::V4)?];
-    let told =
-        run("kind = 'probe'\nfrom = 'every'\nto = 'uplink'\npps = 500\nburst = 0.02\nsize = 64", &flows)?;
+    let told = run(
+        "kind = 'probe'\nfrom = 'every'\nto = 'uplink'\npps = 500\nburst = 0.02\nsize = 64",
+        &flows,
+    )?;
     for window in ["one", "two"] {
         for who in ["vm1", "vm2"] {
             let of = |what: &str| value(&told, &format!("{window}.{who}.{what}"));
@@ -107,7 +109,8 @@ fn on_a_dead_path_all_is_lost() -> Result<()> {
 fn what_is_dropped_ends_at_once() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
-    let traffic: Traffic = toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9\nsize = 64")?;
+    let traffic: Traffic =
+        toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9\nsize = 64")?;
     let mut timeline = timeline();
     timeline.windows =
         vec![Span { name: "long".into(), from: Duration::ZERO, to: Duration::from_secs(600) }];
