@@ -26,7 +26,7 @@ pub mod weir_spec;
 
 pub use bed::{Bed, BedSpec, Guest};
 pub use ns::Ns;
-pub use started::Started;
+pub use started::{Started, StartedThread};
 pub use wait::wait_for;
 pub use weir::Weir;
 pub use weir_spec::WeirSpec;

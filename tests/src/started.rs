@@ -1,10 +1,14 @@
-//! A program that was started beside a test. Invariant: it ends with its handle.
+//! A program or a thread that was started beside a test. Invariant: it ends with its handle.
 
-use anyhow::{Context, Result, bail};
+use crate::cpu::ThreadTime;
+use crate::wait::Halt;
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command};
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Killed when it is dropped.
@@ -62,5 +66,61 @@ impl Drop for Started {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A thread that ends on request. Dropped before it was joined, it is asked to end and waited for.
+#[derive(Debug)]
+pub struct StartedThread<T> {
+    halt: Halt,
+    time: Arc<ThreadTime>,
+    thread: Option<JoinHandle<Result<T>>>,
+}
+
+impl<T: Send + 'static> StartedThread<T> {
+    /// Threads with the same `halt` end together.
+    pub fn new(halt: &Halt, work: impl FnOnce(&Halt) -> Result<T> + Send + 'static) -> Self {
+        let (halt, time) = (halt.clone(), Arc::new(ThreadTime::default()));
+        let (halted, timed) = (halt.clone(), Arc::clone(&time));
+        let thread = std::thread::spawn(move || {
+            timed.begin();
+            let result = work(&halted);
+            timed.end();
+            result
+        });
+        Self { halt, time, thread: Some(thread) }
+    }
+}
+
+impl<T> StartedThread<T> {
+    /// Processor time so far.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        self.time.so_far()
+    }
+
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Requests the end, without waiting for it.
+    pub fn ask(&self) {
+        self.halt.say();
+    }
+
+    /// Waits for its end; call it once.
+    pub fn join(&mut self) -> Result<T> {
+        let thread = self.thread.take().context("joined already")?;
+        thread.join().map_err(|_| anyhow!("its thread panicked"))?
+    }
+}
+
+impl<T> Drop for StartedThread<T> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.halt.say();
+            let _ = thread.join();
+        }
     }
 }

@@ -33,7 +33,6 @@
 
 mod cast;
 mod loads;
-mod marks;
 mod meters;
 mod senders;
 mod sums;
@@ -43,17 +42,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use self::cast::Cast;
+use self::cast::{Cast, is_received};
 use self::loads::Burden;
-use self::marks::Marks;
 use self::meters::cpu;
 use self::meters::events::Events;
 use self::meters::rates::Rates;
-use self::senders::Running;
+use self::senders::{Passed, Running};
 use self::sums::{Book, Reading};
-use self::timeline::{Due, Edge, Timeline};
+use self::timeline::{Due, Timeline};
 use crate::cell::{Cell, Outcome};
-use crate::spec::{Kind, Peer, Scene};
+use crate::spec::{Peer, Scene};
 use crate::stage::Stage;
 use system_tests::Weir;
 
@@ -90,17 +88,15 @@ fn perform(stage: &Stage) -> Result<Outcome> {
     if late > Duration::ZERO {
         notes.push(format!("the senders were ready {} ms late", late.as_millis()));
     }
-    let mut windows = Marks::new(&timeline);
-    let mut slices = Vec::new();
+    let (mut begun, mut windows, mut slices) = (None, Vec::new(), Vec::new());
     for (since, due) in timeline.agenda(scene) {
         std::thread::sleep(timeline.at(since).saturating_duration_since(Instant::now()));
-        let mut read = |window: usize, edge: Edge| -> Result<Reading> {
+        let mut read = || -> Result<Reading> {
             // Rates first and, at once after them, the senders' counts: the exact time matters most
             // for these.
-            let rates = rates.read()?;
-            running.iter_mut().for_each(|running| running.mark(window, edge));
             Ok(Reading {
-                rates,
+                rates: rates.read()?,
+                senders: running.iter().map(|running| running.so_far()).collect::<Result<_>>()?,
                 cpu: cpu::Reading::now(stage.weir().map(Weir::pid))?,
                 events: events.read()?,
                 releases: meters::releases(stage)?,
@@ -108,8 +104,8 @@ fn perform(stage: &Stage) -> Result<Outcome> {
             })
         };
         match due {
-            Due::WindowBegins(at) => windows.note(at, Edge::From, read(at, Edge::From)?),
-            Due::WindowEnds(at) => windows.note(at, Edge::To, read(at, Edge::To)?),
+            Due::WindowBegins => begun = Some(read()?),
+            Due::WindowEnds => windows.push((begun.take().context("no window")?, read()?)),
             Due::Slice => slices.push(rates.read()?),
             Due::Step(at) => {
                 let step = scene.step.get(at).context("no such step")?;
@@ -120,7 +116,24 @@ fn perform(stage: &Stage) -> Result<Outcome> {
         }
     }
     drop(loads);
-    let told = running.into_iter().map(Running::finish).collect::<Result<_>>()?;
+    let finished = running.into_iter().enumerate().map(|(at, running)| {
+        let passed: Vec<Passed> = timeline
+            .windows
+            .iter()
+            .zip(&windows)
+            .map(|(span, (from, to))| {
+                let (earlier, now) = (&from.senders[at].frames, &to.senders[at].frames);
+                Passed {
+                    name: span.name.clone(),
+                    from: from.rates.at,
+                    to: to.rates.at,
+                    frames: earlier.iter().zip(now).map(|(earlier, now)| *earlier..*now).collect(),
+                }
+            })
+            .collect();
+        running.finish(&passed)
+    });
+    let told = finished.collect::<Result<_>>()?;
     let book = Book {
         scene,
         cast: &cast,
@@ -135,12 +148,8 @@ fn perform(stage: &Stage) -> Result<Outcome> {
     Ok(Outcome { notes, ..outcome })
 }
 
-fn lead(scene: &Scene, cast: &Cast<'_>) -> Duration {
-    let by_program = |way: &&cast::Way| {
-        let traffic = scene.traffic.get(way.traffic);
-        traffic
-            .is_some_and(|traffic| !matches!(traffic.kind, Kind::Flood | Kind::Live | Kind::Timed))
-    };
+fn lead(scene: &Scene, cast: &Cast) -> Duration {
+    let by_program = |way: &&cast::Way| is_received(&scene.traffic[way.traffic]).0;
     let programs = cast.ways.iter().filter(by_program).count();
     LEAD + LEAD_FOR_PROGRAMS * u32::try_from(programs).unwrap_or(u32::MAX)
 }

@@ -25,7 +25,7 @@ pub use system_tests::bed::Family;
 
 pub(crate) use self::cells::alike;
 pub use self::figure::{Axis, Draw, Figure, Line, Over, Published, PublishedLine};
-pub use self::file::{Effort, Experiment, Peer, PeerKind, SpecError, Variant, Vary};
+pub use self::file::{Effort, Experiment, Peer, PeerKind, Variant, Vary};
 pub use self::judge::{Check, Pair, Pick, Squeeze};
 pub use self::load::{load, load_all};
 pub use self::scale::{Capacity, Scale, Scaled};

@@ -87,6 +87,12 @@ impl Stage {
         self.bed.guest(at)
     }
 
+    /// The VM or host with a namespace, by its name.
+    pub fn guest_of(&self, ns: &str) -> Result<&Guest> {
+        let mut all = self.bed.everybody();
+        all.find(|guest| guest.ns.name() == ns).with_context(|| format!("no namespace {ns}"))
+    }
+
     /// How a tally of arrivals tells sources apart: by [`Spot::number`] at either end.
     pub fn tells_apart_by(&self) -> By {
         match self.scene.topology {

@@ -74,8 +74,8 @@ fn a_probe_beside_a_flood_is_timed_by_its_own_name() -> Result<()> {
         "weir",
         "vms = 2
          traffic = [
-             { kind = 'flood', from = 'vm1', to = 'uplink', pps = 2000 },
-             { name = 'polite', kind = 'probe', from = 'vm2', to = 'uplink', pps = 500, urgent = true },
+             { kind = 'flood', from = 'vm1', to = 'uplink', frame = 1514, pps = 2000 },
+             { name = 'polite', kind = 'probe', from = 'vm2', to = 'uplink', size = 64, pps = 500, urgent = true },
          ]",
     )?;
     positive(&outcome, &["polite.mean_us", "polite.sd_us", "polite.p99_us", "vm2.offered_kpps"])?;

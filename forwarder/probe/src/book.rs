@@ -111,23 +111,10 @@ impl Book {
         Some(arrival)
     }
 
-    /// Counts one more reply of this flow; returns the number of those before it.
-    pub fn replied(&mut self, header: &Header) -> u64 {
-        let flow =
-            self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
-        flow.map_or(0, |flow| {
-            flow.replied += 1;
-            flow.replied - 1
-        })
-    }
-
-    /// Uncounts the last reply, which could not be sent.
-    pub fn not_replied(&mut self, header: &Header) {
-        let flow =
-            self.sessions.get_mut(&header.session).and_then(|e| e.flows.get_mut(&header.flow));
-        if let Some(flow) = flow {
-            flow.replied -= 1;
-        }
+    /// The number of replies of this flow, for the reflector to count.
+    pub fn replied(&mut self, header: &Header) -> Option<&mut u64> {
+        let flow = self.sessions.get_mut(&header.session)?.flows.get_mut(&header.flow)?;
+        Some(&mut flow.replied)
     }
 
     /// Records an `End`; returns the content of its acknowledgement: the number of distinct datagrams,

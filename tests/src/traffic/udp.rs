@@ -3,16 +3,14 @@
 //! Invariant: the schedule is absolute, so that a slow path shows as latency and loss, never as a lower
 //! offered rate.
 
-use crate::Ns;
-use crate::cpu::{self, ThreadTime};
 use crate::wait::{Halt, wait_for};
-use anyhow::{Context, Result, anyhow};
+use crate::{Ns, StartedThread, cpu};
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use weir_probe::rate::Rate;
 use weir_probe::report::SinkReport;
@@ -95,10 +93,8 @@ impl Source {
 /// A sender at work; stops when dropped.
 #[derive(Debug)]
 pub struct Sending {
-    halt: Halt,
     progress: Arc<Progress>,
-    time: Arc<ThreadTime>,
-    thread: Option<JoinHandle<Result<Sent>>>,
+    thread: StartedThread<Sent>,
 }
 
 impl Sending {
@@ -113,20 +109,16 @@ impl Sending {
         let open = |to: &SocketAddr| send::open(*to).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
         let progress = Arc::new(Progress::new(sockets.len()));
-        let (halt, time) = (Halt::default(), Arc::new(ThreadTime::default()));
-        let (halted, sent, timed) = (halt.clone(), Arc::clone(&progress), Arc::clone(&time));
-        let thread = std::thread::spawn(move || {
-            timed.begin();
+        let sent = Arc::clone(&progress);
+        let thread = StartedThread::new(&Halt::default(), move |halt| {
             if urgent {
                 cpu::urgent(cpu::this_thread(), URGENT)
                     .context("no right to a real-time priority")?;
             }
-            let _ = halted.wait_until(begin);
-            let result = send::send_by(&sockets, &order, &sent, halted.flag());
-            timed.end();
-            Ok(result?)
+            let _ = halt.wait_until(begin);
+            Ok(send::send_by(&sockets, &order, &sent, halt.flag())?)
         });
-        Ok(Self { halt, progress, time, thread: Some(thread) })
+        Ok(Self { progress, thread })
     }
 
     /// Datagrams sent so far, over all places.
@@ -144,11 +136,11 @@ impl Sending {
     /// Processor time so far.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        self.time.so_far()
+        self.thread.cpu()
     }
 
     pub fn stop(self) -> Result<Sent> {
-        self.halt.say();
+        self.thread.ask();
         self.finish()
     }
 
@@ -159,17 +151,7 @@ impl Sending {
 
     /// The same, for an owner that reads its counters afterwards; call it once.
     pub fn join(&mut self) -> Result<Sent> {
-        let thread = self.thread.take().context("joined already")?;
-        thread.join().map_err(|_| anyhow!("the sender panicked"))?
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        self.halt.say();
-        if self.thread.is_some() {
-            let _ = self.join();
-        }
+        self.thread.join()
     }
 }
 
@@ -220,10 +202,8 @@ impl Received {
 #[derive(Debug)]
 pub struct Sink {
     addr: SocketAddr,
-    stop: Arc<AtomicBool>,
     count: Arc<AtomicU64>,
-    time: Arc<ThreadTime>,
-    thread: Option<JoinHandle<Result<SinkReport>>>,
+    thread: StartedThread<SinkReport>,
 }
 
 impl Sink {
@@ -241,16 +221,12 @@ impl Sink {
     /// Counts what comes to an open socket, on a thread that runs like the calling one.
     #[must_use]
     pub fn of(sink: sink::Sink) -> Self {
-        let (addr, stop) = (sink.address(), Arc::new(AtomicBool::new(false)));
-        let (count, time) = (Arc::new(AtomicU64::new(0)), Arc::new(ThreadTime::default()));
-        let (stopped, counter, timed) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&time));
-        let thread = std::thread::spawn(move || {
-            timed.begin();
-            let report = sink.run(&stopped, &counter, |_| {});
-            timed.end();
-            Ok(report?)
+        let (addr, count) = (sink.address(), Arc::new(AtomicU64::new(0)));
+        let counter = Arc::clone(&count);
+        let thread = StartedThread::new(&Halt::default(), move |halt| {
+            Ok(sink.run(halt.flag(), &counter, |_| {})?)
         });
-        Self { addr, stop, count, time, thread: Some(thread) }
+        Self { addr, count, thread }
     }
 
     #[must_use]
@@ -275,13 +251,13 @@ impl Sink {
     /// Processor time so far.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        self.time.so_far()
+        self.thread.cpu()
     }
 
     /// Whether it has ended, as all its senders have.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.thread.is_over()
     }
 
     /// Receives the queued datagrams and ends.
@@ -291,14 +267,7 @@ impl Sink {
 
     /// The same, with the whole report; call it once.
     pub fn end(&mut self) -> Result<SinkReport> {
-        self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("joined already")?;
-        thread.join().map_err(|_| anyhow!("the sink panicked"))?
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.end();
+        self.thread.ask();
+        self.thread.join()
     }
 }

@@ -3,13 +3,12 @@
 //! Invariant: an arrival is counted once, at the receiving end; ways of several owners that cannot be
 //! told apart there count only for all of them together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
-use system_tests::Ns;
 use system_tests::observer::{At, Keep};
 
-use crate::spec::{CountAt, Kind, Scene, Seat, Topology, Traffic};
+use crate::spec::{CountAt, Kind, Probing, Scene, Seat, Topology, Traffic};
 use crate::stage::{Spot, Stage};
 
 /// A namespace's interface, by their names.
@@ -52,42 +51,32 @@ pub(crate) struct Source {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cast<'a> {
+pub(crate) struct Cast {
     pub(crate) ways: Vec<Way>,
     pub(crate) countings: Vec<Counting>,
     pub(crate) sources: Vec<Source>,
-    namespaces: BTreeMap<String, &'a Ns>,
 }
 
-impl<'a> Cast<'a> {
-    pub(crate) fn of(stage: &'a Stage) -> Result<Self> {
+impl Cast {
+    pub(crate) fn of(stage: &Stage) -> Result<Self> {
         let scene = stage.scene();
-        let (mut ways, mut namespaces) = (Vec::new(), BTreeMap::new());
+        let mut ways = Vec::new();
         for (index, traffic) in scene.traffic.iter().enumerate() {
-            for Pair { from, to, who } in pairs(stage, traffic)? {
-                for spot in [&from, &to] {
-                    namespaces.insert(spot.ns.name().to_owned(), spot.ns);
-                }
-                ways.push(Way {
-                    number: number(scene, &from, &to),
-                    who,
-                    over_link: over_link(scene, traffic),
-                    from: place(&from),
-                    to: place(&to),
-                    traffic: index,
-                });
-            }
+            ways.extend(pairs(stage, traffic)?.into_iter().map(|Pair { from, to, who }| Way {
+                number: number(scene, &from, &to),
+                who,
+                over_link: over_link(scene, traffic),
+                from: place(&from),
+                to: place(&to),
+                traffic: index,
+            }));
         }
-        Ok(Self { namespaces, ..Self::by(scene, ways) })
+        Ok(Self::by(scene, ways))
     }
 
     pub(crate) fn by(scene: &Scene, ways: Vec<Way>) -> Self {
         let (countings, sources) = count(scene, &ways);
-        Self { ways, countings, sources, namespaces: BTreeMap::new() }
-    }
-
-    pub(crate) fn ns(&self, place: &Place) -> Option<&'a Ns> {
-        self.namespaces.get(&place.0).copied()
+        Self { ways, countings, sources }
     }
 
     /// The index of a way's source.
@@ -166,8 +155,7 @@ fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
 }
 
 /// Whether a program at the far end must receive the traffic, and whether it answers.
-fn is_received(traffic: &Traffic) -> (bool, bool) {
-    use crate::spec::Probing;
+pub(crate) fn is_received(traffic: &Traffic) -> (bool, bool) {
     match traffic.kind {
         Kind::Flood | Kind::Live | Kind::Timed => (false, false),
         Kind::Probe => (true, traffic.probing == Probing::RoundTrip),
@@ -175,28 +163,15 @@ fn is_received(traffic: &Traffic) -> (bool, bool) {
     }
 }
 
-/// Where and what to count: natively, with all of it dropped, if no program needs it; otherwise on
-/// finished skbs, so that segments stay merged.
 fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
-    let mut needed: BTreeMap<&Place, BTreeSet<Option<u8>>> = BTreeMap::new();
-    let mut places: Vec<&Place> = Vec::new();
-    for way in ways {
-        if !places.contains(&&way.to) {
-            places.push(&way.to);
-        }
-        let Some(traffic) = scene.traffic.get(way.traffic) else { continue };
-        let (received, answered) = is_received(traffic);
-        if received {
-            needed.entry(&way.to).or_default().insert(Some(way.number));
-        }
-        if answered {
-            // The apparent sender of an answer is unknown here.
-            needed.entry(&way.from).or_default().insert(None);
-        }
-    }
+    let mut countings: Vec<Counting> = Vec::new();
     let mut sources: Vec<Source> = Vec::new();
     for way in ways {
-        let Some(counting) = places.iter().position(|place| **place == way.to) else { continue };
+        let known = countings.iter().position(|counting| counting.place == way.to);
+        let counting = known.unwrap_or_else(|| {
+            countings.push(Counting::at(&way.to, scene, ways));
+            countings.len() - 1
+        });
         let same =
             |source: &&mut Source| (source.counting, source.number) == (counting, way.number);
         if let Some(source) = sources.iter_mut().find(same) {
@@ -208,22 +183,37 @@ fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
             sources.push(Source { counting, number, whose, over_link });
         }
     }
-    let countings = places.into_iter().map(|place| {
-        let needed: Vec<Option<u8>> = needed.get(place).into_iter().flatten().copied().collect();
-        let (keep, at) = match needed.as_slice() {
-            [] => (Keep::None, At::Native),
-            [Some(number)] => (Keep::Only(*number), At::Skb),
+    (countings, sources)
+}
+
+impl Counting {
+    /// Natively, with all of it dropped, if no program needs it; otherwise on finished skbs, so that
+    /// segments stay merged.
+    fn at(place: &Place, scene: &Scene, ways: &[Way]) -> Self {
+        let mut needed: BTreeSet<Option<u8>> = BTreeSet::new();
+        let mut timed = None;
+        for way in ways {
+            let traffic = &scene.traffic[way.traffic];
+            let (received, answered) = is_received(traffic);
+            if received && way.to == *place {
+                needed.insert(Some(way.number));
+            }
+            if answered && way.from == *place {
+                // The apparent sender of an answer is unknown here.
+                needed.insert(None);
+            }
+            if traffic.kind == Kind::Timed && way.to == *place {
+                timed = timed.or(Some(way.number));
+            }
+        }
+        let (keep, at) = match (needed.len(), needed.first()) {
+            (0, _) => (Keep::None, At::Native),
+            (1, Some(Some(number))) => (Keep::Only(*number), At::Skb),
             _ => (Keep::All, At::Skb),
         };
         let at = if scene.count == CountAt::Tcx { At::Tcx } else { at };
-        let is_timed = |way: &&Way| {
-            let traffic = scene.traffic.get(way.traffic);
-            way.to == *place && traffic.is_some_and(|traffic| traffic.kind == Kind::Timed)
-        };
-        let timed = ways.iter().find(is_timed).map(|way| way.number);
-        Counting { place: place.clone(), keep, at, timed }
-    });
-    (countings.collect(), sources)
+        Self { place: place.clone(), keep, at, timed }
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use system_tests::{Started, ns};
 use tempfile::TempDir;
 
-use crate::spec::{Family, Load, Seat, What};
+use crate::spec::{Load, Seat, What};
 use crate::stage::Stage;
 
 /// How long a load may take to end.
@@ -21,13 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SPARE_S: f64 = 30.0;
 const FILE_SIZE: &str = "64m";
 
-/// The processes of one load of a scene, at every place of its seat.
+/// A load of a scene.
 #[derive(Debug)]
 pub(super) struct Burden {
     what: String,
-    /// Namespace and arguments.
-    words: Vec<(String, Vec<String>)>,
-    running: Vec<Started>,
+    command: Command,
+    running: Option<Started>,
     _file: Option<TempDir>,
 }
 
@@ -35,47 +34,45 @@ impl Burden {
     /// Does everything that takes time, before the scene begins.
     pub(super) fn prepare(load: &Load, stage: &Stage) -> Result<Self> {
         let program = load.what.program();
-        let places = if load.at == Seat::Host {
-            vec![stage.bed().host.name().to_owned()]
-        } else {
-            let spots = stage.spots(load.at, Family::V4)?;
-            spots.iter().map(|spot| spot.ns.name().to_owned()).collect()
+        let place = match load.at {
+            Seat::Vm(number) => &stage.vm(number)?.ns,
+            _ => &stage.bed().host,
         };
-        let lasts = (load.stop - load.start).max(0.0) + SPARE_S;
-        let file = (load.what == What::Disk).then(folder).transpose()?;
-        let mut words = Vec::new();
-        for (at, place) in places.into_iter().enumerate() {
-            let own = match &file {
-                None => burner(lasts),
-                Some(folder) => disk(&folder.path().join(format!("file{at}")), lasts),
-            };
-            if file.is_some() {
-                let own = own.iter().skip(1).map(String::as_str);
-                ns::output(Command::new(program).args(own).arg("--create_only=1"))
-                    .context("laying out fio's file")?;
+        let lasts = ((load.stop - load.start).max(0.0) + SPARE_S).ceil();
+        let (words, file) = match load.what {
+            What::Burn => (format!("--quiet --cpu 1 --timeout {lasts}s"), None),
+            What::Disk => {
+                let words = format!(
+                    "--name=disk --ioengine=psync --rw=randrw --bs=4k --fsync=1 --thread \
+                     --time_based --output=/dev/null --size={FILE_SIZE} --runtime={lasts}"
+                );
+                (words, Some(folder()?))
             }
-            let pinned =
-                load.core.map(|core| ["taskset", "-c", &core.to_string()].map(str::to_owned));
-            words.push((place, pinned.into_iter().flatten().chain(own).collect()));
+        };
+        let mut args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        if let Some(folder) = &file {
+            args.push(format!("--filename={}", folder.path().join("file").display()));
+            ns::output(Command::new(program).args(&args).arg("--create_only=1"))
+                .context("laying out fio's file")?;
         }
+        let mut command = place.cmd(if load.core.is_some() { "taskset" } else { program });
+        if let Some(core) = load.core {
+            command.args(["-c", &core.to_string(), program]);
+        }
+        command.args(args).current_dir(std::env::temp_dir());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let what = format!("{program} at {}", load.at);
-        Ok(Self { what, words, running: Vec::new(), _file: file })
+        Ok(Self { what, command, running: None, _file: file })
     }
 
     pub(super) fn start(&mut self) -> Result<()> {
-        for (place, words) in &self.words {
-            let (program, rest) = words.split_first().context("no program")?;
-            let mut command = ns::cmd_in(place, program);
-            command.args(rest).current_dir(std::env::temp_dir());
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-            self.running.push(Started::new(&self.what, &mut command)?);
-        }
+        self.running = Some(Started::new(&self.what, &mut self.command)?);
         Ok(())
     }
 
     /// Requests the end, without waiting for it.
     pub(super) fn stop(&mut self) -> Result<()> {
-        for running in &mut self.running {
+        if let Some(running) = &mut self.running {
             running.check()?;
             running.ask();
         }
@@ -85,27 +82,11 @@ impl Burden {
 
 impl Drop for Burden {
     fn drop(&mut self) {
-        self.running.iter().for_each(Started::ask);
-        self.running.iter_mut().for_each(|running| running.wait(PATIENCE));
+        if let Some(running) = &mut self.running {
+            running.ask();
+            running.wait(PATIENCE);
+        }
     }
-}
-
-fn burner(lasts_s: f64) -> Vec<String> {
-    words(&format!("stress-ng --quiet --cpu 1 --timeout {}s", lasts_s.ceil()))
-}
-
-fn disk(file: &Path, lasts_s: f64) -> Vec<String> {
-    let mut words = words(&format!(
-        "fio --name=disk --ioengine=psync --rw=randrw --bs=4k --fsync=1 --thread --time_based \
-         --output=/dev/null --size={FILE_SIZE} --runtime={}",
-        lasts_s.ceil()
-    ));
-    words.push(format!("--filename={}", file.display()));
-    words
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 const PREFIX: &str = "weir-lab-disk-";

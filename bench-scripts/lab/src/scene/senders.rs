@@ -1,26 +1,28 @@
-//! Traffic: one file for each kind. Invariant: traffic that was started ends by itself at its `stop`,
-//! and at once when it is dropped.
+//! Traffic: datagrams (`flood`), probes, and TCP (`tcp`, `exchange`). Invariant: traffic that was
+//! started ends by itself at its `stop`, and at once when it is dropped.
 
 mod exchange;
 mod flood;
 mod flows;
 mod live;
-mod places;
 mod probe;
+mod sinks;
 mod tcp;
 #[cfg(test)]
 mod tests;
-mod timed;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use system_tests::cpu;
+use weir_probe::timing::Spread;
 
-use super::marks::Marks;
+use self::flows::Times;
+use super::cast::pairs;
 use super::meters::rates::Rates;
-use super::timeline::{Edge, Timeline};
+use super::timeline::Timeline;
 use crate::spec::{Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
 
@@ -31,14 +33,30 @@ const PRIORITY: u8 = 10;
 
 /// A traffic under way, all its connections together.
 pub(crate) trait Running {
-    /// Called when the meters are read at an end of a window (by its index), so that the counts here
-    /// are of the same time.
-    fn mark(&mut self, window: usize, edge: Edge) {
-        let _ = (window, edge);
-    }
+    /// Called when the meters are read at an end of a window, so that the counts are of the same time.
+    fn so_far(&self) -> Result<SoFar>;
 
     /// Waits for its end and returns its results.
-    fn finish(self: Box<Self>) -> Result<Told>;
+    fn finish(self: Box<Self>, windows: &[Passed]) -> Result<Told>;
+}
+
+/// The counts of a traffic up to one instant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SoFar {
+    /// Frames handed to the senders' kernel, by sender and place; empty if it does not count them.
+    pub(crate) frames: Vec<u64>,
+    /// Processor time of its senders and receivers.
+    pub(crate) cpu: Duration,
+}
+
+/// A window, and the counts of a traffic in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    pub(crate) name: String,
+    pub(crate) from: Instant,
+    pub(crate) to: Instant,
+    /// The numbers of the frames, as in [`SoFar`].
+    pub(crate) frames: Vec<Range<u64>>,
 }
 
 /// The results of a traffic itself. The meters count arrivals, not this.
@@ -51,7 +69,7 @@ pub(crate) struct Told {
     /// Payload in Mb/s that receivers got, by window and `vm1` and the like: the values of several
     /// traffics add up.
     pub(crate) goodput_mbit: Vec<(String, String, f64)>,
-    /// CPU time of its senders and receivers, by window.
+    /// Processor time by window, beside what [`SoFar`] has.
     pub(crate) cpu_s: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
 }
@@ -67,28 +85,35 @@ pub(crate) struct Offered {
     pub(crate) bytes: u64,
 }
 
-impl Offered {
-    /// Frames of one length; empty for frames without an owner.
-    fn of(window: &str, who: Option<&String>, frames: u64, frame: u32) -> Option<Self> {
-        let (window, bytes) = (window.to_owned(), frames * u64::from(frame));
-        who.map(|who| Self { window, who: who.clone(), frames, bytes })
+impl Told {
+    fn add(&mut self, window: &str, who: &str, values: Vec<(&'static str, f64)>) {
+        let named = |(what, value)| (format!("{window}.{who}.{what}"), value);
+        self.values.extend(values.into_iter().map(named));
+    }
+
+    /// Frames without an owner are left out.
+    fn offer(&mut self, window: &str, who: Option<&String>, frames: u64, bytes: u64) {
+        let window = window.to_owned();
+        self.offered.extend(who.map(|who| Offered { window, who: who.clone(), frames, bytes }));
     }
 }
 
 /// Starts a traffic, which waits for its `start` itself.
 pub(crate) fn start<'a>(
     traffic: &Traffic,
-    stage: &'a Stage,
+    stage: &Stage,
     timeline: &Timeline,
     rates: &'a Rates,
 ) -> Result<Box<dyn Running + 'a>> {
+    let flows = pairs(stage, traffic)?;
+    let times = Times::of(traffic, timeline);
     Ok(match traffic.kind {
-        Kind::Flood => Box::new(flood::start(traffic, stage, timeline)?),
-        Kind::Live => Box::new(live::start(traffic, stage, timeline)?),
-        Kind::Timed => Box::new(timed::start(traffic, stage, timeline, rates)?),
-        Kind::Tcp => Box::new(tcp::start(traffic, stage, timeline)?),
-        Kind::Probe => Box::new(probe::start(traffic, stage, timeline)?),
-        Kind::Ask | Kind::Records => Box::new(exchange::start(traffic, stage, timeline)?),
+        Kind::Flood | Kind::Live | Kind::Timed => {
+            Box::new(flood::start(traffic, &flows, stage, &times, rates)?)
+        }
+        Kind::Tcp => Box::new(tcp::start(traffic, &flows, stage, &times)?),
+        Kind::Probe => Box::new(probe::start(traffic, &flows, &times)?),
+        Kind::Ask | Kind::Records => Box::new(exchange::start(traffic, &flows, times)?),
     })
 }
 
@@ -102,22 +127,18 @@ fn become_sender(urgent: bool) -> Result<()> {
     Ok(())
 }
 
-/// What a sending thread has sent so far to each of its places, and its processor time.
-type Sent = (Vec<u64>, Duration);
-
-impl Told {
-    /// Adds what threads offered in each window, in frames of one length, and their processor time.
-    /// `whose`: the owners of each thread's frames, by place.
-    fn add_sent(&mut self, marks: &Marks<Vec<Sent>>, whose: &[&[Option<String>]], frame: u32) {
-        for (window, from, to) in marks.pairs() {
-            let mut cpu = Duration::ZERO;
-            for (whose, (from, to)) in whose.iter().zip(from.iter().zip(to)) {
-                cpu += to.1.saturating_sub(from.1);
-                for (who, (from, to)) in whose.iter().zip(from.0.iter().zip(&to.0)) {
-                    self.offered.extend(Offered::of(&window.name, who.as_ref(), to - from, frame));
-                }
-            }
-            self.cpu_s.insert(window.name.clone(), cpu.as_secs_f64());
-        }
+/// Empty without times.
+fn delays(times: &Spread) -> Vec<(&'static str, f64)> {
+    let times = &times.histogram;
+    if times.is_empty() {
+        return Vec::new();
     }
+    let at = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
+    vec![
+        ("mean_us", times.mean() / 1000.0),
+        ("sd_us", times.stdev() / 1000.0),
+        ("p50_us", at(0.5)),
+        ("p99_us", at(0.99)),
+        ("p999_us", at(0.999)),
+    ]
 }

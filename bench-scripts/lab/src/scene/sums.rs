@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 use system_tests::observer::Count;
 
 use super::cast::Cast;
-use super::marks::Marks;
 use super::meters::rates::{Tallied, since};
 use super::meters::{cpu, events};
-use super::senders::Told;
+use super::senders::{SoFar, Told};
 use super::timeline::Timeline;
 use crate::cell::Outcome;
 use crate::spec::{Scene, Traffic};
@@ -29,6 +28,8 @@ const NEARLY: f64 = 1e-6;
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) rates: Tallied,
+    /// By traffic.
+    pub(super) senders: Vec<SoFar>,
     pub(super) cpu: cpu::Reading,
     pub(super) events: events::Reading,
     /// Containers by release reason.
@@ -40,11 +41,12 @@ pub(super) struct Reading {
 /// Everything that a scene left behind.
 pub(super) struct Book<'a> {
     pub(super) scene: &'a Scene,
-    pub(super) cast: &'a Cast<'a>,
+    pub(super) cast: &'a Cast,
     pub(super) timeline: &'a Timeline,
     /// The worker's core is weir's.
     pub(super) has_worker: bool,
-    pub(super) windows: Marks<Reading>,
+    /// What was read at both ends of each window.
+    pub(super) windows: Vec<(Reading, Reading)>,
     /// Readings at every slice's beginning, and at the last one's end.
     pub(super) slices: Vec<Tallied>,
     pub(super) told: Vec<Told>,
@@ -84,7 +86,7 @@ impl Book<'_> {
     pub(super) fn outcome(&self) -> Outcome {
         let mut outcome = Outcome::default();
         let slices = self.pieces();
-        for (span, from, to) in self.windows.pairs() {
+        for (span, (from, to)) in self.timeline.windows.iter().zip(&self.windows) {
             let (from_s, to_s) = (span.from.as_secs_f64(), span.to.as_secs_f64());
             let window = Piece::between(&span.name, &from.rates, &to.rates, from_s, to_s);
             self.flows(&window, &slices, &mut outcome);
@@ -138,7 +140,7 @@ impl Book<'_> {
         let mut active: BTreeMap<&str, Vec<(&Traffic, bool)>> = BTreeMap::new();
         let all = self.cast.all();
         for way in &self.cast.ways {
-            let Some(traffic) = self.scene.traffic.get(way.traffic) else { continue };
+            let traffic = &self.scene.traffic[way.traffic];
             let Some(who) = way.who.as_deref().filter(|who| all.contains(who)) else { continue };
             if is_active(traffic, window) {
                 active.entry(who).or_default().push((traffic, way.over_link));
@@ -153,7 +155,7 @@ fn is_active(traffic: &Traffic, window: &Piece<'_>) -> bool {
     traffic.start < window.to_s - NEARLY && stop > window.from_s + NEARLY
 }
 
-/// Stores a value if it is a finite number.
+/// Stores a value if it is a finite number: so one that is not known, or over nothing, is left out.
 fn set(outcome: &mut Outcome, window: &Piece<'_>, name: &str, value: f64) {
     if value.is_finite() {
         outcome.values.insert(format!("{}.{name}", window.name), value);

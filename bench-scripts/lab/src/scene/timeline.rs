@@ -20,29 +20,23 @@ pub(crate) struct Span {
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline {
     pub(crate) origin: Instant,
+    /// In order; they do not overlap.
     pub(crate) windows: Vec<Span>,
     /// The end of the last window: traffic without a `stop` ends soon after.
     pub(crate) end: Duration,
     pub(crate) slice: Duration,
 }
 
-/// The two ends of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Edge {
-    From,
-    To,
-}
-
 /// An event at its time. The order of the variants is the order of events of the same instant: ends are
 /// read before anything changes, and beginnings follow after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    WindowEnds(usize),
+    WindowEnds,
     Slice,
     LoadStops(usize),
     Step(usize),
     LoadStarts(usize),
-    WindowBegins(usize),
+    WindowBegins,
 }
 
 impl Timeline {
@@ -77,9 +71,9 @@ impl Timeline {
     /// All events, in order.
     pub(crate) fn agenda(&self, scene: &Scene) -> Vec<(Duration, Due)> {
         let mut agenda = Vec::new();
-        for (at, window) in self.windows.iter().enumerate() {
-            agenda.push((window.from, Due::WindowBegins(at)));
-            agenda.push((window.to, Due::WindowEnds(at)));
+        for window in &self.windows {
+            agenda.push((window.from, Due::WindowBegins));
+            agenda.push((window.to, Due::WindowEnds));
         }
         let points = (0_u32..).map(|point| self.slice * point);
         agenda.extend(points.take_while(|at| *at <= self.end).map(|at| (at, Due::Slice)));

@@ -3,13 +3,13 @@
 //! Invariant: within an experiment no two cells have the same place.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use anyhow::anyhow;
 use toml::{Table, Value};
 
 use super::problem::Problem;
 use super::variables::Variables;
-use super::{Experiment, Scene, SpecError, Variant};
+use super::{Experiment, Scene, Variant};
 use crate::cell::{Cell, Place};
 
 /// Values of the variables: a variant and its index, and x.
@@ -50,11 +50,8 @@ impl Experiment {
     }
 
     /// All cells of an effort, in the same order.
-    pub fn cells(&self, quick: bool) -> Result<Vec<Cell>, SpecError> {
-        self.all_cells(quick).map_err(|problem| SpecError {
-            path: PathBuf::from(format!("{}.toml", self.id)),
-            what: problem.plain(),
-        })
+    pub fn cells(&self, quick: bool) -> anyhow::Result<Vec<Cell>> {
+        self.all_cells(quick).map_err(|problem| anyhow!("{}.toml: {}", self.id, problem.plain()))
     }
 
     pub(super) fn all_cells(&self, quick: bool) -> Result<Vec<Cell>, Problem> {

@@ -162,14 +162,6 @@ impl Variant {
     }
 }
 
-/// Why a file cannot be used: the place, and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {what}", path.display())]
-pub struct SpecError {
-    pub path: PathBuf,
-    pub what: String,
-}
-
 impl Experiment {
     #[must_use]
     pub fn effort(&self, quick: bool) -> &Effort {

@@ -19,6 +19,11 @@ pub(super) fn must(holds: bool, at: &str, what: impl FnOnce() -> String) -> Chec
     if holds { Ok(()) } else { Err(Problem::new(at, what())) }
 }
 
+/// The same with a sentence that is always the same.
+pub(super) fn require(holds: bool, at: &str, what: &str) -> Checked {
+    must(holds, at, || what.to_owned())
+}
+
 impl Problem {
     pub(super) fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
         Self { at: at.into(), what: what.into() }

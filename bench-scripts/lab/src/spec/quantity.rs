@@ -19,45 +19,18 @@ const ROUNDING: f64 = 1e-6;
 pub(super) const RESERVED: [&str; 5] = [ALL, "cpu", "weir", "events", "host"];
 
 /// Quantities of VMs, of all together and of traffic that has a name.
-const RATES: [&str; 6] = ["mbit", "kpps", "goodput_mbit", "offered_mbit", "offered_kpps", LOSS];
-const LOSS: &str = "loss";
-const OF_VM: [&str; 2] = ["least", "most"];
-const OF_ALL: [&str; 2] = ["jain", "jain_kpps"];
+const RATES: &str = "mbit kpps goodput_mbit offered_mbit offered_kpps loss";
+const OF_VM: &str = "least most";
 /// Present only if a VM can be owed anything: the link has a rate, or every VM a maximum.
-const OWED: [&str; 2] = [OWED_RATE, "of_owed"];
-const OWED_RATE: &str = "owed_mbit";
-const DELAYS: [&str; 9] = [
-    "mean_us",
-    "sd_us",
-    "p50_us",
-    "p99_us",
-    "p999_us",
-    "jitter_us",
-    "answers_per_s",
-    "records_per_s",
-    "kbytes_per_s",
-];
-const CPU: [&str; 6] =
-    ["total", "beyond", "worker", "senders", "us_per_packet", "busy_us_per_packet"];
-const CPU_OF_WEIR: [&str; 2] = ["process", "process_us_per_packet"];
-const WEIR: [&str; 5] =
-    ["released_full", "released_timeout", "released_playout", "released_idle", "released_flush"];
-const EVENTS: [&str; 8] = [
-    "syscalls",
-    "switches",
-    "wakeups",
-    "cycles",
-    "instructions",
-    "cache_misses",
-    "dtlb_misses",
-    "itlb_misses",
-];
+const OWED: &str = "owed_mbit of_owed";
+const DELAYS: &str = "mean_us sd_us p50_us p99_us p999_us jitter_us answers_per_s records_per_s \
+                      kbytes_per_s";
 
 /// Whether a value or a series is a rate of traffic.
 #[must_use]
 pub fn is_rate(quantity: &str) -> bool {
     let what = quantity.rsplit('.').next().unwrap_or_default();
-    what == OWED_RATE || (what != LOSS && RATES.contains(&what))
+    what != "loss" && RATES.split(' ').chain(["owed_mbit"]).any(|rate| rate == what)
 }
 
 /// Whether `pattern` stands for the name of a value.
@@ -109,7 +82,7 @@ pub(super) fn check_series(quantity: &str, scene: &Scene, kind: PeerKind) -> Res
     if who == ANY {
         return Err(format!("`{quantity}`: a line needs one name in place of `*`"));
     }
-    if OF_VM.contains(&what) {
+    if OF_VM.split(' ').any(|whole| whole == what) {
         return Err(format!("`{quantity}` is of a whole window and has no series"));
     }
     check_who(quantity, who, what, &measured(scene, kind, ANY))
@@ -141,40 +114,44 @@ fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(),
 /// Every quantity in a window, by who.
 fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
     let mut names = Names::new();
-    let mut add = |who: &str, whats: &[&'static str]| {
+    let mut add = |who: &str, whats: &'static str| {
         let known = names.entry(who.to_owned()).or_default();
-        known
-            .extend(whats.iter().filter(|what| !known.contains(what)).copied().collect::<Vec<_>>());
+        known.extend(whats.split(' ').filter(|what| !known.contains(what)).collect::<Vec<_>>());
     };
-    let is_tcp = |traffic: &Traffic| traffic.kind == Kind::Tcp;
     let limited = |number| scene.vm.iter().any(|vm| vm.number == number && vm.max.is_some());
     let owed = scene.link.is_some() || (1..=scene.vms).all(limited);
     for who in (1..=scene.vms).map(|number| format!("vm{number}")) {
-        add(&who, &RATES);
-        add(&who, &OF_VM);
+        add(&who, RATES);
+        add(&who, OF_VM);
         if owed {
-            add(&who, &OWED);
+            add(&who, OWED);
         }
     }
-    let (tcp, weir) = (scene.traffic.iter().any(is_tcp), kind == PeerKind::Weir);
-    let others: [(bool, &str, &[&str]); 9] = [
-        (true, ALL, &RATES),
-        (true, ALL, &OF_ALL),
-        (owed, ALL, &["off_owed"]),
-        (scene.link.is_some(), ALL, &["link"]),
-        (tcp, ALL, &["resent"]),
-        (true, "cpu", &CPU),
-        (true, "events", &EVENTS),
-        (weir, "weir", &WEIR),
-        (weir, "cpu", &CPU_OF_WEIR),
-    ];
-    others.iter().filter(|(there, ..)| *there).for_each(|(_, who, whats)| add(who, whats));
+    let tcp = scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp);
+    let weir = kind == PeerKind::Weir;
+    for (there, who, whats) in [
+        (true, ALL, RATES),
+        (true, ALL, "jain jain_kpps"),
+        (owed, ALL, "off_owed"),
+        (scene.link.is_some(), ALL, "link"),
+        (tcp, ALL, "resent"),
+        (true, "cpu", "total beyond worker senders us_per_packet busy_us_per_packet"),
+        (weir, "cpu", "process process_us_per_packet"),
+        (true, "events", "syscalls switches wakeups cycles instructions cache_misses"),
+        (true, "events", "dtlb_misses itlb_misses"),
+        (weir, "weir", "released_full released_timeout released_playout released_idle"),
+        (weir, "weir", "released_flush"),
+    ] {
+        if there {
+            add(who, whats);
+        }
+    }
     for traffic in &scene.traffic {
         if let Some(name) = &traffic.name {
-            add(name, &RATES);
+            add(name, RATES);
         }
         if tells_delays(traffic) && goes_on(traffic, scene, window) {
-            whose(traffic, scene).iter().for_each(|who| add(who, &DELAYS));
+            whose(traffic, scene).iter().for_each(|who| add(who, DELAYS));
         }
     }
     names

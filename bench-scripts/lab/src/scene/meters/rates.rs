@@ -27,13 +27,12 @@ pub(crate) struct Tallied {
 }
 
 impl Rates {
-    pub(crate) fn start(stage: &Stage, cast: &Cast<'_>) -> Result<Self> {
+    pub(crate) fn start(stage: &Stage, cast: &Cast) -> Result<Self> {
         let by = stage.tells_apart_by();
         let watch = |counting: &Counting| {
-            let (ns, interface) = (cast.ns(&counting.place), &counting.place.1);
-            let ns = ns.with_context(|| format!("no namespace {}", counting.place.0))?;
-            let Counting { timed, keep, at, .. } = *counting;
-            Watch::start_by(by, ns, interface, timed, keep, at, stage.scene().receiver_ns)
+            let Counting { place: (ns, interface), timed, keep, at } = counting;
+            let ns = &stage.guest_of(ns)?.ns;
+            Watch::start_by(by, ns, interface, *timed, *keep, *at, stage.scene().receiver_ns)
         };
         Ok(Self {
             watches: cast.countings.iter().map(watch).collect::<Result<_>>()?,

@@ -14,31 +14,21 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use hdrhistogram::Histogram;
-use system_tests::Ns;
-use system_tests::cpu::ThreadTime;
+use anyhow::{Context, Result};
 use system_tests::wait::{Halt, wait_ok};
+use system_tests::{Ns, StartedThread};
+use weir_probe::timing::Spread;
 
 use super::flows::{Times, name};
-use super::{Running, Told, become_sender};
-use crate::scene::cast::{Pair, pairs};
-use crate::scene::marks::Marks;
-use crate::scene::timeline::{Edge, Span, Timeline};
+use super::{Passed, Running, SoFar, Told, become_sender, delays};
+use crate::scene::cast::Pair;
+use crate::scene::timeline::Span;
 use crate::spec::{Kind, Traffic};
-use crate::stage::Stage;
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A minute; a longer time counts as that.
-const LONGEST_NS: u64 = 1 << 36;
-const DIGITS: u8 = 3;
-/// Bytes of a request.
-const USUAL: u32 = 64;
 
 /// Bytes each way.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +37,16 @@ struct Terms {
     response: usize,
 }
 
-impl Terms {
-    /// A record is acknowledged by one byte.
-    fn of(traffic: &Traffic) -> Self {
-        let request = traffic.size.unwrap_or(USUAL) as usize;
-        Self { request, response: if traffic.kind == Kind::Records { 1 } else { request } }
-    }
+/// The counts of one end of a connection in a window, or of several together: a client's times, a
+/// server's bytes.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    times: Spread,
+    received: u64,
 }
 
-/// The counts of one end of a connection by window, or of several together: a client's times, a
-/// server's bytes.
-#[derive(Debug)]
-struct Tally {
-    times: Vec<Histogram<u64>>,
-    received: Vec<u64>,
-}
+/// By window.
+type Tally = Vec<Counted>;
 
 /// One flow's connections under way.
 #[derive(Debug)]
@@ -69,8 +54,7 @@ struct Talk {
     name: String,
     who: Option<String>,
     /// Servers and clients.
-    ends: Vec<JoinHandle<Result<Tally>>>,
-    cpu: Vec<Arc<ThreadTime>>,
+    ends: Vec<StartedThread<Tally>>,
 }
 
 #[derive(Debug)]
@@ -82,60 +66,49 @@ pub(super) struct Exchange {
     /// The traffic's name.
     name: Option<String>,
     talks: Vec<Talk>,
-    /// Processor time of all ends.
-    marks: Marks<Duration>,
-    halt: Halt,
 }
 
 /// Connects at once, and sends the first request at its time.
-pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Exchange> {
-    begin(traffic, &pairs(stage, traffic)?, timeline)
-}
-
-fn begin(traffic: &Traffic, flows: &[Pair<'_>], timeline: &Timeline) -> Result<Exchange> {
-    let mut exchange = Exchange {
-        terms: Terms::of(traffic),
-        records: traffic.kind == Kind::Records,
-        times: Times::of(traffic, timeline),
-        name: traffic.name.clone(),
-        talks: Vec::new(),
-        marks: Marks::new(timeline),
-        halt: Halt::default(),
-    };
+pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: Times) -> Result<Exchange> {
+    let records = traffic.kind == Kind::Records;
+    let request = traffic.size.context("it has no size")? as usize;
+    // A record is acknowledged by one byte.
+    let terms = Terms { request, response: if records { 1 } else { request } };
+    let (mut talks, halt) = (Vec::new(), Halt::default());
     for flow in flows {
         let name = name(traffic, flow.who.as_deref(), flows.len());
-        let talk = exchange.talk(traffic, flow, name.clone());
-        exchange.talks.push(talk.with_context(|| format!("{name} to {}", flow.to.addr))?);
+        let ends = talk(traffic, flow, terms, &times, &halt)
+            .with_context(|| format!("{name} to {}", flow.to.addr))?;
+        talks.push(Talk { name, who: flow.who.clone(), ends });
     }
-    Ok(exchange)
+    Ok(Exchange { terms, records, times, name: traffic.name.clone(), talks })
 }
 
-impl Exchange {
-    /// Both ends share a core, since only one end of a connection is active at a time. On another core a
-    /// server would wait for a worker that spins there, or take its core from it; and an end on an idle
-    /// core takes longer to wake than any way takes to forward.
-    fn talk(&self, traffic: &Traffic, flow: &Pair<'_>, name: String) -> Result<Talk> {
-        let (near, far) = connect(flow, traffic.connections as usize)?;
-        let mut talk = Talk { name, who: flow.who.clone(), ends: Vec::new(), cpu: Vec::new() };
-        let servers = far.into_iter().map(|stream| (stream, ends::serve as End));
-        let clients = near.into_iter().map(|stream| (stream, ends::ask as End));
-        for (stream, end) in servers.chain(clients) {
-            let (terms, times, halt) = (self.terms, self.times.clone(), self.halt.clone());
-            let (urgent, cpu) = (traffic.urgent, Arc::new(ThreadTime::default()));
-            talk.cpu.push(Arc::clone(&cpu));
-            talk.ends.push(std::thread::spawn(move || {
-                cpu.begin();
-                let result = become_sender(urgent).and_then(|()| end(stream, &terms, &times, halt));
-                cpu.end();
-                result
-            }));
-        }
-        Ok(talk)
-    }
+/// Both ends share a core, since only one end of a connection is active at a time. On another core a
+/// server would wait for a worker that spins there, or take its core from it; and an end on an idle
+/// core takes longer to wake than any way takes to forward.
+fn talk(
+    traffic: &Traffic,
+    flow: &Pair<'_>,
+    terms: Terms,
+    times: &Times,
+    halt: &Halt,
+) -> Result<Vec<StartedThread<Tally>>> {
+    let (near, far) = connect(flow, traffic.connections as usize)?;
+    let servers = far.into_iter().map(|stream| (stream, ends::serve as End));
+    let clients = near.into_iter().map(|stream| (stream, ends::ask as End));
+    let thread = |(stream, end): (TcpStream, End)| {
+        let (times, urgent) = (times.clone(), traffic.urgent);
+        StartedThread::new(halt, move |halt| {
+            become_sender(urgent)?;
+            end(stream, terms, &times, halt)
+        })
+    };
+    Ok(servers.chain(clients).map(thread).collect())
 }
 
 /// A thread's function for its end of a connection.
-type End = fn(TcpStream, &Terms, &Times, Halt) -> Result<Tally>;
+type End = fn(TcpStream, Terms, &Times, &Halt) -> Result<Tally>;
 
 /// Both ends of `count` connections.
 fn connect(flow: &Pair<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStream>)> {
@@ -166,85 +139,73 @@ fn dial(from: &Ns, to: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
     })
 }
 
-impl Tally {
-    fn new(windows: usize) -> Result<Self> {
-        let times = (0..windows).map(|_| histogram()).collect::<Result<_>>()?;
-        Ok(Self { times, received: vec![0; windows] })
-    }
-
-    fn add(&mut self, other: &Self) -> Result<()> {
-        for (sum, more) in self.times.iter_mut().zip(&other.times) {
-            sum.add(more).context("histograms of different bounds")?;
-        }
-        self.received.iter_mut().zip(&other.received).for_each(|(sum, more)| *sum += more);
-        Ok(())
+fn add(sum: &mut [Counted], more: &[Counted]) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        sum.times.histogram += &more.times.histogram;
+        sum.received += more.received;
     }
 }
 
 impl Talk {
     /// Waits for all connections; returns the first error when all have ended.
-    fn finish(&mut self, windows: usize) -> Result<Tally> {
-        let (mut sum, mut ended) = (Tally::new(windows)?, Ok(()));
+    fn finish(&mut self, mut sum: Tally) -> Result<Tally> {
+        let mut ended = Ok(());
         // Clients first: their errors are the most exact.
-        for end in self.ends.drain(..).rev() {
-            match end.join().map_err(|_| anyhow!("a thread panicked")).flatten() {
-                Ok(tally) => sum.add(&tally)?,
+        for end in self.ends.iter_mut().rev() {
+            match end.join() {
+                Ok(tally) => add(&mut sum, &tally),
                 Err(error) => ended = ended.and(Err(error)),
             }
         }
-        ended.with_context(|| self.name.clone())?;
-        Ok(sum)
+        ended.with_context(|| self.name.clone()).map(|()| sum)
     }
 }
 
 impl Running for Exchange {
-    fn mark(&mut self, window: usize, edge: Edge) {
-        let ends = self.talks.iter().flat_map(|talk| &talk.cpu);
-        self.marks.note(window, edge, ends.map(|cpu| cpu.so_far()).sum());
+    fn so_far(&self) -> Result<SoFar> {
+        let ends = self.talks.iter().flat_map(|talk| &talk.ends);
+        Ok(SoFar { frames: Vec::new(), cpu: ends.map(StartedThread::cpu).sum() })
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Told> {
-        let windows = self.times.windows.len();
-        let (mut told, mut all) = (Told::default(), Tally::new(windows)?);
-        let mut talks = std::mem::take(&mut self.talks);
+    fn finish(mut self: Box<Self>, _: &[Passed]) -> Result<Told> {
+        let mut told = Told::default();
+        let nothing = vec![Counted::default(); self.times.windows.len()];
         // All have ended before the first error is returned.
-        let sums: Vec<Result<Tally>> = talks.iter_mut().map(|talk| talk.finish(windows)).collect();
+        let sums: Vec<Result<Tally>> =
+            self.talks.iter_mut().map(|talk| talk.finish(nothing.clone())).collect();
+        let mut all = nothing.clone();
         let mut named: BTreeMap<&str, Tally> = BTreeMap::new();
-        for (talk, sum) in talks.iter().zip(sums) {
+        for (talk, sum) in self.talks.iter().zip(sums) {
             let sum = sum?;
-            all.add(&sum)?;
+            add(&mut all, &sum);
             if let Some(who) = talk.who.as_ref().filter(|_| self.records) {
-                let parts = self.times.windows.iter().zip(&sum.received);
-                told.goodput_mbit.extend(parts.map(|(span, received)| {
-                    (span.name.clone(), who.clone(), goodput_mbit(span, *received))
+                let parts = self.times.windows.iter().zip(&sum);
+                told.goodput_mbit.extend(parts.map(|(span, counted)| {
+                    (span.name.clone(), who.clone(), goodput_mbit(span, counted.received))
                 }));
             }
-            named.entry(&talk.name).or_insert(Tally::new(windows)?).add(&sum)?;
+            add(named.entry(&talk.name).or_insert_with(|| nothing.clone()), &sum);
         }
         for (name, sum) in &named {
             self.tell(name, sum, &mut told);
         }
-        if talks.len() > 1 {
+        if self.talks.len() > 1 {
             self.tell(self.name.as_deref().unwrap_or("all"), &all, &mut told);
-        }
-        for (window, from, to) in self.marks.pairs() {
-            told.cpu_s.insert(window.name.clone(), to.saturating_sub(*from).as_secs_f64());
         }
         Ok(told)
     }
 }
 
 impl Exchange {
-    fn tell(&self, name: &str, sum: &Tally, told: &mut Told) {
-        let windows = self.times.windows.iter().zip(&sum.times).zip(&sum.received);
-        for ((span, times), received) in windows {
+    fn tell(&self, name: &str, sum: &[Counted], told: &mut Told) {
+        for (span, Counted { times, received }) in self.times.windows.iter().zip(sum) {
             let mut values = delays(times);
             if self.records {
                 // Whole records or not: the bytes that came in the window.
                 let bytes_per_s = *received as f64 / seconds(span);
                 values.push(("records_per_s", bytes_per_s / self.terms.request as f64));
             } else {
-                let answers_per_s = times.len() as f64 / seconds(span);
+                let answers_per_s = times.histogram.len() as f64 / seconds(span);
                 values.push(("answers_per_s", answers_per_s));
                 // 1024 bytes, as load generators for services count them.
                 let kbytes = answers_per_s * self.terms.response as f64 / 1024.0;
@@ -258,13 +219,9 @@ impl Exchange {
                 let what = if self.records { "record acknowledged" } else { "answer" };
                 told.notes.push(format!("{name} had no {what} in `{}`", span.name));
             }
-            told.values.extend(quantities(&span.name, name, values));
+            told.add(&span.name, name, values);
         }
     }
-}
-
-pub(super) fn histogram() -> Result<Histogram<u64>> {
-    Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).context("the bounds of delays")
 }
 
 fn seconds(span: &Span) -> f64 {
@@ -273,37 +230,4 @@ fn seconds(span: &Span) -> f64 {
 
 fn goodput_mbit(span: &Span, bytes: u64) -> f64 {
     bytes as f64 * 8e-6 / seconds(span)
-}
-
-/// With their full names.
-pub(super) fn quantities(
-    window: &str,
-    name: &str,
-    values: Vec<(&'static str, f64)>,
-) -> impl Iterator<Item = (String, f64)> {
-    values.into_iter().map(move |(what, value)| (format!("{window}.{name}.{what}"), value))
-}
-
-/// Empty without times.
-pub(super) fn delays(times: &Histogram<u64>) -> Vec<(&'static str, f64)> {
-    if times.is_empty() {
-        return Vec::new();
-    }
-    let at = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
-    vec![
-        ("mean_us", times.mean() / 1000.0),
-        ("sd_us", times.stdev() / 1000.0),
-        ("p50_us", at(0.5)),
-        ("p99_us", at(0.99)),
-        ("p999_us", at(0.999)),
-    ]
-}
-
-impl Drop for Exchange {
-    fn drop(&mut self) {
-        self.halt.say();
-        for talk in &mut self.talks {
-            talk.ends.drain(..).for_each(|end| drop(end.join()));
-        }
-    }
 }

@@ -1,89 +1,180 @@
-//! UDP datagrams in batches, flat out or at a rate, to one place or to several in turn.
+//! Datagrams, flat out or at a rate, to one place or to several in turn: in batches (`flood`), past the
+//! senders' stacks (`live`), or stamped and timed by the program that counts them on arrival (`timed`).
 //!
 //! A thread for each sender and connection. A sender with several destinations serves them in turn, so
-//! that each is offered the same.
+//! that each is offered the same. A sender of timed datagrams spins and waits for nothing; an urgent one
+//! sleeps between two datagrams, since it would let no other sender run. The time from a datagram's
+//! stamp to the program is that of the way alone, without any process waking up in between.
 //!
 //! Invariant: see the module above. The schedule of a rate is absolute: a late datagram does not delay
-//! later ones.
+//! later ones. Timed are those datagrams of a window that the program still remembers at the end, the
+//! last [`REMEMBERED`] of the scene.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use system_tests::traffic::Sending;
+use system_tests::traffic::{Sending, Sent};
 use weir_probe::send::{Front, Order};
 use weir_probe::sizes::Sizes;
+use weir_probe::timing::Spread;
 
-use super::places::{Sinks, senders};
-use super::{Running, Sent, Told, flows};
-use crate::scene::marks::Marks;
-use crate::scene::timeline::{Edge, Timeline};
-use crate::spec::Traffic;
+use super::flows::{self, Times};
+use super::live::{self, Beam};
+use super::sinks::Sinks;
+use super::{Passed, Running, SoFar, Told, delays};
+use crate::scene::cast::Pair;
+use crate::scene::meters::rates::Rates;
+use crate::spec::{Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
+
+/// Remembered by the program at the far end.
+const REMEMBERED: u64 = 1 << 16;
 
 /// A sending thread.
 #[derive(Debug)]
-struct Stream {
-    /// The owner of the frames, for each place.
-    whose: Vec<Option<String>>,
-    sending: Sending,
+enum Source {
+    Sockets(Sending),
+    Program(Beam),
 }
 
 #[derive(Debug)]
-pub(super) struct Flood {
-    streams: Vec<Stream>,
-    marks: Marks<Vec<Sent>>,
+pub(super) struct Flood<'a> {
+    sources: Vec<Source>,
+    /// The owners of the frames, by source and place.
+    whose: Vec<Option<String>>,
     frame: u32,
     what: String,
+    /// Has the delays of timed datagrams, and their name.
+    timed: Option<(&'a Rates, String)>,
     _sinks: Sinks,
 }
 
-pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Flood> {
-    let scene = stage.scene();
-    let frame = flows::frame(traffic, scene)?;
-    let (begin, end) = timeline.of(traffic);
-    let senders = senders(stage, traffic)?;
-    let sinks = Sinks::open(&senders, 0)?;
-    let mut streams = Vec::new();
-    for sender in &senders {
-        let to = sender.to.iter().map(|to| sinks.at(to).context("no socket at the receiver"));
-        let to = to.collect::<Result<Vec<_>>>()?;
-        let order = Order {
-            // Each place is offered the rate.
-            rate: flows::rate(traffic, to.len() as f64),
-            sizes: Sizes::one(frame - flows::headers(traffic.family)),
-            duration: Some(end.saturating_duration_since(begin.max(Instant::now()))),
-            grace: Duration::ZERO,
-            core: Some(SENDERS),
-            front: Front::Blank,
-            ..Order::to(*to.first().context("no receiver")?)
-        };
-        for _ in 0..traffic.connections.max(1) {
-            let sending =
-                Sending::start(sender.from.ns, &to, order.clone(), begin, traffic.urgent)?;
-            streams.push(Stream { whose: sender.whose.clone(), sending });
+pub(super) fn start<'a>(
+    traffic: &Traffic,
+    flows: &[Pair<'_>],
+    stage: &Stage,
+    times: &Times,
+    rates: &'a Rates,
+) -> Result<Flood<'a>> {
+    let frame = flows::frame(traffic)?;
+    let is_live = traffic.kind == Kind::Live;
+    let sinks = Sinks::open(flows, if is_live { live::PORT } else { 0 })?;
+    let (mut sources, mut whose) = (Vec::new(), Vec::new());
+    for flows in flows.chunk_by(|one, next| one.from.ns.name() == next.from.ns.name()) {
+        for connection in 0..traffic.connections {
+            sources.push(if is_live {
+                let frames = live::frames(stage, flows, connection, frame)?;
+                Source::Program(Beam::start(traffic, stage, flows, frames, times)?)
+            } else {
+                Source::Sockets(sending(traffic, flows, frame, &sinks, times)?)
+            });
+            whose.extend(flows.iter().map(|flow| flow.who.clone()));
         }
     }
-    let what = format!("the flood from {} to {}", traffic.from, traffic.to);
-    Ok(Flood { streams, marks: Marks::new(timeline), frame, what, _sinks: sinks })
+    let what = match traffic.kind {
+        Kind::Live => "live frames",
+        Kind::Timed => "timed datagrams",
+        _ => "the flood",
+    };
+    let timed = (traffic.kind == Kind::Timed).then(|| {
+        let who = flows.first().and_then(|flow| flow.who.as_deref());
+        (rates, flows::name(traffic, who, flows.len()))
+    });
+    let what = format!("{what} from {} to {}", traffic.from, traffic.to);
+    Ok(Flood { sources, whose, frame, what, timed, _sinks: sinks })
 }
 
-impl Running for Flood {
-    fn mark(&mut self, window: usize, edge: Edge) {
-        let counted = |stream: &Stream| (stream.sending.each(), stream.sending.cpu());
-        self.marks.note(window, edge, self.streams.iter().map(counted).collect());
+/// The sockets of one sender.
+fn sending(
+    traffic: &Traffic,
+    flows: &[Pair<'_>],
+    frame: u32,
+    sinks: &Sinks,
+    times: &Times,
+) -> Result<Sending> {
+    let to = flows.iter().map(|flow| sinks.at(&flow.to)).collect::<Result<Vec<_>>>()?;
+    let first = flows.first().context("no receiver")?;
+    let is_timed = traffic.kind == Kind::Timed;
+    let usual = Order::to(sinks.at(&first.to)?);
+    let order = Order {
+        // Each place is offered the rate.
+        rate: flows::rate(traffic, to.len() as f64),
+        sizes: Sizes::one(frame - flows::headers(traffic.family)),
+        duration: Some(times.stop.saturating_duration_since(times.start.max(Instant::now()))),
+        grace: Duration::ZERO,
+        core: Some(SENDERS),
+        spin: is_timed && !traffic.urgent,
+        // A late sender of timed datagrams catches up one by one.
+        batch: if is_timed { 1 } else { usual.batch },
+        front: if is_timed { Front::Stamp { flow: 0 } } else { Front::Blank },
+        ..usual
+    };
+    Sending::start(first.from.ns, &to, order, times.start, traffic.urgent)
+}
+
+impl Source {
+    fn so_far(&self) -> Result<SoFar> {
+        match self {
+            Self::Sockets(sending) => Ok(SoFar { frames: sending.each(), cpu: sending.cpu() }),
+            Self::Program(beam) => beam.so_far(),
+        }
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Told> {
-        let mut told = Told::default();
-        let mut refused = 0;
-        for stream in &mut self.streams {
-            refused += stream.sending.join().with_context(|| self.what.clone())?.refused;
+    fn join(&mut self) -> Result<Sent> {
+        match self {
+            Self::Sockets(sending) => sending.join(),
+            // Its frames are counted by the program.
+            Self::Program(beam) => beam.join().map(|()| Sent::default()),
         }
-        if refused > 0 {
-            told.notes.push(format!("{}: the kernel refused {refused} sends", self.what));
+    }
+}
+
+impl Running for Flood<'_> {
+    fn so_far(&self) -> Result<SoFar> {
+        let mut all = SoFar::default();
+        for source in &self.sources {
+            let SoFar { frames, cpu } = source.so_far().with_context(|| self.what.clone())?;
+            all.frames.extend(frames);
+            all.cpu += cpu;
         }
-        let whose: Vec<_> = self.streams.iter().map(|stream| &stream.whose[..]).collect();
-        told.add_sent(&self.marks, &whose, self.frame);
+        Ok(all)
+    }
+
+    fn finish(mut self: Box<Self>, windows: &[Passed]) -> Result<Told> {
+        let (mut told, mut all) = (Told::default(), Sent::default());
+        for source in &mut self.sources {
+            let sent = source.join().with_context(|| self.what.clone())?;
+            all.frames += sent.frames;
+            all.refused += sent.refused;
+        }
+        if all.refused > 0 {
+            told.notes.push(format!("{}: the kernel refused {} sends", self.what, all.refused));
+        }
+        for window in windows {
+            for (who, numbers) in self.whose.iter().zip(&window.frames) {
+                let frames = numbers.end - numbers.start;
+                told.offer(&window.name, who.as_ref(), frames, frames * u64::from(self.frame));
+                if let Some((rates, name)) = &self.timed {
+                    let times = remembered(rates, numbers, all.frames)?;
+                    if times.is_empty() {
+                        told.notes.push(format!("none of {name} arrived in `{}`", window.name));
+                    }
+                    told.add(&window.name, name, delays(&times));
+                }
+            }
+        }
         Ok(told)
     }
+}
+
+/// The delays of datagrams with these numbers, when `sent` were sent in all.
+fn remembered(rates: &Rates, numbers: &Range<u64>, sent: u64) -> Result<Spread> {
+    let number = |datagram: u64| u32::try_from(datagram).unwrap_or(u32::MAX);
+    let first = numbers.start.max(sent.saturating_sub(REMEMBERED)).min(numbers.end);
+    let mut times = Spread::default();
+    for ns in rates.delays_ns(number(first)..number(numbers.end))? {
+        times.record(ns);
+    }
+    Ok(times)
 }

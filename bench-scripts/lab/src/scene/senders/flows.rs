@@ -4,13 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use weir_probe::rate::{Rate, frame_overhead};
 
 use crate::scene::timeline::{Span, Timeline};
-use crate::spec::{Family, Scene, Traffic};
+use crate::spec::{Family, Traffic};
 
-const ETHERNET: u32 = 14;
 /// The rounding error of sums and products of seconds.
 const ROUNDING: Duration = Duration::from_micros(1);
 
@@ -21,30 +20,15 @@ pub(super) fn name(traffic: &Traffic, who: Option<&str>, flows: usize) -> String
     own.or(who).map_or_else(|| traffic.from.to_string(), str::to_owned)
 }
 
-/// The UDP payload that a traffic's datagrams have.
-pub(super) fn payload(traffic: &Traffic, usual: u32) -> u32 {
-    let of_frame = traffic.frame.map(|frame| frame.saturating_sub(headers(traffic.family)));
-    traffic.size.or(of_frame).unwrap_or(usual)
-}
-
 /// Bytes in front of a UDP payload.
 pub(super) fn headers(family: Family) -> u32 {
     frame_overhead(family == Family::V6)
 }
 
-/// The frame length of a flood; full frames by default.
-pub(super) fn frame(traffic: &Traffic, scene: &Scene) -> Result<u32> {
-    let (least, most) = (headers(traffic.family), scene.mtu + ETHERNET);
-    let frame = match (traffic.frame, traffic.size) {
-        (Some(frame), _) => frame,
-        (None, Some(payload)) => payload.saturating_add(least),
-        (None, None) => most,
-    };
-    ensure!(
-        (least..=most).contains(&frame),
-        "frames of {frame} bytes: with these headers and this MTU valid are {least} to {most}"
-    );
-    Ok(frame)
+/// The frame length of a traffic's datagrams.
+pub(super) fn frame(traffic: &Traffic) -> Result<u32> {
+    let of_size = || Some(traffic.size? + headers(traffic.family));
+    traffic.frame.or_else(of_size).context("it has neither size nor frame")
 }
 
 /// The rate of `times` connections or places together.
@@ -58,12 +42,12 @@ pub(super) fn rate(traffic: &Traffic, times: f64) -> Rate {
 
 /// The rate in Mb/s at which a flood, or other traffic with frames of one length, sends on one way;
 /// `None`: as fast as possible.
-pub(crate) fn rate_mbit(traffic: &Traffic, scene: &Scene) -> Option<f64> {
+pub(crate) fn rate_mbit(traffic: &Traffic) -> Option<f64> {
     let each = match (traffic.mbit, traffic.pps) {
-        (_, Some(pps)) => pps * f64::from(frame(traffic, scene).ok()?) * 8e-6,
+        (_, Some(pps)) => pps * f64::from(frame(traffic).ok()?) * 8e-6,
         (mbit, None) => mbit?,
     };
-    Some(each * f64::from(traffic.connections.max(1)))
+    Some(each * f64::from(traffic.connections))
 }
 
 /// The time of a traffic, and the windows within it.

@@ -2,21 +2,18 @@
 //!
 //! Invariant: see the module above. Goodput is counted by the receivers, between the ends of a window.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use system_tests::Ns;
+use anyhow::{Context, Result};
+use system_tests::StartedThread;
 use system_tests::traffic::{Bulk, BulkSpec, Goodput};
 use system_tests::wait::Halt;
 
-use super::{Running, Told};
-use crate::scene::cast::{Pair, pairs};
-use crate::scene::marks::Marks;
-use crate::scene::timeline::{Edge, Timeline};
+use super::flows::Times;
+use super::{Passed, Running, SoFar, Told};
+use crate::scene::cast::Pair;
 use crate::spec::{Family, Traffic};
 use crate::stage::{SENDERS, Stage};
 
@@ -31,31 +28,28 @@ const LOOK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 struct Transfer {
     who: Option<String>,
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<Result<Goodput>>>,
+    ends: Arc<Ends>,
+    thread: StartedThread<Goodput>,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    halt: Halt,
-    /// `None` when it has ended.
-    bulk: Mutex<Option<Bulk>>,
-    /// The time of both ends, when they have ended.
-    time: Mutex<Duration>,
-}
+/// Both ends until they have ended, and their processor time from then on.
+#[derive(Debug)]
+struct Ends(Mutex<(Option<Bulk>, Duration)>);
 
 #[derive(Debug)]
 pub(super) struct Tcp {
     transfers: Vec<Transfer>,
-    marks: Marks<(Instant, Duration)>,
     name: Option<String>,
-    /// The time in which it ran.
-    span: (Instant, Instant),
+    times: Times,
     what: String,
 }
 
-pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Result<Tcp> {
-    let span = timeline.of(traffic);
+pub(super) fn start(
+    traffic: &Traffic,
+    flows: &[Pair<'_>],
+    stage: &Stage,
+    times: &Times,
+) -> Result<Tcp> {
     let mut extra = Vec::new();
     if let Some(size) = traffic.size {
         extra.extend(["-l".to_owned(), size.to_string()]);
@@ -65,21 +59,24 @@ pub(super) fn start(traffic: &Traffic, stage: &Stage, timeline: &Timeline) -> Re
         extra.extend(["-b".to_owned(), bits.to_string()]);
     }
     let mut transfers = Vec::new();
-    for Pair { from, to, who } in pairs(stage, traffic)? {
+    for Pair { from, to, who } in flows {
         let port = FIRST_PORT + NEXT_PORT.fetch_add(1, Ordering::Relaxed) % PORTS;
         let spec = BulkSpec {
             to: to.addr,
             port,
-            connections: traffic.connections.max(1),
+            connections: traffic.connections,
             core: Some(SENDERS),
             extra: extra.clone(),
         };
-        let bulk = Bulk::prepare(to.ns, spec)?;
-        transfers.push(Transfer::start(from.ns, who, bulk, span));
+        let ends = Arc::new(Ends(Mutex::new((Some(Bulk::prepare(to.ns, spec)?), Duration::ZERO))));
+        let (own, netns) = (Arc::clone(&ends), from.ns.name().to_owned());
+        let (begin, end) = (times.start, times.stop);
+        let run = move |halt: &Halt| own.run(&netns, begin, end, halt);
+        let thread = StartedThread::new(&Halt::default(), run);
+        transfers.push(Transfer { who: who.clone(), ends, thread });
     }
     let what = format!("TCP from {} to {}", traffic.from, traffic.to);
-    let (marks, name) = (Marks::new(timeline), traffic.name.clone());
-    Ok(Tcp { transfers, marks, name, span, what })
+    Ok(Tcp { transfers, name: traffic.name.clone(), times: times.clone(), what })
 }
 
 /// The payload part of a full segment with timestamps: a rate counts frames, iperf3's counts payload.
@@ -91,77 +88,50 @@ fn payload_of_frame(family: Family, mtu: u32) -> f64 {
     f64::from(mtu.saturating_sub(headers)) / f64::from(mtu + 14)
 }
 
-impl Transfer {
-    fn start(from: &Ns, who: Option<String>, bulk: Bulk, (begin, end): (Instant, Instant)) -> Self {
-        let shared = Arc::new(Shared { bulk: Mutex::new(Some(bulk)), ..Shared::default() });
-        let (own, netns) = (Arc::clone(&shared), from.name().to_owned());
-        let thread = std::thread::spawn(move || own.run(&netns, begin, end));
-        Self { who, shared, thread: Some(thread) }
-    }
-
-    fn join(&mut self) -> Result<Goodput> {
-        let thread = self.thread.take().context("joined already")?;
-        thread.join().map_err(|_| anyhow!("its thread panicked"))?
-    }
-}
-
-impl Shared {
-    fn run(&self, netns: &str, begin: Instant, end: Instant) -> Result<Goodput> {
-        if self.halt.wait_until(begin) {
+impl Ends {
+    fn run(&self, netns: &str, begin: Instant, end: Instant, halt: &Halt) -> Result<Goodput> {
+        if halt.wait_until(begin) {
             self.with(|bulk| bulk.begin(netns))?;
         }
-        while self.halt.wait_until((Instant::now() + LOOK).min(end)) && Instant::now() < end {
+        while halt.wait_until((Instant::now() + LOOK).min(end)) && Instant::now() < end {
             self.with(Bulk::check)?;
         }
-        let mut slot = self.bulk.lock().unwrap_or_else(PoisonError::into_inner);
-        let bulk = slot.take().context("ended already")?;
-        *self.time.lock().unwrap_or_else(PoisonError::into_inner) = bulk.cpu();
-        drop(slot);
-        if self.halt.is_said() {
-            return Ok(Goodput::default());
-        }
-        bulk.end()
+        let mut ends = self.lock();
+        let bulk = ends.0.take().context("ended already")?;
+        ends.1 = bulk.cpu();
+        drop(ends);
+        if halt.is_said() { Ok(Goodput::default()) } else { bulk.end() }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Bulk) -> Result<T>) -> Result<T> {
-        let mut bulk = self.bulk.lock().unwrap_or_else(PoisonError::into_inner);
-        f(bulk.as_mut().context("ended already")?)
+        f(self.lock().0.as_mut().context("ended already")?)
     }
 
     fn cpu(&self) -> Duration {
-        let bulk = self.bulk.lock().unwrap_or_else(PoisonError::into_inner);
-        match bulk.as_ref() {
-            Some(bulk) => bulk.cpu(),
-            None => *self.time.lock().unwrap_or_else(PoisonError::into_inner),
-        }
+        let (bulk, time) = &*self.lock();
+        bulk.as_ref().map_or(*time, Bulk::cpu)
     }
-}
 
-impl Drop for Transfer {
-    fn drop(&mut self) {
-        self.shared.halt.say();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    fn lock(&self) -> MutexGuard<'_, (Option<Bulk>, Duration)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Running for Tcp {
-    fn mark(&mut self, window: usize, edge: Edge) {
-        let cpu = self.transfers.iter().map(|transfer| transfer.shared.cpu()).sum();
-        self.marks.note(window, edge, (Instant::now(), cpu));
+    fn so_far(&self) -> Result<SoFar> {
+        let cpu = self.transfers.iter().map(|transfer| transfer.ends.cpu()).sum();
+        Ok(SoFar { frames: Vec::new(), cpu })
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Told> {
+    fn finish(mut self: Box<Self>, windows: &[Passed]) -> Result<Told> {
         let mut told = Told::default();
         let mut got = Vec::new();
         for transfer in &mut self.transfers {
-            let goodput = transfer.join().with_context(|| self.what.clone())?;
+            let goodput = transfer.thread.join().with_context(|| self.what.clone())?;
             got.push((transfer.who.clone(), goodput));
         }
-        for (window, from, to) in self.marks.pairs() {
-            told.cpu_s.insert(window.name.clone(), to.1.saturating_sub(from.1).as_secs_f64());
-            let (begin, end) = (from.0.max(self.span.0), to.0.min(self.span.1));
+        for window in windows {
+            let (begin, end) = (window.from.max(self.times.start), window.to.min(self.times.stop));
             if begin >= end {
                 continue;
             }
@@ -181,7 +151,7 @@ impl Running for Tcp {
                 }
             }
             if let (Some(name), Some(sum)) = (&self.name, sum) {
-                told.values.insert(format!("{}.{name}.goodput_mbit", window.name), sum);
+                told.add(&window.name, name, vec![("goodput_mbit", sum)]);
             }
         }
         Ok(told)

@@ -39,7 +39,7 @@ fn play(stage: &Stage) -> Result<Vec<Told>> {
     let traffic = stage.scene().traffic.iter();
     let running: Vec<_> =
         traffic.map(|traffic| start(traffic, stage, &timeline, &rates)).collect::<Result<_>>()?;
-    running.into_iter().map(Running::finish).collect()
+    running.into_iter().map(|running| running.finish(&[])).collect()
 }
 
 fn value(told: &Told, name: &str) -> Result<f64> {
@@ -51,9 +51,9 @@ fn talk_among_vms_is_measured_and_its_events_are_counted() -> Result<()> {
     root_or_skip!();
     let stage = stage(
         "vms",
-        "{ kind = 'ask', from = 'every', to = 'uplink' },
+        "{ kind = 'ask', from = 'every', to = 'uplink', size = 64 },
          { kind = 'records', from = 'uplink', to = 'vm1', name = 'down', size = 20000 },
-         { kind = 'probe', from = 'vm1', to = 'vm2', name = 'polite', pps = 500, urgent = true }",
+         { kind = 'probe', from = 'vm1', to = 'vm2', name = 'polite', pps = 500, size = 64, urgent = true }",
     )?;
     let (mut events, notes) = Events::start(&stage)?;
     let before = (events.read()?, releases(&stage)?);
@@ -79,9 +79,9 @@ fn talk_by_routers_bears_their_names() -> Result<()> {
     root_or_skip!();
     let stage = stage(
         "routers",
-        "{ kind = 'ask', from = 'uplink', to = 'via-every', family = 'v6' },
-         { kind = 'records', from = 'uplink', to = 'via2' },
-         { kind = 'probe', from = 'uplink', to = 'via1', probing = 'round-trip', pps = 500 }",
+        "{ kind = 'ask', from = 'uplink', to = 'via-every', family = 'v6', size = 64 },
+         { kind = 'records', from = 'uplink', to = 'via2', size = 64 },
+         { kind = 'probe', from = 'uplink', to = 'via1', probing = 'round-trip', pps = 500, size = 64 }",
     )?;
     let told = play(&stage)?;
     let [ask, records, probe] = told.as_slice() else { anyhow::bail!("{told:#?}") };

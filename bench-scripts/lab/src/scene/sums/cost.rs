@@ -2,6 +2,7 @@
 //! nothing but traffic took processor time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Book, Piece, Reading, set};
 use crate::cell::Outcome;
@@ -17,11 +18,11 @@ impl Book<'_> {
         (from, to): (&Reading, &Reading),
         outcome: &mut Outcome,
     ) {
-        let packets: u64 = window.counts.iter().map(|count| count.segments).sum();
+        let packets = window.counts.iter().map(|count| count.segments).sum::<u64>() as f64;
         self.cores(window, (from, to), packets, outcome);
         for (event, count) in &to.events {
-            let Some(earlier) = from.events.get(event).filter(|_| packets > 0) else { continue };
-            let each = count.saturating_sub(*earlier) as f64 / packets as f64;
+            let Some(earlier) = from.events.get(event) else { continue };
+            let each = count.saturating_sub(*earlier) as f64 / packets;
             set(outcome, window, &format!("events.{event}"), each);
         }
         let released = |why: &str| {
@@ -31,7 +32,7 @@ impl Book<'_> {
         let reasons: BTreeSet<&str> =
             to.releases.keys().map(String::as_str).chain(REASONS).collect();
         let all: f64 = reasons.iter().map(|why| released(why)).sum();
-        for why in reasons.iter().filter(|_| all > 0.0) {
+        for why in reasons {
             set(outcome, window, &format!("weir.released_{why}"), released(why) / all);
         }
     }
@@ -40,35 +41,36 @@ impl Book<'_> {
         &self,
         window: &Piece<'_>,
         (from, to): (&Reading, &Reading),
-        packets: u64,
+        packets: f64,
         outcome: &mut Outcome,
     ) {
         let spent = spent(&from.cpu, &to.cpu);
-        let seconds = spent.seconds.max(1e-6);
-        let threads: f64 = self.told.iter().filter_map(|told| told.cpu_s.get(window.name)).sum();
-        let senders = threads.min(spent.programs);
-        set(outcome, window, "cpu.total", spent.total / seconds);
-        set(outcome, window, "cpu.senders", senders / seconds);
-        if self.has_worker {
-            set(outcome, window, "cpu.worker", spent.worker / seconds);
-        }
-        if let Some(process) = spent.process {
-            set(outcome, window, "cpu.process", process / seconds);
-        }
+        let told: f64 = self.told.iter().filter_map(|told| told.cpu_s.get(window.name)).sum();
+        let counts = from.senders.iter().zip(&to.senders);
+        let counted: Duration = counts.map(|(from, to)| to.cpu.saturating_sub(from.cpu)).sum();
+        let senders = (told + counted.as_secs_f64()).min(spent.programs);
         let burdened =
             |load: &crate::spec::Load| load.start < window.to_s && load.stop > window.from_s;
-        if self.scene.load.iter().any(burdened) {
-            return;
+        let alone = !self.scene.load.iter().any(burdened);
+        // What is not known is no number, and left out.
+        let if_so = |is_known: bool, time: f64| if is_known { time } else { f64::NAN };
+        let process = spent.process.unwrap_or(f64::NAN);
+        let beyond = if_so(alone, (spent.total - senders).max(0.0));
+        for (what, time) in [
+            ("total", spent.total),
+            ("senders", senders),
+            ("worker", if_so(self.has_worker, spent.worker)),
+            ("process", process),
+            ("beyond", beyond),
+        ] {
+            set(outcome, window, &format!("cpu.{what}"), time / spent.seconds.max(1e-6));
         }
-        let beyond = (spent.total - senders).max(0.0);
-        set(outcome, window, "cpu.beyond", beyond / seconds);
-        if packets > 0 {
-            let each = |seconds: f64| seconds * 1e6 / packets as f64;
-            set(outcome, window, "cpu.us_per_packet", each(beyond));
-            set(outcome, window, "cpu.busy_us_per_packet", each(spent.total));
-            if let Some(process) = spent.process {
-                set(outcome, window, "cpu.process_us_per_packet", each(process));
-            }
+        for (what, time) in [
+            ("us_per_packet", beyond),
+            ("busy_us_per_packet", if_so(alone, spent.total)),
+            ("process_us_per_packet", if_so(alone, process)),
+        ] {
+            set(outcome, window, &format!("cpu.{what}"), time * 1e6 / packets);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rates, shares, loss and fairness. Invariant: the sums of all VMs come from the same numbers as the
 //! values of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use system_tests::observer::Count;
 
@@ -27,12 +27,9 @@ impl Book<'_> {
         }
         rates(outcome, window, "all", &all);
         for (what, rates) in [("jain", &rates_mbit), ("jain_kpps", &rates_kpps)] {
-            if rates.iter().any(|rate| *rate > 0.0) {
-                let index = jain(rates).unwrap_or(f64::NAN);
-                set(outcome, window, &format!("all.{what}"), index);
-            }
+            set(outcome, window, &format!("all.{what}"), jain(rates).unwrap_or(f64::NAN));
         }
-        if let Some(link) = self.scene.link.filter(|_| self.over_link()) {
+        if let Some(link) = self.link() {
             let over = self.sum(window, |over_link| over_link);
             set(outcome, window, "all.link", mbit(&over, window) / link);
         }
@@ -46,7 +43,6 @@ impl Book<'_> {
 
     /// The rates over time.
     pub(super) fn series(&self, slices: &[Piece<'_>], outcome: &mut Outcome) {
-        let link = self.scene.link.filter(|_| self.over_link());
         for slice in slices {
             let middle = f64::midpoint(slice.from_s, slice.to_s);
             let mut point = |name: String, value: f64| {
@@ -54,7 +50,7 @@ impl Book<'_> {
             };
             for who in self.cast.all() {
                 point(format!("{who}.mbit"), mbit(&self.of(who, slice, false), slice));
-                if let Some(link) = link {
+                if let Some(link) = self.link() {
                     let over = mbit(&self.of(who, slice, true), slice);
                     point(format!("{who}.of_link"), over / link);
                 }
@@ -63,8 +59,9 @@ impl Book<'_> {
         }
     }
 
-    fn over_link(&self) -> bool {
-        self.cast.sources.iter().any(|source| source.over_link)
+    /// The link's rate, if anything is sent over it.
+    fn link(&self) -> Option<f64> {
+        self.scene.link.filter(|_| self.cast.sources.iter().any(|source| source.over_link))
     }
 
     /// The arrivals from, or to, one of them.
@@ -113,7 +110,7 @@ impl Book<'_> {
         for (traffic, _) in sent.filter(|(_, over_link)| *over_link) {
             demand += match traffic.kind {
                 Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe | Kind::Tcp => {
-                    rate_mbit(traffic, self.scene)?
+                    rate_mbit(traffic)?
                 }
                 // A sender that waits for answers demands what it gets.
                 Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window),
@@ -146,20 +143,15 @@ impl Book<'_> {
     ) {
         let rate = |piece: &Piece<'_>| mbit(&self.of(who, piece, owed.is_some()), piece);
         let over = owed.copied().unwrap_or_else(|| rate(window));
-        if over <= 0.0 {
-            return;
-        }
         let inside = |slice: &&Piece<'_>| {
             slice.from_s >= window.from_s - NEARLY && slice.to_s <= window.to_s + NEARLY
         };
         let parts: Vec<f64> =
             slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
-        if let Some(least) = parts.iter().copied().reduce(f64::min) {
-            set(outcome, window, &format!("{who}.least"), least);
-        }
-        if let Some(most) = parts.iter().copied().reduce(f64::max) {
-            set(outcome, window, &format!("{who}.most"), most);
-        }
+        let least = parts.iter().copied().reduce(f64::min).unwrap_or(f64::NAN);
+        let most = parts.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
+        set(outcome, window, &format!("{who}.least"), least);
+        set(outcome, window, &format!("{who}.most"), most);
     }
 
     /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
@@ -195,7 +187,7 @@ impl Book<'_> {
             let Some(name) = traffic.name.as_deref().filter(|_| is_active(traffic, window)) else {
                 continue;
             };
-            let Some(came) = self.alone(index, traffic, window) else { continue };
+            let Some(came) = self.alone(index, window) else { continue };
             rates(outcome, window, name, &came);
             let told = self.told.get(index).into_iter().flat_map(|told| &told.offered);
             let offered = told
@@ -209,23 +201,16 @@ impl Book<'_> {
     }
 
     /// The arrivals by a traffic's ways; unknown if others use them at the same time.
-    fn alone(&self, index: usize, traffic: &Traffic, window: &Piece<'_>) -> Option<Count> {
-        let mut sources: Vec<usize> = Vec::new();
-        for way in &self.cast.ways {
-            let source = self.cast.source_of(way)?;
-            if way.traffic == index && !sources.contains(&source) {
-                sources.push(source);
-            }
-        }
-        let shared = self.cast.ways.iter().any(|way| {
-            let other = self.scene.traffic.get(way.traffic).unwrap_or(traffic);
-            let here = self.cast.source_of(way).is_some_and(|source| sources.contains(&source));
-            way.traffic != index && here && is_active(other, window)
-        });
+    fn alone(&self, index: usize, window: &Piece<'_>) -> Option<Count> {
+        let ways =
+            || self.cast.ways.iter().filter_map(|way| Some((way, self.cast.source_of(way)?)));
+        let own: BTreeSet<usize> =
+            ways().filter(|(way, _)| way.traffic == index).map(|(_, source)| source).collect();
+        let mut others =
+            ways().filter(|(way, source)| way.traffic != index && own.contains(source));
+        let shared = others.any(|(way, _)| is_active(&self.scene.traffic[way.traffic], window));
         let mut sum = Count::default();
-        for source in sources {
-            sum += *window.counts.get(source)?;
-        }
+        own.into_iter().for_each(|source| sum += window.counts[source]);
         (!shared).then_some(sum)
     }
 }

@@ -2,7 +2,6 @@ use super::*;
 use crate::scene::cast::Way;
 use crate::scene::meters::cpu;
 use crate::scene::senders::Offered;
-use crate::scene::timeline::Edge;
 
 const TEXT: &str = "
     vms = 3
@@ -56,16 +55,15 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
     let (cast, timeline) = (Cast::by(&scene, ways), Timeline::new(&scene, origin));
     let reading = |seconds, mbytes| Reading {
         rates: tallied(origin, seconds, mbytes),
+        senders: Vec::new(),
         cpu: cpu::Reading::now(None).unwrap(),
         events: [("syscalls", (seconds * 34e3) as u64)].into(),
         releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
         resent: Some((seconds * 10.0) as u64),
     };
-    let mut windows = Marks::new(&timeline);
-    windows.note(0, Edge::From, reading(0.0, [0.0; 3]));
-    windows.note(0, Edge::To, reading(1.0, [10.0, 2.5, 0.0]));
-    windows.note(1, Edge::From, reading(1.0, [10.0, 2.5, 0.0]));
-    windows.note(1, Edge::To, reading(2.0, [20.0, 4.5, 5.0]));
+    let between = reading(1.0, [10.0, 2.5, 0.0]);
+    let windows =
+        vec![(reading(0.0, [0.0; 3]), between.clone()), (between, reading(2.0, [20.0, 4.5, 5.0]))];
     let mut book = Book {
         scene: &scene,
         cast: &cast,

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::is_plain;
-use crate::spec::problem::{Checked, must};
+use crate::spec::problem::{Checked, must, require};
 use crate::spec::{Effort, Experiment, PeerKind};
 
 /// The last is not a paper: weir against its peers.
@@ -39,7 +39,7 @@ pub(super) fn check(experiment: &Experiment, stem: &str) -> Checked {
 }
 
 fn peers(experiment: &Experiment) -> Checked {
-    must(!experiment.peer.is_empty(), "peer", || "there is no peer: add a [[peer]]".to_owned())?;
+    require(!experiment.peer.is_empty(), "peer", "there is no peer: add a [[peer]]")?;
     let mut known = BTreeSet::new();
     for (index, peer) in experiment.peer.iter().enumerate() {
         let at = format!("peer.{index}");
@@ -49,14 +49,11 @@ fn peers(experiment: &Experiment) -> Checked {
             && peer.mode.is_none()
             && peer.lane.is_none()
             && peer.config.is_empty();
-        must(none || peer.kind == PeerKind::Weir, &at, || {
-            "binary, idle, mode, lane and config are weir's: take them out".to_owned()
-        })?;
-        must(peer.lane.is_some() || peer.kind != PeerKind::Weir, &at, || {
-            "which lane weir's frames go by is not said: write lane = \"scheduled\", by which a \
-             worker schedules and measures each, or lane = \"auto\""
-                .to_owned()
-        })?;
+        let what = "binary, idle, mode, lane and config are weir's: take them out";
+        require(none || peer.kind == PeerKind::Weir, &at, what)?;
+        let what = "which lane weir's frames go by is not said: write lane = \"scheduled\", by which \
+                    a worker schedules and measures each, or lane = \"auto\"";
+        require(peer.lane.is_some() || peer.kind != PeerKind::Weir, &at, what)?;
     }
     Ok(())
 }
@@ -128,19 +125,18 @@ fn effort(experiment: &Experiment, effort: &Effort, at: &str) -> Checked {
     })?;
     if let Some(list) = &effort.values {
         let at = format!("{at}.values");
-        must(experiment.vary.is_some(), &at, || {
-            "values are those of [vary], which is not there: add it".to_owned()
-        })?;
+        let what = "values are those of [vary], which is not there: add it";
+        require(experiment.vary.is_some(), &at, what)?;
         values(list, &at)?;
     }
     Names::peers(experiment).have(effort.peers.as_ref(), &format!("{at}.peers"))?;
     Names::variants(experiment).have(effort.variants.as_ref(), &format!("{at}.variants"))?;
     let some = !experiment.places(at == "quick").is_empty();
-    must(some, at, || "its peers have none of its variants: nothing is measured".to_owned())
+    require(some, at, "its peers have none of its variants: nothing is measured")
 }
 
 fn values(list: &[f64], at: &str) -> Checked {
-    must(!list.is_empty(), at, || "there is no value: write one at least".to_owned())?;
+    require(!list.is_empty(), at, "there is no value: write one at least")?;
     for (index, value) in list.iter().enumerate() {
         let at = format!("{at}.{index}");
         must(value.is_finite(), &at, || format!("{value} is no value: write a finite number"))?;
@@ -155,5 +151,5 @@ pub(super) fn check_x(experiment: &Experiment) -> Checked {
         return Ok(());
     }
     let used = experiment.uses_x(false)?;
-    must(used, "vary", || "nothing in [scene] depends on $x: use it, or take this out".to_owned())
+    require(used, "vary", "nothing in [scene] depends on $x: use it, or take this out")
 }

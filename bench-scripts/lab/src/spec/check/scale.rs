@@ -3,7 +3,7 @@
 
 use super::scene::above_zero;
 use crate::cell::Cell;
-use crate::spec::problem::{Checked, must};
+use crate::spec::problem::{Checked, must, require};
 use crate::spec::quantity::is_rate;
 use crate::spec::{Check, Experiment, Scale};
 
@@ -12,32 +12,26 @@ pub(super) fn check(experiment: &Experiment, cells: [&[Cell]; 2]) -> Checked {
     let Some(scale) = &experiment.scale else { return Ok(()) };
     head(scale)?;
     let mut all = cells.iter().flat_map(|cells| cells.iter());
-    must(all.any(|cell| !cell.scene.rates_listed().is_empty()), "scale", || {
-        "no scene here has a rate: take this out".to_owned()
-    })?;
+    let rates = all.any(|cell| !cell.scene.rates_listed().is_empty());
+    require(rates, "scale", "no scene here has a rate: take this out")?;
+    let what = "$x makes a rate here, and the axis would not show which one: take this out, or vary \
+                something else";
     for cells in cells {
-        must(!cells.iter().any(|cell| rate_varies(cell, cells)), "scale", || {
-            "$x makes a rate here, and the axis would not show which one: take this out, or vary \
-             something else"
-                .to_owned()
-        })?;
+        require(!cells.iter().any(|cell| rate_varies(cell, cells)), "scale", what)?;
     }
+    let what =
+        "with [scale] a rate is divided by a rate, and nothing else is: choose another quantity";
     for (index, check) in experiment.check.iter().enumerate() {
-        must(is_alike(check), &format!("check.{index}.over"), || {
-            "with [scale] a rate is divided by a rate, and nothing else is: choose another quantity"
-                .to_owned()
-        })?;
+        require(is_alike(check), &format!("check.{index}.over"), what)?;
     }
     Ok(())
 }
 
 fn head(scale: &Scale) -> Checked {
     let Scale { mbit, pps, share } = *scale;
-    must(mbit.is_some() != pps.is_some(), "scale", || {
-        "write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it \
-         forwards, one of both"
-            .to_owned()
-    })?;
+    let what = "write what the rates ask of weir's worker: mbit of TCP that it cuts, or pps that it \
+                forwards, one of both";
+    require(mbit.is_some() != pps.is_some(), "scale", what)?;
     above_zero(mbit, "scale.mbit", "a rate in Mb/s")?;
     above_zero(pps, "scale.pps", "frames a second")?;
     must(share > 0.0 && share <= 1.0, "scale.share", || {

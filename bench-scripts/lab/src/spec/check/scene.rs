@@ -4,7 +4,7 @@
 
 use super::vms;
 use super::{is_plain, traffic};
-use crate::spec::problem::{Checked, Problem, must};
+use crate::spec::problem::{Checked, Problem, must, require};
 use crate::spec::{Kind, Load, PeerKind, Scene, Seat, Step, Topology, Traffic, Vm, Window};
 
 /// More namespaces than any suitable machine could use.
@@ -59,9 +59,8 @@ fn promise(vm: &Vm, at: &str) -> Checked {
     weight(vm.weight, &format!("{at}.weight"))?;
     above_zero(vm.min, &format!("{at}.min"), "a rate in Mb/s, or take it out")?;
     above_zero(vm.max, &format!("{at}.max"), "a rate in Mb/s, or take it out")?;
-    must(vm.min.zip(vm.max).is_none_or(|(min, max)| min <= max), at, || {
-        "the minimum is above the maximum: lower it".to_owned()
-    })
+    let in_order = vm.min.zip(vm.max).is_none_or(|(min, max)| min <= max);
+    require(in_order, at, "the minimum is above the maximum: lower it")
 }
 
 fn weight(weight: u32, at: &str) -> Checked {
@@ -78,7 +77,7 @@ pub(super) fn is_vm(number: u8, scene: &Scene, at: &str) -> Checked {
 
 /// Returns the end of the last one, which is the end of the cell.
 fn windows(all: &[Window]) -> Result<f64, Problem> {
-    must(!all.is_empty(), "scene.window", || "nothing is measured: add a window".to_owned())?;
+    require(!all.is_empty(), "scene.window", "nothing is measured: add a window")?;
     let mut end = 0.0;
     for (index, window) in all.iter().enumerate() {
         let Window { name, from, to } = window;
@@ -152,9 +151,10 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
     let routers = scene.topology == Topology::Routers;
     match kind {
         PeerKind::Weir | PeerKind::Bridge | PeerKind::Htb => Ok(()),
-        PeerKind::Linux => must(routers, at, || {
-            "linux stands for virtual routers: write topology = \"routers\" in [scene]".to_owned()
-        }),
+        PeerKind::Linux => {
+            let what = "linux stands for virtual routers: write topology = \"routers\" in [scene]";
+            require(routers, at, what)
+        }
         PeerKind::Redirect
         | PeerKind::Bare
         | PeerKind::Ovs
@@ -176,11 +176,9 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene, at: &str) -> Checked {
         PeerKind::Sender => {
             let deaf = |traffic: &Traffic| matches!(traffic.kind, Kind::Flood | Kind::Live);
             let alone = scene.vms == 1 && !routers && scene.link.is_none();
-            must(alone && scene.traffic.iter().all(deaf), at, || {
-                "sender is one VM without a receiver: it has floods and live frames only, no link \
-                 and no routers. Leave this peer out"
-                    .to_owned()
-            })
+            let what = "sender is one VM without a receiver: it has floods and live frames only, no \
+                        link and no routers. Leave this peer out";
+            require(alone && scene.traffic.iter().all(deaf), at, what)
         }
     }
 }

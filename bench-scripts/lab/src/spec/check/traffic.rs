@@ -5,7 +5,7 @@ use weir_probe::rate::frame_overhead;
 
 use super::is_plain;
 use super::scene::{above_zero, is_vm, span};
-use crate::spec::problem::{Checked, must};
+use crate::spec::problem::{Checked, must, require};
 use crate::spec::quantity::{RESERVED, tells_delays, whose};
 use crate::spec::{Family, Kind, Probing, Scene, Seat, Topology, Traffic, Window};
 
@@ -36,17 +36,15 @@ pub(super) fn check(scene: &Scene, end: f64) -> Checked {
         rate(traffic, &at)?;
         length(traffic, scene, &at)?;
         timed(traffic, scene, &at)?;
-        must(traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe, &at, || {
-            "only a probe has `probing`: take it out".to_owned()
-        })?;
+        let probes = traffic.probing == Probing::OneWay || traffic.kind == Kind::Probe;
+        require(probes, &at, "only a probe has `probing`: take it out")?;
         let may =
             traffic.kind == Kind::Live && traffic.family == Family::V4 && traffic.to.is_single();
         must((1..=MOST_FLOWS).contains(&traffic.flows), &format!("{at}.flows"), || {
             format!("write a number from 1 to {MOST_FLOWS}")
         })?;
-        must(traffic.flows == 1 || may, &format!("{at}.flows"), || {
-            "only live frames over IPv4 to one place are of several flows: take it out".to_owned()
-        })?;
+        let what = "only live frames over IPv4 to one place are of several flows: take it out";
+        require(traffic.flows == 1 || may, &format!("{at}.flows"), what)?;
         for before in &scene.traffic[..index] {
             told_apart(before, traffic, scene, end, &at)?;
         }
@@ -79,15 +77,13 @@ fn seats(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     let Traffic { from, to, .. } = *traffic;
     seat(from, scene, &format!("{at}.from"))?;
     seat(to, scene, &format!("{at}.to"))?;
-    must(!from.is_way(), &format!("{at}.from"), || {
-        "a way by a router is for `to` only: send from uplink or right".to_owned()
-    })?;
+    let what = "a way by a router is for `to` only: send from uplink or right";
+    require(!from.is_way(), &format!("{at}.from"), what)?;
     let vm = |who| matches!(who, Seat::Vm(_) | Seat::Every);
     let self_sent = from == to || (vm(from) && vm(to) && [from, to].contains(&Seat::Every));
     must(!self_sent, at, || format!("\"{from}\" would send to itself: choose another `to`"))?;
-    must(!(to.is_way() && from == Seat::Right), at, || {
-        "via1 and so on lead to right: send from uplink".to_owned()
-    })
+    let back = to.is_way() && from == Seat::Right;
+    require(!back, at, "via1 and so on lead to right: send from uplink")
 }
 
 fn name(traffic: &Traffic, at: &str) -> Checked {
@@ -104,25 +100,21 @@ fn name(traffic: &Traffic, at: &str) -> Checked {
 fn rate(traffic: &Traffic, at: &str) -> Checked {
     above_zero(traffic.pps, &format!("{at}.pps"), "packets a second, or take it out")?;
     above_zero(traffic.mbit, &format!("{at}.mbit"), "a rate in Mb/s, or take it out")?;
-    must(traffic.pps.is_none() || traffic.mbit.is_none(), at, || {
-        "it has pps and mbit: take one out".to_owned()
-    })?;
+    let both = traffic.pps.and(traffic.mbit).is_some();
+    require(!both, at, "it has pps and mbit: take one out")?;
     let (pps, any) = match traffic.kind {
         Kind::Flood | Kind::Probe => (true, true),
         Kind::Live | Kind::Timed => (true, false),
         Kind::Tcp => (false, true),
         Kind::Ask | Kind::Records => (false, false),
     };
-    must(any || traffic.mbit.is_none(), at, || {
-        "this kind goes as fast as it can: take mbit out".to_owned()
-    })?;
-    must(pps || traffic.pps.is_none(), at, || {
-        "this kind has no packets a second: take pps out".to_owned()
-    })?;
+    let what = "this kind goes as fast as it can: take mbit out";
+    require(any || traffic.mbit.is_none(), at, what)?;
+    let what = "this kind has no packets a second: take pps out";
+    require(pps || traffic.pps.is_none(), at, what)?;
     let paced = traffic.kind == Kind::Probe && traffic.pps.or(traffic.mbit).is_some();
-    must(traffic.burst == 0.0 || paced, &format!("{at}.burst"), || {
-        "only a probe with pps or mbit comes in bursts: take it out".to_owned()
-    })?;
+    let what = "only a probe with pps or mbit comes in bursts: take it out";
+    require(traffic.burst == 0.0 || paced, &format!("{at}.burst"), what)?;
     must((0.0..=MOST_BURST).contains(&traffic.burst), &format!("{at}.burst"), || {
         format!("write a time in seconds from 0 to {MOST_BURST}")
     })
@@ -130,13 +122,10 @@ fn rate(traffic: &Traffic, at: &str) -> Checked {
 
 fn length(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     let Traffic { kind, size, frame, .. } = *traffic;
-    must(size.is_none() || frame.is_none(), at, || {
-        "it has size and frame: take one out".to_owned()
-    })?;
+    require(size.and(frame).is_none(), at, "it has size and frame: take one out")?;
     let datagrams = matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
-    must(datagrams || frame.is_none(), at, || {
-        "TCP makes its frames as it likes: give a size in place of frame".to_owned()
-    })?;
+    let what = "TCP makes its frames as it likes: give a size in place of frame";
+    require(datagrams || frame.is_none(), at, what)?;
     must(size.is_some() || frame.is_some() || kind == Kind::Tcp, at, || {
         format!("it has no length: give it a size{}", if datagrams { " or a frame" } else { "" })
     })?;
@@ -172,15 +161,12 @@ fn timed(traffic: &Traffic, scene: &Scene, at: &str) -> Checked {
     let several = scene.traffic.iter().filter(|other| other.kind == Kind::Timed).count() > 1;
     let alone = traffic.from.is_single() && traffic.to.is_single();
     let one = alone && traffic.connections == 1 && !several;
-    must(one && scene.topology == Topology::Vms, at, || {
-        "one flow between two seats can be timed, without routers: use probes for more".to_owned()
-    })?;
-    must(traffic.family == Family::V4 && traffic.pps.is_some(), at, || {
-        "what is timed has family v4 and pps: write them".to_owned()
-    })?;
-    must(traffic.start == 0.0 && traffic.stop.is_none(), at, || {
-        "what is timed is sent all the time: take start and stop out".to_owned()
-    })
+    let what = "one flow between two seats can be timed, without routers: use probes for more";
+    require(one && scene.topology == Topology::Vms, at, what)?;
+    let what = "what is timed has family v4 and pps: write them";
+    require(traffic.family == Family::V4 && traffic.pps.is_some(), at, what)?;
+    let what = "what is timed is sent all the time: take start and stop out";
+    require(traffic.start == 0.0 && traffic.stop.is_none(), at, what)
 }
 
 /// Two traffics with results in the same window must have different names.

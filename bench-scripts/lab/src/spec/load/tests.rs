@@ -10,7 +10,7 @@ use crate::spec::{Family, Kind};
 #[test]
 fn the_experiments_of_the_project_load() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments");
-    let all = load_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+    let all = load_all(&folder).unwrap_or_else(|error| panic!("{error:#}"));
     assert_eq!(all[0].id, "A-E1");
     for experiment in &all {
         for quick in [false, true] {
@@ -70,8 +70,8 @@ fn an_experiment_read_by_hand_says_where_its_error_is() {
 #[test]
 fn files_and_folders() {
     let folder = tempfile::tempdir().unwrap();
-    let told = |error: SpecError| {
-        error.to_string().replace(&folder.path().display().to_string(), "experiments")
+    let told = |error: Error| {
+        format!("{error:#}").replace(&folder.path().display().to_string(), "experiments")
     };
     let mut all = vec![told(load_all(folder.path()).unwrap_err())];
     all.push(told(load(&folder.path().join("A-E9.toml")).unwrap_err()));

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use system_tests::wait::Halt;
 
 use super::line::{Line, Step};
-use super::{Tally, Terms};
+use super::{Counted, Tally, Terms};
 use crate::scene::senders::flows::Times;
 
 /// On a path that merely loses much, TCP retries more than once in this time.
@@ -19,11 +19,13 @@ const SILENCE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Sends a request, waits for the whole answer, repeats.
-pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
+pub(super) fn ask(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt) -> Result<Tally> {
     let mut line = Line::new(stream, times.stop, halt)?;
-    let mut heard = Tally::new(times.windows.len())?;
+    let mut heard = vec![Counted::default(); times.windows.len()];
     let mut answers = 0_u64;
-    if line.wait_until(times.start) {
+    let in_time = halt.wait_until(times.start);
+    line.moved = Instant::now();
+    if in_time {
         let mut asked = Instant::now();
         loop {
             let mut ended = line.all(terms.request, Line::write)?;
@@ -34,18 +36,14 @@ pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -
             match ended {
                 None => {
                     let took = u64::try_from((now - asked).as_nanos()).unwrap_or(u64::MAX);
-                    for at in times.around(now) {
-                        if let Some(times) = heard.times.get_mut(at) {
-                            times.saturating_record(took);
-                        }
-                    }
+                    times.around(now).for_each(|at| heard[at].times.record(took));
                     answers += 1;
                     asked = now;
                 }
                 Some(Step::Closed) => bail!("the server has hung up"),
                 Some(_) => break,
             }
-            if now >= times.stop || line.is_halted() {
+            if now >= times.stop || halt.is_said() {
                 break;
             }
         }
@@ -53,24 +51,20 @@ pub(super) fn ask(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -
     let silence = Instant::now().saturating_duration_since(line.moved);
     // Much of a long record may be under way before the first is answered.
     let in_vain = answers == 0 && silence >= (times.stop - times.start) / 2;
-    if !line.is_halted() && (in_vain || silence >= SILENCE) {
+    if !halt.is_said() && (in_vain || silence >= SILENCE) {
         bail!("the path is dead: nothing moved in the last {:.1} s", silence.as_secs_f64());
     }
     Ok(heard)
 }
 
 /// Answers every request once it is complete.
-pub(super) fn serve(stream: TcpStream, terms: &Terms, times: &Times, halt: Halt) -> Result<Tally> {
-    let mut served = Tally { times: Vec::new(), received: vec![0; times.windows.len()] };
+pub(super) fn serve(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt) -> Result<Tally> {
+    let mut served = vec![Counted::default(); times.windows.len()];
     let mut line = Line::new(stream, times.stop + GRACE, halt)?;
     // The client reports how a connection ended.
     let mut left = terms.request;
     while let Ok(Step::Moved(bytes)) = line.read(left) {
-        for at in times.around(line.moved) {
-            if let Some(received) = served.received.get_mut(at) {
-                *received += bytes as u64;
-            }
-        }
+        times.around(line.moved).for_each(|at| served[at].received += bytes as u64);
         left = left.saturating_sub(bytes);
         if left == 0 {
             left = terms.request;

@@ -1,7 +1,7 @@
 //! One end of a connection. Invariant: nothing here blocks for longer than [`LOOK`], so that the end is
 //! noticed in time.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const PIECE: usize = 256 << 10;
 
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     stream: TcpStream,
-    halt: Halt,
+    halt: &'a Halt,
     until: Instant,
     /// The last time of any progress.
     pub(super) moved: Instant,
@@ -34,8 +34,8 @@ pub(super) enum Step {
     Over,
 }
 
-impl Line {
-    pub(super) fn new(stream: TcpStream, until: Instant, halt: Halt) -> Result<Self> {
+impl<'a> Line<'a> {
+    pub(super) fn new(stream: TcpStream, until: Instant, halt: &'a Halt) -> Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LOOK))?;
@@ -48,26 +48,21 @@ impl Line {
 
     /// Waits to read at most `most` bytes.
     pub(super) fn read(&mut self, most: usize) -> Result<Step> {
-        self.step(|stream, buffer| {
-            let most = most.min(buffer.len());
-            stream.read(buffer.get_mut(..most).unwrap_or_default())
-        })
+        self.step(most, |stream, buffer| stream.read(buffer))
     }
 
     /// Waits to write at most `most` bytes.
     pub(super) fn write(&mut self, most: usize) -> Result<Step> {
-        self.step(|stream, buffer| {
-            let most = most.min(buffer.len());
-            stream.write(buffer.get(..most).unwrap_or_default())
-        })
+        self.step(most, |stream, buffer| stream.write(buffer))
     }
 
     fn step(
         &mut self,
-        mut io: impl FnMut(&mut TcpStream, &mut [u8]) -> std::io::Result<usize>,
+        most: usize,
+        io: fn(&mut TcpStream, &mut [u8]) -> io::Result<usize>,
     ) -> Result<Step> {
         loop {
-            let done = io(&mut self.stream, &mut self.buffer);
+            let done = io(&mut self.stream, &mut self.buffer[..most.min(PIECE)]);
             let now = Instant::now();
             match done {
                 Ok(0) => return Ok(Step::Closed),
@@ -102,15 +97,5 @@ impl Line {
             }
         }
         Ok(None)
-    }
-
-    pub(super) fn is_halted(&self) -> bool {
-        self.halt.is_said()
-    }
-
-    pub(super) fn wait_until(&mut self, then: Instant) -> bool {
-        let waited = self.halt.wait_until(then);
-        self.moved = Instant::now();
-        waited
     }
 }

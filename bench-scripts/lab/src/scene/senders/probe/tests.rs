@@ -1,8 +1,9 @@
 //! Real probes over a bridge.
 
 use super::*;
+use crate::scene::senders::Offered;
+use crate::scene::timeline::Timeline;
 use crate::stage::Spot;
-use std::time::{Duration, Instant};
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::observer::Observer;
 use system_tests::{Bed, BedSpec, root_or_skip};
@@ -35,12 +36,12 @@ fn flow(bed: &Bed, vm: usize, family: Family) -> Result<Pair<'_>> {
 }
 
 fn run(traffic: &str, flows: &[Pair<'_>]) -> Result<Told> {
-    start(traffic, flows)?.finish()
+    started(traffic, flows)?.finish(&[])
 }
 
-fn start(traffic: &str, flows: &[Pair<'_>]) -> Result<Box<Probes>> {
+fn started(traffic: &str, flows: &[Pair<'_>]) -> Result<Box<Probes>> {
     let traffic: Traffic = toml::from_str(traffic)?;
-    Ok(Box::new(start_on(&traffic, flows, &Times::of(&traffic, &timeline()))?))
+    Ok(Box::new(start(&traffic, flows, &Times::of(&traffic, &timeline()))?))
 }
 
 fn value(told: &Told, name: &str) -> Result<f64> {
@@ -52,8 +53,10 @@ fn each_window_has_its_delays_and_what_was_offered() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
     let flows = [flow(&bed, 0, Family::V4)?, flow(&bed, 1, Family::V4)?];
-    let told =
-        run("kind = 'probe'\nfrom = 'every'\nto = 'uplink'\npps = 500\nburst = 0.02", &flows)?;
+    let told = run(
+        "kind = 'probe'\nfrom = 'every'\nto = 'uplink'\npps = 500\nburst = 0.02\nsize = 64",
+        &flows,
+    )?;
     for window in ["one", "two"] {
         for who in ["vm1", "vm2"] {
             let of = |what: &str| value(&told, &format!("{window}.{who}.{what}"));
@@ -91,11 +94,11 @@ fn on_a_dead_path_all_is_lost() -> Result<()> {
     let _drain = Observer::drain(&bed.uplink.ns, GUEST_IF)?;
     let flows = [flow(&bed, 0, Family::V4)?];
     let probing = |probing: &str| {
-        let what = "kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 100\n";
-        start(&format!("{what}probing = '{probing}'"), &flows)
+        let what = "kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 100\nsize = 64\n";
+        started(&format!("{what}probing = '{probing}'"), &flows)
     };
     for probes in [probing("one-way")?, probing("round-trip")?] {
-        let told = probes.finish()?;
+        let told = probes.finish(&[])?;
         anyhow::ensure!(value(&told, "two.vm1.loss")? == 1.0, "{told:#?}");
         anyhow::ensure!(!told.values.contains_key("two.vm1.p50_us"), "{told:#?}");
     }
@@ -106,15 +109,28 @@ fn on_a_dead_path_all_is_lost() -> Result<()> {
 fn what_is_dropped_ends_at_once() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
-    let traffic: Traffic = toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9")?;
+    let traffic: Traffic =
+        toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9\nsize = 64")?;
     let mut timeline = timeline();
     timeline.windows =
         vec![Span { name: "long".into(), from: Duration::ZERO, to: Duration::from_secs(600) }];
     timeline.end = Duration::from_secs(600);
     let flows = [flow(&bed, 0, Family::V4)?];
-    let probes = start_on(&traffic, &flows, &Times::of(&traffic, &timeline))?;
+    let probes = start(&traffic, &flows, &Times::of(&traffic, &timeline))?;
     let began = Instant::now();
     drop(probes);
     anyhow::ensure!(began.elapsed() < Duration::from_secs(60));
     Ok(())
+}
+
+#[test]
+fn a_burst_is_what_is_due_in_its_time() {
+    let of = |more: &str| {
+        let text = format!("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\n{more}");
+        burst(&toml::from_str(&text).unwrap())
+    };
+    assert_eq!(of("pps = 1000\nburst = 0.02"), 20);
+    assert_eq!(of("pps = 1000\nburst = 0.02\nconnections = 2"), 40);
+    assert_eq!(of("pps = 10\nburst = 0.02"), 1);
+    assert_eq!(of("pps = 1000"), 1);
 }
