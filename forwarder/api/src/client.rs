@@ -16,8 +16,8 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use crate::{
-    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
-    Refused, StatsReport, Stream,
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
+    StatsReport, Stream,
 };
 
 /// The media type of a merge patch (RFC 7396).
@@ -204,7 +204,7 @@ impl Client {
         let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
         Err(match report {
             Some(ErrorReport { error }) => {
-                ClientError::Refused(Refused::new(Refusal::of_status(status.as_u16()), error))
+                ClientError::Refused(Refused::new(status, error))
             }
             None => self.garbled(format!("status {status}")),
         })

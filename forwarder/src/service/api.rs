@@ -25,8 +25,8 @@ pub use self::socket::{ControlSocket, SocketError};
 use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{
-    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
-    Refused, StatsReport,
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
+    StatsReport,
 };
 
 /// A worker answers during its chores, within milliseconds; one that takes this long is stuck.
@@ -192,13 +192,11 @@ impl From<Refused> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Refused { why, error } = self.0;
-        let status = StatusCode::from_u16(why.status());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(ErrorReport { error })).into_response()
+        (why, Json(ErrorReport { error })).into_response()
     }
 }
 
-fn refuse(why: Refusal, error: impl std::fmt::Display) -> Failed {
+fn refuse(why: StatusCode, error: impl std::fmt::Display) -> Failed {
     Failed(Refused::new(why, error))
 }
 
@@ -224,22 +222,24 @@ async fn patch<B: Backend>(
     if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         let valid = PATCH_TYPES.join(", ");
         let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
-        return Ok(([(ACCEPT_PATCH, valid)], refuse(Refusal::Type, error)).into_response());
+        let refusal = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+        return Ok(([(ACCEPT_PATCH, valid)], refusal).into_response());
     }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            refuse(Refusal::TooLong, format!("a patch has at most {MAX_PATCH_BYTES} bytes"))
-        }
-        _ => refuse(Refusal::Unreadable, rejection.body_text()),
+    let body = body.map_err(|rejection| {
+        let error = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => format!("a patch has at most {MAX_PATCH_BYTES} bytes"),
+            _ => rejection.body_text(),
+        };
+        refuse(rejection.status(), error)
     })?;
     let document = serde_json::from_slice(&body)
-        .map_err(|error| refuse(Refusal::Unreadable, format!("the body is no JSON: {error}")))?;
+        .map_err(|error| Refused::unreadable(format!("the body is no JSON: {error}")))?;
     let late = || {
         let error = format!(
             "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's log, \
              and GET /v1/config for what came of it"
         );
-        Refused::new(Refusal::Unfinished, error)
+        Refused::new(StatusCode::GATEWAY_TIMEOUT, error)
     };
     // If it were dropped half-way, one half would be changed and the other not.
     let change = async move { backend.patch(document).await };
@@ -283,7 +283,7 @@ async fn completed<T: Send + 'static>(
 ) -> Result<T, Refused> {
     match tokio::time::timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => Err(Refused::new(Refusal::Broken, error)),
+        Ok(Err(error)) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error)),
         Err(_) => Err(late()),
     }
 }
@@ -292,12 +292,12 @@ async fn unknown(uri: Uri) -> Failed {
     let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
-    refuse(Refusal::Unknown, error)
+    refuse(StatusCode::NOT_FOUND, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Failed {
     let methods = all_routes().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
-    refuse(Refusal::Method, error)
+    refuse(StatusCode::METHOD_NOT_ALLOWED, error)
 }

@@ -10,9 +10,9 @@ use axum::{
 };
 
 use weir_api::query::{HISTOGRAMS, TOP, VIF};
-use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
+use weir_api::{FlowQuery, LatencyQuery, Refused, StatusCode};
 
-use super::{Answer, Backend, RouteInfo, answer, refuse, report};
+use super::{Answer, Backend, RouteInfo, answer, report};
 use weir_schema::nearest;
 
 /// Longer than for other requests, since the histograms of every flow of every worker are read in
@@ -58,7 +58,7 @@ async fn latency<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
     asked: Asked,
 ) -> Answer {
-    let query = read(asked, &[HISTOGRAMS]).map_err(|error| refuse(Refusal::Unreadable, error))?;
+    let query = read(asked, &[HISTOGRAMS]).map_err(Refused::unreadable)?;
     let query = LatencyQuery { histograms: query.histograms, reset: RESET };
     report(TIMEOUT, backend.latency(query)).await
 }
@@ -68,7 +68,7 @@ async fn flows<B: Backend, const RESET: bool>(
     asked: Asked,
 ) -> Answer {
     let keys: &[&str] = if RESET { &[HISTOGRAMS, TOP] } else { &[HISTOGRAMS, TOP, VIF] };
-    let query = read(asked, keys).map_err(|error| refuse(Refusal::Unreadable, error))?;
+    let query = read(asked, keys).map_err(Refused::unreadable)?;
     if let Some(vif) = &query.vif {
         check_vif(&*backend, vif).await?;
     }
@@ -82,7 +82,7 @@ async fn check_vif<B: Backend>(backend: &B, vif: &str) -> Result<(), Refused> {
         return Ok(());
     }
     let error = format!("there is no port \"{vif}\"; valid: {}", names.join(", "));
-    Err(Refused::new(Refusal::Unknown, error))
+    Err(Refused::new(StatusCode::NOT_FOUND, error))
 }
 
 /// Parses the query, which may have only `keys`; or the error, with what would be valid.

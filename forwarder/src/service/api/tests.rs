@@ -98,7 +98,7 @@ impl Backend for Twin {
 
     async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
         if self.broken {
-            return Err(Refused::new(Refusal::Busy, format!("{who} is not the first")));
+            return Err(Refused::new(StatusCode::CONFLICT, format!("{who} is not the first")));
         }
         let (give, parts) = tokio::sync::mpsc::channel(4);
         give.send(format!("{query:?}\n").into()).await.unwrap();

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use weir_api::{Refusal, Refused};
+use weir_api::{Refused, StatusCode};
 
 use super::Forwarder;
 use super::roster::State;
@@ -39,15 +39,18 @@ fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
 }
 
 impl ApplyError {
-    pub fn why(&self) -> Refusal {
+    pub fn why(&self) -> StatusCode {
         match self {
             Self::Ports(wrong) => {
                 let missing =
                     |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
-                if wrong.iter().all(missing) { Refusal::Unknown } else { Refusal::Invalid }
+                match wrong.iter().all(missing) {
+                    true => StatusCode::NOT_FOUND,
+                    false => StatusCode::UNPROCESSABLE_ENTITY,
+                }
             }
-            Self::OfTheBridge { .. } => Refusal::Invalid,
-            Self::Stopping | Self::Port { .. } | Self::Worker(_) => Refusal::Unavailable,
+            Self::OfTheBridge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -66,8 +69,8 @@ fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
 
 pub(crate) fn refused(error: PatchError) -> Refused {
     let why = match error {
-        PatchError::NoSuchPort(_) => Refusal::Unknown,
-        PatchError::Invalid(_) => Refusal::Invalid,
+        PatchError::NoSuchPort(_) => StatusCode::NOT_FOUND,
+        PatchError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Refused::new(why, error)
 }

@@ -54,7 +54,7 @@ fn only_what_is_not_there_is_not_found() {
     let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
     let default = GuardError::DefaultRoute { name: "v1".into() };
     let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
-    assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), Refusal::Unknown);
-    assert_eq!(ApplyError::Ports(both).why(), Refusal::Invalid);
-    assert_eq!(ApplyError::Stopping.why(), Refusal::Unavailable);
+    assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), StatusCode::NOT_FOUND);
+    assert_eq!(ApplyError::Ports(both).why(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(ApplyError::Stopping.why(), StatusCode::SERVICE_UNAVAILABLE);
 }
