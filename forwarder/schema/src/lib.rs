@@ -32,7 +32,7 @@ mod tests;
 pub mod value;
 
 pub use self::{
-    differences::{Difference, What, differences},
+    differences::{Difference, DifferenceKind, differences},
     file::{load, parse},
     host::Host,
     nearest::nearest,

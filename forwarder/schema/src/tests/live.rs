@@ -81,7 +81,7 @@ fn a_change_is_said_key_by_key() {
         "port v9: added",
     ];
     assert_eq!(said(&old, &new), expected);
-    assert_eq!(old.differences(&new)[8].port(), Some("tap7"));
+    assert_eq!(old.differences(&new)[8].port.as_deref(), Some("tap7"));
     let back = said(&new, &old);
     assert_eq!(back[8..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
 }
