@@ -180,9 +180,4 @@ impl PortPlan {
             None => self.role == Role::Uplink,
         }
     }
-
-    /// The line of the configuration that names the port.
-    pub fn line(&self) -> Option<usize> {
-        self.at.as_ref().map(|at| at.line)
-    }
 }

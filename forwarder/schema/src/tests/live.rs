@@ -162,7 +162,7 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
     assert_eq!(new.container.bytes.bytes, 2048);
     let v2 = new.port_named("v2");
     assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Native, Fallback::Drop, Some(1)));
-    assert_eq!(v2.line(), old.port_named("v2").line());
+    assert_eq!(v2.at, old.port_named("v2").at);
     assert_eq!(
         new.container,
         ContainerPlan { bytes: old.container.bytes, alpha: 0.5, ..Default::default() }
