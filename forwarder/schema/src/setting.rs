@@ -213,7 +213,7 @@ macro_rules! settings {
                             ),
                             default: || {
                                 let default: $type = $default;
-                                $crate::value::Value::json(&default)
+                                $crate::value::json(&default)
                             },
                             of_text: <$type as $crate::value::Value>::of_text,
                         },
@@ -222,7 +222,7 @@ macro_rules! settings {
                             section.$field = $crate::value::Value::read(node, &range, context)?;
                             Ok(())
                         },
-                        json: |section| $crate::value::Value::json(&section.$field),
+                        json: |section| $crate::value::json(&section.$field),
                         copy: |from, to| to.$field.clone_from(&from.$field),
                     },
                 )+];
