@@ -41,7 +41,7 @@ pub use self::query::{FlowQuery, LatencyQuery};
 pub use self::shares::{Containers, LinkShare, Promise};
 pub use self::stats::{
     CensusReport, FdbReport, Health, LedgerReport, Limited, PortReport, Queued, Regime, Regimes,
-    StatsReport, Traffic, WorkerReport, by_reason,
+    StatsReport, Traffic, WorkerReport,
 };
 pub use self::stream::Stream;
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};

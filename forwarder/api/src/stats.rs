@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use weir_core::{Idle, Ledger, Losses, Role};
+use weir_core::{Idle, Ledger, Role};
 
 use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, State, TxLanes};
 
@@ -235,11 +235,6 @@ impl PortReport {
     }
 }
 
-/// Losses in the report's form: by name, without the zeros.
-pub fn by_reason(losses: &Losses) -> BTreeMap<String, u64> {
-    losses.iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
-}
-
 impl From<&Ledger> for LedgerReport {
     fn from(ledger: &Ledger) -> Self {
         Self {
@@ -251,7 +246,7 @@ impl From<&Ledger> for LedgerReport {
             lost: ledger.lost.total(),
             in_flight: ledger.in_flight,
             balanced: ledger.balanced(),
-            lost_by_reason: by_reason(&ledger.lost),
+            lost_by_reason: ledger.lost.by_name(),
         }
     }
 }

@@ -28,7 +28,7 @@ use self::shed::ShedChanges;
 use self::state::{Link, Pair, Source};
 use crate::container::Spares;
 use crate::sched::Caps;
-use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, ReleaseReason, SchedulerSettings};
+use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, SchedulerSettings};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -66,8 +66,6 @@ pub struct Engine<P> {
     shed: ShedChanges,
     held_packets: u64,
     held_bytes: u64,
-    /// Containers released for ports that are gone.
-    past_releases: [u64; ReleaseReason::COUNT],
 }
 
 impl<P: Packet> Engine<P> {
@@ -88,7 +86,6 @@ impl<P: Packet> Engine<P> {
             shed: ShedChanges::default(),
             held_packets: 0,
             held_bytes: 0,
-            past_releases: [0; ReleaseReason::COUNT],
         }
     }
 
@@ -136,16 +133,6 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn held_frames(&self, ingress: PortId) -> u64 {
         self.sources.get(ingress.index()).map_or(0, |source| source.frames)
-    }
-
-    /// Containers released so far for this reason.
-    #[must_use]
-    pub fn released(&self, reason: ReleaseReason) -> u64 {
-        let of = |counts: &[u64; ReleaseReason::COUNT]| {
-            counts.get(reason as usize).copied().unwrap_or(0)
-        };
-        let now: u64 = self.sources.iter().map(|source| of(&source.counts.released)).sum();
-        of(&self.past_releases) + now
     }
 
     /// Containers ready to be filled: for tests that check that none leaks and that nothing is allocated.

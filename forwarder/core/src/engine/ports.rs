@@ -22,9 +22,6 @@ impl<P: Packet> Engine<P> {
             broken!("no room for a source was made");
             return false;
         };
-        for (past, count) in self.past_releases.iter_mut().zip(source.counts.released) {
-            *past += count;
-        }
         *source = Source {
             settings: Some(*settings),
             frames_bound: settings.queue_frames.into(),

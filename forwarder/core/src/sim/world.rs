@@ -9,8 +9,7 @@ use super::phases::Phases;
 use super::source::Running;
 use super::{Change, PairReport, Report, Scenario};
 use crate::{
-    Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason,
-    ReleaseReason, invariant,
+    Caps, ContainerCounts, Engine, EngineConfig, Ledger, Losses, Next, PortId, Reason, invariant,
 };
 
 /// The most packets taken from one port in a turn.
@@ -103,7 +102,6 @@ impl<'a> World<'a> {
             self.ledger.delivered += row.delivered;
             self.ledger.lost += row.losses;
         }
-        let released = |&reason: &ReleaseReason| (reason, self.engine.released(reason));
         let containers = |(port, past): (usize, &ContainerCounts)| {
             let mut sum = *past;
             sum += self.engine.container_stats(PortId(port as u16));
@@ -116,7 +114,6 @@ impl<'a> World<'a> {
             span_ns: self.scenario.span.ns,
             held_peak_packets: self.peak.0,
             held_peak_bytes: self.peak.1,
-            releases: ReleaseReason::ALL.iter().map(released).filter(|(_, n)| *n != 0).collect(),
             containers: self.past.iter().enumerate().map(containers).collect(),
             phases: self.phases.done,
             broken_invariants: invariant::of_this_thread().count - self.broken_before,
