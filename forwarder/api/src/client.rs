@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::{
     ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
@@ -74,15 +74,8 @@ pub struct Client {
     socket: PathBuf,
 }
 
-/// The task that drives a connection.
-#[derive(Debug)]
-pub(crate) struct Moved(JoinHandle<()>);
-
-impl Drop for Moved {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+/// The task that drives a connection. Dropping it ends the task.
+pub(crate) type Driver = JoinSet<()>;
 
 impl Client {
     pub fn at(socket: impl Into<PathBuf>) -> Self {
@@ -165,7 +158,7 @@ impl Client {
         &self,
         route: Builder,
         deadline: Duration,
-    ) -> Result<(Response<Incoming>, Moved), ClientError> {
+    ) -> Result<(Response<Incoming>, Driver), ClientError> {
         self.before(deadline, self.ask(route.body(Full::default()))).await
     }
 
@@ -182,7 +175,7 @@ impl Client {
     async fn ask(
         &self,
         request: Result<Request<Full<Bytes>>, hyper::http::Error>,
-    ) -> Result<(Response<Incoming>, Moved), ClientError> {
+    ) -> Result<(Response<Incoming>, Driver), ClientError> {
         let mut request = request.map_err(|error| self.garbled(error))?;
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no(error))?;
         let client = format!("weir, process {}", std::process::id());
@@ -194,11 +187,12 @@ impl Client {
             .await
             .map_err(|error| self.garbled(error))?;
         // The answer also reports errors of the connection.
-        let moved = Moved(tokio::spawn(async move { drop(connection.await) }));
+        let mut driver = Driver::new();
+        driver.spawn(async move { drop(connection.await) });
         let response = sender.send_request(request).await.map_err(|error| self.garbled(error))?;
         let status = response.status();
         if status == StatusCode::OK {
-            return Ok((response, moved));
+            return Ok((response, driver));
         }
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());

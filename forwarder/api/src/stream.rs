@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 
-use crate::client::{Client, ClientError, DEADLINE, Moved, WATCH_ID};
+use crate::client::{Client, ClientError, DEADLINE, Driver, WATCH_ID};
 
 /// Bounds the wait for a connection whose end the other side does not notice.
 const END_DEADLINE: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ pub struct Stream {
     route: &'static str,
     id: Option<String>,
     body: Incoming,
-    _connection: Moved,
+    _connection: Driver,
 }
 
 impl Stream {
