@@ -20,4 +20,4 @@ weir_core::named! {
 }
 
 /// A port's counts.
-pub type PortCounts = weir_core::Counts<PortCounter, { PortCounter::COUNT }>;
+pub type PortCounts = weir_core::NamedCounts<PortCounter, { PortCounter::COUNT }>;

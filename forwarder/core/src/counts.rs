@@ -16,15 +16,15 @@ pub trait Named: Copy + 'static {
 
 /// A number for each of the `N` values of `K`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Counts<K, const N: usize>([u64; N], PhantomData<K>);
+pub struct NamedCounts<K, const N: usize>([u64; N], PhantomData<K>);
 
-impl<K, const N: usize> Default for Counts<K, N> {
+impl<K, const N: usize> Default for NamedCounts<K, N> {
     fn default() -> Self {
         Self([0; N], PhantomData)
     }
 }
 
-impl<K: Named, const N: usize> Counts<K, N> {
+impl<K: Named, const N: usize> NamedCounts<K, N> {
     #[inline]
     pub fn add(&mut self, of: K, more: u64) {
         if let Some(count) = self.0.get_mut(of.index()) {
@@ -59,7 +59,7 @@ impl<K: Named, const N: usize> Counts<K, N> {
     }
 }
 
-impl<K: Named, const N: usize> FromIterator<(K, u64)> for Counts<K, N> {
+impl<K: Named, const N: usize> FromIterator<(K, u64)> for NamedCounts<K, N> {
     fn from_iter<I: IntoIterator<Item = (K, u64)>>(counts: I) -> Self {
         let mut all = Self::default();
         counts.into_iter().for_each(|(of, count)| all.add(of, count));
@@ -67,7 +67,7 @@ impl<K: Named, const N: usize> FromIterator<(K, u64)> for Counts<K, N> {
     }
 }
 
-impl<K, const N: usize> std::ops::AddAssign for Counts<K, N> {
+impl<K, const N: usize> std::ops::AddAssign for NamedCounts<K, N> {
     fn add_assign(&mut self, other: Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
@@ -75,7 +75,7 @@ impl<K, const N: usize> std::ops::AddAssign for Counts<K, N> {
     }
 }
 
-impl<K: Named, const N: usize> fmt::Debug for Counts<K, N> {
+impl<K: Named, const N: usize> fmt::Debug for NamedCounts<K, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(of, count)| (of.name(), count))).finish()
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{Counts, named};
+use crate::{NamedCounts, named};
 
 named! {
     /// Every name by which a frame can be lost, from the program to the wire: what happened, and what to do
@@ -43,7 +43,7 @@ impl Reason {
 }
 
 /// Lost frames by reason.
-pub type Losses = Counts<Reason, { Reason::COUNT }>;
+pub type Losses = NamedCounts<Reason, { Reason::COUNT }>;
 
 /// The sums over a port, a worker or the whole forwarder, in frames; a superframe counts as one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
