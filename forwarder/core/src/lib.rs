@@ -42,7 +42,7 @@ pub use choice::{
     Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role,
 };
 pub use container::{CONTAINER_PACKETS, Container};
-pub use counts::NamedCounts;
+pub use counts::{Named, NamedCounts};
 pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
