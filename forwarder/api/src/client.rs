@@ -2,7 +2,7 @@
 //! within its deadline, and an error says what to do about it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -80,10 +80,6 @@ pub(crate) type Driver = JoinSet<()>;
 impl Client {
     pub fn at(socket: impl Into<PathBuf>) -> Self {
         Self { socket: socket.into() }
-    }
-
-    pub fn socket(&self) -> &Path {
-        &self.socket
     }
 
     pub async fn stats(&self) -> Result<StatsReport, ClientError> {
