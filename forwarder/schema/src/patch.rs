@@ -58,10 +58,10 @@ impl Plan {
         let host = Host { cores: Vec::new() };
         let context = Context { host: &host, workers: &[] };
         let mut plan = self.clone();
-        let defaults = ContainerPlan::default();
-        table::section(&mut problems, root, Some(&defaults), &mut plan.container, &context);
-        let defaults = SchedulerPlan::default();
-        table::section(&mut problems, root, Some(&defaults), &mut plan.scheduler, &context);
+        let default = Some(&ContainerPlan::default());
+        plan.container = table::section(&mut problems, root, default, plan.container, &context);
+        let default = Some(&SchedulerPlan::default());
+        plan.scheduler = table::section(&mut problems, root, default, plan.scheduler, &context);
         plan.patch_ports(&mut problems, root, known, &context);
         problems.finish().map(|()| plan).map_err(PatchError::Invalid)
     }
