@@ -39,7 +39,6 @@ pub use self::{
     patch::PatchError,
     plan::{Located, Plan},
     port::PortPlan,
-    ports::no_such_port,
     problem::{ConfigErrors, Problem},
     sections::{ContainerPlan, DEFAULT_CONTROL, ForwarderPlan, MeasurePlan, SchedulerPlan},
     setting::{Declaration, Effect, Section},
