@@ -17,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Debug, Serialize)]
 struct Index {
     version: &'static str,
-    routes: Vec<RouteInfo>,
+    routes: &'static [RouteInfo],
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -81,7 +81,7 @@ struct RouteInfo {
     what: &'static str,
 }
 
-const ROUTES: [RouteInfo; 10] = [
+const ROUTES: &[RouteInfo] = &[
     RouteInfo { method: "GET", path: "/", what: "this list" },
     RouteInfo {
         method: "GET",
@@ -122,6 +122,28 @@ const ROUTES: [RouteInfo; 10] = [
                dir and snaplen",
     },
     RouteInfo { method: "DELETE", path: "/v1/trace", what: "as DELETE /v1/capture" },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/latency",
+        what: "where packets' time went, by source and stage; ?histograms=true for whole \
+               histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/latency/reset",
+        what: "the same, and recording starts again: the answer is exactly what was cleared",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/flows",
+        what: "who talks to whom, the largest first; ?top=N for only that many, ?vif=NAME for those \
+               of one source, ?histograms=true for whole histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/flows/reset",
+        what: "the same for all sources, and all flows are forgotten",
+    },
 ];
 
 /// Answers on `socket` until `shutdown` resolves, and then removes the socket.
@@ -160,7 +182,10 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
         .route("/v1/config", get(config::<B>).patch(patch::<B>))
-        .merge(measured::routes())
+        .route("/v1/latency", get(measured::latency::<B, false>))
+        .route("/v1/latency/reset", post(measured::latency::<B, true>))
+        .route("/v1/flows", get(measured::flows::<B, false>))
+        .route("/v1/flows/reset", post(measured::flows::<B, true>))
         .route("/v1/capture", get(watch::watch::<B, true>).delete(watch::end::<B>))
         .route("/v1/trace", get(watch::watch::<B, false>).delete(watch::end::<B>))
         .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
@@ -169,12 +194,8 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .with_state(backend)
 }
 
-fn all_routes() -> impl Iterator<Item = RouteInfo> {
-    ROUTES.into_iter().chain(measured::ROUTES)
-}
-
 async fn index() -> Json<Index> {
-    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: all_routes().collect() })
+    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: ROUTES })
 }
 
 /// A request's answer.
@@ -289,14 +310,14 @@ async fn completed<T: Send + 'static>(
 }
 
 async fn unknown(uri: Uri) -> Failed {
-    let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
+    let mut routes: Vec<&str> = ROUTES.iter().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
     refuse(StatusCode::NOT_FOUND, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Failed {
-    let methods = all_routes().filter(|route| route.path == uri.path());
+    let methods = ROUTES.iter().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
     refuse(StatusCode::METHOD_NOT_ALLOWED, error)
