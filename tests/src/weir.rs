@@ -174,7 +174,7 @@ impl Weir {
         let after = self.config()?;
         ensure!(after == before, "{change} changed\n{before:#}\nto\n{after:#}");
         match answer {
-            Err(ClientError::Refused(no)) if no.why.is_of_the_question() => Ok(no.error),
+            Err(ClientError::Refused(no)) if no.why.is_client_error() => Ok(no.error),
             answer => bail!("{change} was not refused but answered with {answer:?}"),
         }
     }

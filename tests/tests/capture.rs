@@ -15,7 +15,7 @@ use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip};
 use weir_api::blocking::wait;
-use weir_api::{ClientError, Refusal, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
+use weir_api::{ClientError, StatusCode, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
 
 const SOON: Duration = Duration::from_secs(10);
 /// No process listens on these ports, and none answers.
@@ -214,7 +214,7 @@ fn a_capture_shows_what_it_was_asked_for_and_ends_when_it_has_it() -> Result<()>
     let why = String::from_utf8_lossy(&refused.stderr).into_owned();
     ensure!(why.contains("there is no port v9; valid: nic0, v1, v2"), "{why}");
     let refused = wait(weir.client().capture("dir=up"));
-    let unreadable = matches!(&refused, Err(ClientError::Refused(refused)) if refused.why == Refusal::Unreadable);
+    let unreadable = matches!(&refused, Err(ClientError::Refused(refused)) if refused.why == StatusCode::BAD_REQUEST);
     ensure!(unreadable, "{refused:?}");
 
     // A client that is killed frees the slot.

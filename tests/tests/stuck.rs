@@ -16,7 +16,7 @@ use system_tests::gate::{start, start_with, steered, wait_steered};
 use system_tests::traffic::{Pace, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
-use weir_api::{ClientError, PortInfo, PortReport, Refusal, Refused, State, StatsReport};
+use weir_api::{ClientError, PortInfo, PortReport, Refused, State, StatsReport, StatusCode};
 
 const SOON: Duration = Duration::from_secs(30);
 /// A worker's answer is waited for 2 s once, then 100 ms at a time.
@@ -80,7 +80,7 @@ fn listed(weir: &Weir) -> Result<PortInfo> {
 /// The error of a request that weir cannot serve now.
 fn unavailable<T: Debug>(answer: Result<T, ClientError>) -> Result<String> {
     match answer {
-        Err(ClientError::Refused(Refused { why: Refusal::Unavailable, error })) => Ok(error),
+        Err(ClientError::Refused(Refused { why: StatusCode::SERVICE_UNAVAILABLE, error })) => Ok(error),
         other => bail!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 //! within its deadline, and an error says what to do about it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -13,11 +13,11 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::{
-    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
-    Refused, StatsReport, Stream,
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
+    StatsReport, Stream,
 };
 
 /// The media type of a merge patch (RFC 7396).
@@ -74,48 +74,37 @@ pub struct Client {
     socket: PathBuf,
 }
 
-/// The task that drives a connection.
-#[derive(Debug)]
-pub(crate) struct Moved(JoinHandle<()>);
-
-impl Drop for Moved {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+/// The task that drives a connection. Dropping it ends the task.
+pub(crate) type Driver = JoinSet<()>;
 
 impl Client {
     pub fn at(socket: impl Into<PathBuf>) -> Self {
         Self { socket: socket.into() }
     }
 
-    pub fn socket(&self) -> &Path {
-        &self.socket
-    }
-
     pub async fn stats(&self) -> Result<StatsReport, ClientError> {
-        self.read(Request::get("/v1/stats"), LOOK).await
+        self.read(Request::get("/v1/stats"), String::new(), LOOK).await
     }
 
     pub async fn ports(&self) -> Result<PortList, ClientError> {
-        self.read(Request::get("/v1/ports"), LOOK).await
+        self.read(Request::get("/v1/ports"), String::new(), LOOK).await
     }
 
     pub async fn health(&self) -> Result<Health, ClientError> {
-        self.read(Request::get("/v1/health"), LOOK).await
+        self.read(Request::get("/v1/health"), String::new(), LOOK).await
     }
 
     pub async fn latency(&self, query: LatencyQuery) -> Result<LatencyReport, ClientError> {
-        self.read(look_or_reset(query.reset, &query.route()), MEASURED).await
+        self.read(look_or_reset(query.reset, &query.route()), String::new(), MEASURED).await
     }
 
     pub async fn flows(&self, query: &FlowQuery) -> Result<FlowsReport, ClientError> {
-        self.read(look_or_reset(query.reset, &query.route()), MEASURED).await
+        self.read(look_or_reset(query.reset, &query.route()), String::new(), MEASURED).await
     }
 
     /// The changeable settings, with their present values.
     pub async fn config(&self) -> Result<Value, ClientError> {
-        self.read(Request::get("/v1/config"), LOOK).await
+        self.read(Request::get("/v1/config"), String::new(), LOOK).await
     }
 
     /// Changes them by a merge patch; returns the result.
@@ -126,7 +115,7 @@ impl Client {
     /// The same with a text that may not be JSON.
     pub async fn patch_with(&self, text: impl Into<String>) -> Result<Value, ClientError> {
         let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
-        self.within(request.body(Full::from(text.into())), CHANGE).await
+        self.read(request, text.into(), CHANGE).await
     }
 
     /// Packets as pcapng, until enough came; `query` is the text behind the question mark.
@@ -142,18 +131,11 @@ impl Client {
     async fn read<T: DeserializeOwned>(
         &self,
         route: Builder,
-        limits: Limits,
-    ) -> Result<T, ClientError> {
-        self.within(route.body(Full::default()), limits).await
-    }
-
-    async fn within<T: DeserializeOwned>(
-        &self,
-        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+        body: String,
         limits: Limits,
     ) -> Result<T, ClientError> {
         let whole = async {
-            let (response, _connection) = self.ask(request).await?;
+            let (response, _connection) = self.ask(route, body).await?;
             let body = Limited::new(response.into_body(), limits.bytes).collect().await;
             Ok(body.map_err(|error| self.garbled(error))?.to_bytes())
         };
@@ -165,8 +147,8 @@ impl Client {
         &self,
         route: Builder,
         deadline: Duration,
-    ) -> Result<(Response<Incoming>, Moved), ClientError> {
-        self.before(deadline, self.ask(route.body(Full::default()))).await
+    ) -> Result<(Response<Incoming>, Driver), ClientError> {
+        self.before(deadline, self.ask(route, String::new())).await
     }
 
     async fn before<T>(
@@ -181,31 +163,31 @@ impl Client {
     /// Sends a request and waits for the head of a successful answer.
     async fn ask(
         &self,
-        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
-    ) -> Result<(Response<Incoming>, Moved), ClientError> {
-        let mut request = request.map_err(|error| self.garbled(error))?;
+        route: Builder,
+        body: String,
+    ) -> Result<(Response<Incoming>, Driver), ClientError> {
+        let request = route
+            .header(header::HOST, "weir")
+            .header(header::CONNECTION, "close")
+            .header(header::USER_AGENT, format!("weir, process {}", std::process::id()))
+            .body(Full::<Bytes>::from(body))
+            .map_err(|error| self.garbled(error))?;
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no(error))?;
-        let client = format!("weir, process {}", std::process::id());
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, header::HeaderValue::from_static("weir"));
-        headers.insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        headers.extend(client.parse().ok().map(|client| (header::USER_AGENT, client)));
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.garbled(error))?;
         // The answer also reports errors of the connection.
-        let moved = Moved(tokio::spawn(async move { drop(connection.await) }));
+        let mut driver = Driver::new();
+        driver.spawn(async move { drop(connection.await) });
         let response = sender.send_request(request).await.map_err(|error| self.garbled(error))?;
         let status = response.status();
         if status == StatusCode::OK {
-            return Ok((response, moved));
+            return Ok((response, driver));
         }
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
         Err(match report {
-            Some(ErrorReport { error }) => {
-                ClientError::Refused(Refused::new(Refusal::of_status(status.as_u16()), error))
-            }
+            Some(ErrorReport { error }) => ClientError::Refused(Refused::new(status, error)),
             None => self.garbled(format!("status {status}")),
         })
     }

@@ -1,8 +1,6 @@
 //! A port's counts besides its traffic and its losses: each count's name and sentence, used by the
 //! worker, the reports, the metrics and `weir stats --help-counters`.
 
-use std::collections::BTreeMap;
-
 weir_core::named! {
     /// A count; its name is the key in the `counters` of a port's report.
     PortCounter {
@@ -21,37 +19,5 @@ weir_core::named! {
     }
 }
 
-/// A number under each name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PortCounts([u64; PortCounter::COUNT]);
-
-impl PortCounts {
-    pub fn get(&self, counter: PortCounter) -> u64 {
-        self.0[counter as usize]
-    }
-
-    pub fn add(&mut self, counter: PortCounter, more: u64) {
-        self.0[counter as usize] += more;
-    }
-
-    /// By name; zeros are left out.
-    pub fn report(&self) -> BTreeMap<String, u64> {
-        let all = PortCounter::ALL.into_iter().map(|counter| (counter, self.get(counter)));
-        let counted = all.filter(|(_, count)| *count > 0);
-        counted.map(|(counter, count)| (counter.name().to_owned(), count)).collect()
-    }
-}
-
-impl std::ops::AddAssign for PortCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
-    }
-}
-
-impl<const N: usize> From<[(PortCounter, u64); N]> for PortCounts {
-    fn from(counts: [(PortCounter, u64); N]) -> Self {
-        let mut all = Self::default();
-        counts.into_iter().for_each(|(counter, count)| all.add(counter, count));
-        all
-    }
-}
+/// A port's counts.
+pub type PortCounts = weir_core::NamedCounts<PortCounter, { PortCounter::COUNT }>;

@@ -31,7 +31,7 @@ pub mod trace;
 
 pub use self::client::{Client, ClientError};
 pub use self::counters::{PortCounter, PortCounts};
-pub use self::errors::{ErrorReport, Refusal, Refused};
+pub use self::errors::{ErrorReport, Refused};
 pub use self::flows::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 pub use self::lanes::{Amount, LaneNow, Lanes, LinkLane, TxLanes};
 pub use self::latency::{LatencyReport, Times, VifTimes};
@@ -41,10 +41,11 @@ pub use self::query::{FlowQuery, LatencyQuery};
 pub use self::shares::{Containers, LinkShare, Promise};
 pub use self::stats::{
     CensusReport, FdbReport, Health, LedgerReport, Limited, PortReport, Queued, Regime, Regimes,
-    StatsReport, Traffic, WorkerReport, by_reason,
+    StatsReport, Traffic, WorkerReport,
 };
 pub use self::stream::Stream;
 pub use self::trace::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket};
+pub use hyper::StatusCode;
 pub use weir_core::latency::Summary;
 
 /// The version of these types' shape; it rises when a field changes its meaning or goes.

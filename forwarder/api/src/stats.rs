@@ -238,16 +238,11 @@ impl PortReport {
     }
 }
 
-/// Losses in the report's form: by name, without the zeros.
-pub fn by_reason(losses: &Losses) -> BTreeMap<String, u64> {
-    losses.iter().map(|(reason, frames)| (reason.name().to_owned(), frames)).collect()
-}
-
 impl LedgerReport {
     /// Fills in the losses, and whether the sums then balance.
     #[must_use]
     pub fn with_lost(self, lost: &Losses) -> Self {
-        let filled = Self { lost: lost.total(), lost_by_reason: by_reason(lost), ..self };
+        let filled = Self { lost: lost.total(), lost_by_reason: lost.by_name(), ..self };
         Self { balanced: filled.balance() == 0, ..filled }
     }
 

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 
-use crate::client::{Client, ClientError, DEADLINE, Moved, WATCH_ID};
+use crate::client::{Client, ClientError, DEADLINE, Driver, WATCH_ID};
 
 /// Bounds the wait for a connection whose end the other side does not notice.
 const END_DEADLINE: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ pub struct Stream {
     route: &'static str,
     id: Option<String>,
     body: Incoming,
-    _connection: Moved,
+    _connection: Driver,
 }
 
 impl Stream {
@@ -41,19 +41,12 @@ impl Stream {
 
     /// The next part; `None` at the end. It may be dropped half-way without losing anything.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
-        loop {
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(Ok(frame)) => {
-                    if let Ok(part) = frame.into_data() {
-                        return Ok(Some(part));
-                    }
-                }
-                Some(Err(error)) => {
-                    return Err(self.client.garbled(format!("the answer broke off: {error}")));
-                }
-            }
-        }
+        let broken = |error: hyper::Error| {
+            self.client.garbled(format!("the answer broke off: {error}"))
+        };
+        let frame = self.body.frame().await.transpose().map_err(broken)?;
+        // What is no data are trailers, and weir sends none.
+        Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
     }
 
     /// Ends the session on the other side; the remaining parts still arrive.

@@ -34,7 +34,7 @@ fn the_json_is_the_one_promised() {
                 charged: Amount::new(2, 128),
                 ahead_ns: 5,
             }),
-            losses: by_reason(&lost),
+            losses: lost.by_name(),
             queued: Queued::default(),
             promise: Promise { weight: 4, release: "eager".into(), ..Promise::default() },
             links: vec![LinkShare { to: "nic0".into(), frames: 3, ..LinkShare::default() }],

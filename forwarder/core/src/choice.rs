@@ -27,13 +27,6 @@ pub trait Choice: Copy + Eq + fmt::Debug + fmt::Display + FromStr + Send + Sync 
     }
 }
 
-/// The error for a text that is none of the names.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected {names}")]
-pub struct UnknownName {
-    pub names: String,
-}
-
 /// Defines enums of named values. Each variant has its name, other names after `|`, and its meaning as its
 /// comment.
 #[macro_export]
@@ -83,11 +76,11 @@ macro_rules! choices {
         }
 
         impl std::str::FromStr for $choice {
-            type Err = $crate::choice::UnknownName;
+            type Err = String;
 
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 <Self as $crate::Choice>::of_name(name)
-                    .ok_or_else(|| $crate::choice::UnknownName { names: <Self as $crate::Choice>::names() })
+                    .ok_or_else(|| format!("expected {}", <Self as $crate::Choice>::names()))
             }
         }
 
@@ -134,6 +127,18 @@ macro_rules! named {
                 match self {
                     $(Self::$variant => $sentence,)+
                 }
+            }
+        }
+
+        impl $crate::counts::Named for $kind {
+            const ALL: &'static [Self] = &Self::ALL;
+
+            fn name(self) -> &'static str {
+                Self::name(self)
+            }
+
+            fn index(self) -> usize {
+                self as usize
             }
         }
 

@@ -1,9 +1,7 @@
 //! The names of all losses. Invariant: a frame that came in is delivered, passed on, in flight, or lost under
 //! exactly one `Reason`.
 
-use std::fmt;
-
-use crate::named;
+use crate::{NamedCounts, named};
 
 named! {
     /// Every name by which a frame can be lost, from the program to the wire: what happened, and what to do
@@ -43,57 +41,7 @@ impl Reason {
 }
 
 /// Lost frames by reason.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Losses([u64; Reason::COUNT]);
-
-impl Default for Losses {
-    fn default() -> Self {
-        Self([0; Reason::COUNT])
-    }
-}
-
-impl Losses {
-    #[inline]
-    pub fn add(&mut self, reason: Reason, frames: u64) {
-        if let Some(count) = self.0.get_mut(reason as usize) {
-            *count += frames;
-        }
-    }
-
-    #[must_use]
-    pub fn get(&self, reason: Reason) -> u64 {
-        self.0.get(reason as usize).copied().unwrap_or(0)
-    }
-
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.total() == 0
-    }
-
-    /// The reasons that occurred, in the order of `Reason::ALL`.
-    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
-        Reason::ALL.iter().map(|&reason| (reason, self.get(reason))).filter(|(_, n)| *n != 0)
-    }
-}
-
-impl std::ops::AddAssign for Losses {
-    fn add_assign(&mut self, other: Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
-        }
-    }
-}
-
-impl fmt::Debug for Losses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(reason, n)| (reason.name(), n))).finish()
-    }
-}
+pub type Losses = NamedCounts<Reason, { Reason::COUNT }>;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@
 //! - [`by_port`]: a table that takes memory only for the ports in it
 //! - [`choice`]: what an operator chooses between, by name
 //! - [`units`]: rates, sizes and times as people write them
-//! - [`ledger`]: every reason for which a frame can be lost, and counts by reason
+//! - [`counts`]: numbers under the names of an enum
+//! - [`ledger`]: every reason for which a frame can be lost
 //! - [`addresses`]: which station is behind which port, for the gate, as the bridge reports it
 //! - [`flow`], [`latency`]: what is measured of every packet
 //! - [`container`], [`release`]: the unit of scheduling, and when it is released
@@ -21,6 +22,7 @@ pub mod addresses;
 pub mod by_port;
 pub mod choice;
 pub mod container;
+pub mod counts;
 pub mod engine;
 pub mod flow;
 pub mod ids;
@@ -40,12 +42,13 @@ pub use choice::{
     Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role,
 };
 pub use container::{CONTAINER_PACKETS, Container};
+pub use counts::{Named, NamedCounts};
 pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
 pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Losses, Reason};
-pub use release::{Estimate, ReleaseReason};
+pub use release::{Estimate, ReleaseReason, Releases};
 pub use sched::{AnyScheduler, Caps, Next, Scheduler};
 pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};

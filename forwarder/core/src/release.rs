@@ -53,7 +53,7 @@
 //!   it after 540. A smaller `alpha` forgets faster.
 //! - Times are read once a turn, so the resolution of n is one turn.
 
-use crate::{Release, ReleaseSettings, named};
+use crate::{NamedCounts, Release, ReleaseSettings, named};
 
 /// The number of containers in a row that gained nothing by waiting, after which one waits as a probe.
 pub const PROBE_EVERY: u16 = 1024;
@@ -68,6 +68,9 @@ named! {
         Flush "flush" "The turn in which it was opened ended.";
     }
 }
+
+/// Released containers by reason.
+pub type Releases = NamedCounts<ReleaseReason, { ReleaseReason::COUNT }>;
 
 impl ReleaseSettings {
     /// How long a container opened now may stay open, and the reason for its release after that time.

@@ -141,6 +141,12 @@ macro_rules! quantities {
                 write(f, self.$field, $units, $decimals)
             }
         }
+
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
     )+};
 }
 

@@ -113,8 +113,8 @@ fn a_fixed_container_waits_for_its_timeout_or_until_it_is_full() {
     assert_eq!(sent(&mut engine, 500_100, B)[0].len(), CONTAINER_PACKETS);
     assert_eq!(engine.wakes_at(), Some(500_064 + T0));
     let counts = engine.container_stats(A);
-    assert_eq!(counts.released[ReleaseReason::Timeout as usize], 1);
-    assert_eq!(counts.released[ReleaseReason::Full as usize], 1);
+    assert_eq!(counts.released.get(ReleaseReason::Timeout), 1);
+    assert_eq!(counts.released.get(ReleaseReason::Full), 1);
     assert_eq!((counts.packets, counts.bytes), (66, 200 + 64 * 40));
     assert_eq!(counts.wait_ns, T0 + 64);
 }
@@ -131,8 +131,8 @@ fn an_adaptive_container_with_nothing_to_wait_for_goes_at_once() {
     engine.end_of_turn(2 * T0);
     assert_eq!(sent(&mut engine, 2 * T0, B), [[2]]);
     let released = engine.container_stats(A).released;
-    assert_eq!(released[ReleaseReason::Timeout as usize], 1);
-    assert_eq!(released[ReleaseReason::Playout as usize], 1);
+    assert_eq!(released.get(ReleaseReason::Timeout), 1);
+    assert_eq!(released.get(ReleaseReason::Playout), 1);
     // Each pair has its own estimate.
     assert_eq!(offer(&mut engine, 3 * T0, C, 3, 100), None);
     engine.end_of_turn(3 * T0);
@@ -155,7 +155,7 @@ fn a_work_conserving_container_waits_only_while_the_link_is_busy() {
     engine.end_of_turn(100_000);
     assert_eq!(sent(&mut engine, 100_000, B), [[2]]);
     let released = engine.container_stats(A).released;
-    assert_eq!(released[ReleaseReason::Idle as usize], 2);
+    assert_eq!(released.get(ReleaseReason::Idle), 2);
     // A queue that is not empty also keeps the link from being idle.
     assert_eq!(offer(&mut engine, 500_000, C, 3, 100), None);
     engine.end_of_turn(500_000);
@@ -171,7 +171,7 @@ fn eager_is_called_a_flush_on_an_idle_link_too() {
     let mut engine = engine(releasing(Release::Eager, true));
     assert_eq!(offer(&mut engine, 0, B, 1, 100), None);
     engine.end_of_turn(0);
-    assert_eq!(engine.container_stats(A).released[ReleaseReason::Flush as usize], 1);
+    assert_eq!(engine.container_stats(A).released.get(ReleaseReason::Flush), 1);
 }
 
 #[test]
@@ -372,8 +372,7 @@ fn nothing_is_allocated_for_containers_that_are_recycled() {
     }
     assert_eq!(engine.held_packets(), 0);
     assert_eq!(engine.spare_containers(), stock);
-    let released = engine.container_stats(A).released;
-    assert_eq!(released[ReleaseReason::Flush as usize], 10_000);
+    assert_eq!(engine.container_stats(A).released.get(ReleaseReason::Flush), 10_000);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn run(scenario: &Scenario) -> Report {
 
 fn packets_each(report: &Report, port: usize) -> f64 {
     let counts = &report.containers[port];
-    counts.packets as f64 / counts.released.iter().sum::<u64>().max(1) as f64
+    counts.packets as f64 / counts.released.total().max(1) as f64
 }
 
 /// Two guests send requests to a server; each waits for its answer before the next request.
@@ -61,8 +61,7 @@ fn on_an_idle_link_work_conserving_containers_never_wait() {
     let [eager, fixed, adaptive] = POLICIES.map(|policy| answers(&requests(policy, true)));
     assert_eq!((fixed, adaptive), (eager, eager));
     let counts = requests(Release::Fixed, true).containers[0].released;
-    let idle = counts[ReleaseReason::Idle as usize];
-    assert_eq!(idle, counts.iter().sum::<u64>());
+    assert_eq!(counts.get(ReleaseReason::Idle), counts.total());
 }
 
 /// A stream after a few single packets.

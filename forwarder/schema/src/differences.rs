@@ -12,65 +12,28 @@ use crate::{
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    pub what: What,
-    pub effect: Effect,
+    /// The port that changed; `None`: a setting for all ports.
+    pub port: Option<String>,
+    pub kind: DifferenceKind,
+    /// It in words, with the names that a configuration file has: `port v1: weight 1 -> 4`.
+    pub what: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    PortAdded {
-        name: String,
-    },
-    PortRemoved {
-        name: String,
-    },
-    /// A key of one port, as the configuration file calls it.
-    Port {
-        name: String,
-        key: String,
-        from: String,
-        to: String,
-    },
-    /// A key of a section.
-    Global {
-        section: String,
-        key: String,
-        from: String,
-        to: String,
-    },
-}
-
-impl Difference {
-    /// The port that changed; `None`: a change for all.
-    pub fn port(&self) -> Option<&str> {
-        match &self.what {
-            What::PortAdded { name } | What::PortRemoved { name } | What::Port { name, .. } => {
-                Some(name)
-            }
-            What::Global { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for What {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PortAdded { name } => write!(out, "port {name}: added"),
-            Self::PortRemoved { name } => write!(out, "port {name}: removed"),
-            Self::Port { name, key, from, to } => write!(out, "port {name}: {key} {from} -> {to}"),
-            Self::Global { section, key, from, to } => {
-                write!(out, "{section}.{key} {from} -> {to}")
-            }
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferenceKind {
+    PortAdded,
+    PortRemoved,
+    Setting(Effect),
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let note = match self.effect {
-            Effect::Live => "",
-            Effect::Reattach | Effect::Reload => " (the port is taken out and in again)",
-            Effect::Restart => " (needs a restart)",
+        let note = match self.kind {
+            DifferenceKind::Setting(Effect::Reattach | Effect::Reload) => {
+                " (the port is taken out and in again)"
+            }
+            DifferenceKind::Setting(Effect::Restart) => " (needs a restart)",
+            _ => "",
         };
         write!(out, "{}{note}", self.what)
     }
@@ -80,26 +43,32 @@ impl fmt::Display for Difference {
 /// ports that it lacks. Empty: the two are equal.
 pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
-    let whole = |what| Difference { what, effect: Effect::Live };
     for listed in pages::all().iter().filter(|listed| listed.section != PortPlan::NAME) {
         let section = |document| table(document, listed.section).unwrap_or_default();
-        let what =
-            |key, from, to| What::Global { section: listed.section.to_owned(), key, from, to };
-        found.extend(between(&listed.settings, &section(old), &section(new), what));
+        for (change, effect) in between(&listed.settings, &section(old), &section(new)) {
+            let what = format!("{}.{change}", listed.section);
+            found.push(Difference { port: None, kind: DifferenceKind::Setting(effect), what });
+        }
     }
     let [old, new] = [old, new].map(|document| table(document, "ports").unwrap_or_default());
     let settings = pages::listed::<PortPlan>().settings;
+    let of_port = |name: &String, kind, change: &str| {
+        let what = format!("port {name}: {change}");
+        Difference { port: Some(name.clone()), kind, what }
+    };
     for (name, port) in &new {
         let (before, after) = (old.get(name).and_then(Value::as_object), port.as_object());
         let (Some(before), Some(after)) = (before, after) else {
-            found.push(whole(What::PortAdded { name: name.clone() }));
+            found.push(of_port(name, DifferenceKind::PortAdded, "added"));
             continue;
         };
-        let what = |key, from, to| What::Port { name: name.clone(), key, from, to };
-        found.extend(between(&settings, before, after, what));
+        for (change, effect) in between(&settings, before, after) {
+            found.push(of_port(name, DifferenceKind::Setting(effect), &change));
+        }
     }
-    let removed = old.keys().filter(|name| !new.contains_key(*name));
-    found.extend(removed.map(|name| whole(What::PortRemoved { name: name.clone() })));
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        found.push(of_port(name, DifferenceKind::PortRemoved, "removed"));
+    }
     found
 }
 
@@ -107,14 +76,13 @@ fn table(document: &Value, key: &str) -> Option<Map<String, Value>> {
     document.get(key)?.as_object().cloned()
 }
 
-/// The keys that differ, in the order of `settings`; those of a newer weir, which are not among them,
-/// come last.
+/// The keys that differ, as `weight 1 -> 4`, in the order of `settings`; those of a newer weir, which are
+/// not among them, come last.
 fn between(
     settings: &[&'static Declaration],
     old: &Map<String, Value>,
     new: &Map<String, Value>,
-    what: impl Fn(String, String, String) -> What,
-) -> Vec<Difference> {
+) -> Vec<(String, Effect)> {
     let none = Value::Null;
     let place = |key: &str| settings.iter().position(|setting| setting.key == key);
     let mut changed: Vec<_> = (new.iter())
@@ -125,8 +93,8 @@ fn between(
     let told = changed.into_iter().map(|(place, key, from, to)| {
         let setting = place.and_then(|place| settings.get(place));
         let shown = |value: &Value| setting.map_or_else(|| value.to_string(), |it| it.shown(value));
-        let what = what(key.clone(), shown(from), shown(to));
-        Difference { what, effect: setting.map_or(Effect::Live, |setting| setting.effect) }
+        let effect = setting.map_or(Effect::Live, |setting| setting.effect);
+        (format!("{key} {} -> {}", shown(from), shown(to)), effect)
     });
     told.collect()
 }

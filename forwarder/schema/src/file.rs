@@ -7,8 +7,8 @@ use std::{fs, io::Read, path::Path};
 use toml::de::DeTable;
 
 use crate::{
-    ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, Plan, PortPlan, SchedulerPlan,
-    ports, problem::Problems, setting::Context, table,
+    ConfigErrors, ForwarderPlan, Host, Plan, PortPlan, ports, problem::Problems, setting::Context,
+    table,
 };
 
 const SECTIONS: [&str; 5] = ["forwarder", "container", "scheduler", "measure", "port"];
@@ -54,16 +54,13 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
     for word in root.keys().filter(|word| !SECTIONS.contains(&word.get_ref().as_ref())) {
         table::unknown_key(&mut problems, word, word.get_ref(), false, &SECTIONS);
     }
-    let mut forwarder = ForwarderPlan::on(host.default_worker());
     let context = Context { host, workers: &[] };
-    table::section(&mut problems, root, None, &mut forwarder, &context);
+    let forwarder = ForwarderPlan::on(host.default_worker());
+    let forwarder = table::section(&mut problems, root, None, forwarder, &context);
     let context = Context { host, workers: &forwarder.workers };
-    let mut container = ContainerPlan::default();
-    table::section(&mut problems, root, None, &mut container, &context);
-    let mut scheduler = SchedulerPlan::default();
-    table::section(&mut problems, root, None, &mut scheduler, &context);
-    let mut measure = MeasurePlan::default();
-    table::section(&mut problems, root, None, &mut measure, &context);
+    let container = table::section(&mut problems, root, None, Default::default(), &context);
+    let scheduler = table::section(&mut problems, root, None, Default::default(), &context);
+    let measure = table::section(&mut problems, root, None, Default::default(), &context);
     let ports = ports::of_file(&mut problems, root, &context);
     problems.finish()?;
     let defaults = PortPlan::default();

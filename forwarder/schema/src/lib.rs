@@ -32,14 +32,13 @@ mod tests;
 pub mod value;
 
 pub use self::{
-    differences::{Difference, What, differences},
+    differences::{Difference, DifferenceKind, differences},
     file::{load, parse},
     host::Host,
     nearest::nearest,
     patch::PatchError,
     plan::{Located, Plan},
     port::PortPlan,
-    ports::no_such_port,
     problem::{ConfigErrors, Problem},
     sections::{ContainerPlan, DEFAULT_CONTROL, ForwarderPlan, MeasurePlan, SchedulerPlan},
     setting::{Declaration, Effect, Section},

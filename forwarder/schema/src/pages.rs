@@ -76,15 +76,15 @@ pub fn example(sections: &[Listed]) -> String {
 
 fn line(setting: &Declaration) -> String {
     let mut comment = setting.help();
-    let default = setting.default_text();
-    if default.as_deref().unwrap_or("") != setting.example.trim_matches('"') {
+    let (default, example) = (setting.default_text(), setting.example());
+    if default.as_deref().unwrap_or("") != example.trim_matches('"') {
         match default {
             Some(default) => comment += &format!("; default: {default}"),
             None if setting.key != "name" => comment += "; default: none",
             None => {}
         }
     }
-    let mut text = format!("{} = {}", setting.key, setting.example);
+    let mut text = format!("{} = {example}", setting.key);
     if text.len() + 2 > COMMENT {
         text += "\n";
     }

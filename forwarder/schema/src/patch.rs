@@ -11,7 +11,7 @@ use weir_core::Role;
 
 use crate::{
     ConfigErrors, ContainerPlan, Host, Plan, PortPlan, SchedulerPlan,
-    ports::{check_all, check_count, no_such_port},
+    ports::{check_all, check_count},
     problem::Problems,
     setting::Context,
     table::{self, Places},
@@ -58,10 +58,10 @@ impl Plan {
         let host = Host { cores: Vec::new() };
         let context = Context { host: &host, workers: &[] };
         let mut plan = self.clone();
-        let defaults = ContainerPlan::default();
-        table::section(&mut problems, root, Some(&defaults), &mut plan.container, &context);
-        let defaults = SchedulerPlan::default();
-        table::section(&mut problems, root, Some(&defaults), &mut plan.scheduler, &context);
+        let default = Some(&ContainerPlan::default());
+        plan.container = table::section(&mut problems, root, default, plan.container, &context);
+        let default = Some(&SchedulerPlan::default());
+        plan.scheduler = table::section(&mut problems, root, default, plan.scheduler, &context);
         plan.patch_ports(&mut problems, root, known, &context);
         problems.finish().map(|()| plan).map_err(PatchError::Invalid)
     }
@@ -78,7 +78,10 @@ impl Plan {
                 };
                 slip && !self.lists(name) && !self.follows(name, known)
             })
-            .map(|(name, _)| no_such_port(name));
+            .map(|(name, _)| {
+                let valid = "valid: a port that `weir port list` shows, or a role for a new one";
+                ConfigErrors::argument(&format!("ports.{name}"), "there is no such port", valid)
+            });
         let errors = missing.reduce(ConfigErrors::and);
         errors.map_or(Ok(()), |errors| Err(PatchError::NoSuchPort(errors)))
     }

@@ -74,9 +74,7 @@ impl Plan {
     /// state, not on the plan.
     pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
         PortSettings {
-            role: port.role,
             queue_bytes: port.queue.bytes,
-            queue_frames: u32::MAX,
             share: Share {
                 weight: port.weight,
                 min_rate: port.min_rate,
@@ -90,7 +88,7 @@ impl Plan {
                 alpha_q16: self.container.alpha_q16(),
                 work_conserving: port.work_conserving.unwrap_or(self.container.work_conserving),
             },
-            remote: false,
+            ..PortSettings::new(port.role)
         }
     }
 

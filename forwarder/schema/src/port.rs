@@ -39,12 +39,10 @@ settings! {
         role: Role {
             key: "role", default: Role::Vif, effect: Reattach,
             help: "What it is for: {names}; an uplink is the way out of the host, and its limits are wide by default",
-            example: "\"vif\"",
         }
         mode: Mode {
             key: "mode", default: Mode::Gate, effect: Reload,
             help: "How the program is attached: {names} (see ARCHITECTURE.md)",
-            example: "\"gate\"",
         }
         rate: Option<Rate> {
             key: "rate", default: None, effect: Live,
@@ -70,13 +68,11 @@ settings! {
             key: "burst", default: ByteSize::new(Share::DEFAULT_BURST_BYTES),
             range: ByteSize::new(2 << 10)..=ByteSize::new(64 << 20), effect: Live,
             help: "How far above max-rate it may get after a pause",
-            example: "\"64KiB\"",
         }
         queue: ByteSize {
             key: "queue", default: ByteSize::new(PortSettings::DEFAULT_QUEUE_BYTES),
             range: ByteSize::new(4 << 10)..=ByteSize::new(1 << 30), effect: Live,
             help: "What of it may wait for each link; beyond, it is shed",
-            example: "\"512KiB\"",
         }
         release: Option<Release> {
             key: "release", default: None, effect: Live,
@@ -97,7 +93,6 @@ settings! {
             key: "lane", default: Lane::Auto, effect: Live,
             help: "auto: frames that need no scheduling are handed to their port by the gate, in the \
                    kernel; scheduled: every frame goes by a worker, which measures each of them",
-            example: "\"auto\"",
         }
         worker: Option<usize> {
             key: "worker", default: None, effect: Restart,
@@ -108,7 +103,6 @@ settings! {
             key: "fallback", default: Fallback::Pass, effect: Reload,
             help: "What happens to a frame that no worker takes, also after a kill -9 until weir runs \
                    again: pass (to the kernel) or drop",
-            example: "\"pass\"",
         }
         storm: Option<u32> {
             key: "storm", default: None, range: 0..=MAX_STORM_PER_S, effect: Live,
@@ -129,7 +123,6 @@ settings! {
             key: "foreign-rules", default: ForeignRules::Bridge, effect: Live,
             help: "Where the host has rules that the gate does not know (weir port list): bridge (leave \
                    its frames to the bridge) or ignore",
-            example: "\"bridge\"",
         }
         mac_lock: Vec<Mac> {
             key: "mac-lock", default: Vec::new(), effect: Reattach,
@@ -179,10 +172,5 @@ impl PortPlan {
             Some(reserved) => reserved == Reserved::Pass,
             None => self.role == Role::Uplink,
         }
-    }
-
-    /// The line of the configuration that names the port.
-    pub fn line(&self) -> Option<usize> {
-        self.at.as_ref().map(|at| at.line)
     }
 }

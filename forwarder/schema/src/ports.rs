@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use weir_core::{MAX_PORTS, Rate, Role};
 
 use crate::{
-    ConfigErrors, Located, PortPlan,
+    Located, PortPlan,
     problem::Problems,
     setting::Context,
     table::{self, Places},
@@ -64,15 +64,6 @@ pub(crate) fn of_file(
         check_names(problems, &ports);
     }
     ports
-}
-
-/// The error for a client that names an unknown port without giving it a role.
-pub fn no_such_port(name: &str) -> ConfigErrors {
-    ConfigErrors::argument(
-        &format!("ports.{name}"),
-        "there is no such port",
-        "valid: a port that `weir port list` shows, or a role for a new one",
-    )
 }
 
 pub(crate) fn check_count(

@@ -21,7 +21,6 @@ settings! {
         idle: Idle {
             key: "idle", default: Idle::Adaptive, effect: Restart,
             help: "What the worker does when there is nothing to do: {names}",
-            example: "\"adaptive\"",
         }
         frames: Option<u32> {
             key: "frames", default: None, range: 8192..=262_144, effect: Restart,
@@ -31,7 +30,6 @@ settings! {
         control: PathBuf {
             key: "control", default: DEFAULT_CONTROL.into(), effect: Restart,
             help: "The socket on which `weir port`, `weir set` and `weir stats` ask",
-            example: "\"/run/weir.sock\"",
         }
         metrics: Option<SocketAddr> {
             key: "metrics", default: None, effect: Restart,
@@ -50,29 +48,24 @@ settings! {
             default: ByteSize::new(4096), range: ByteSize::new(64)..=ByteSize::new(1 << 20),
             effect: Restart,
             help: "What a container holds",
-            example: "\"4KiB\"",
         }
         release: Release {
             key: "release", default: Release::Eager, effect: Live,
             help: "When containers are let go: eager (no waiting), fixed (full, or timeout), adaptive \
                    (full, or when its first packet would be late)",
-            example: "\"eager\"",
         }
         timeout: Span {
             key: "timeout", default: Span::new(200_000), range: TIMEOUT_LEAST..=TIMEOUT_MOST,
             effect: Live,
             help: "The longest that a container is open, for fixed and adaptive",
-            example: "\"200us\"",
         }
         alpha: f64 {
             key: "alpha", default: 0.99, effect: Live,
             help: "How much of the past counts in what `adaptive` estimates",
-            example: "0.99",
         }
         work_conserving: bool {
             key: "work-conserving", default: true, effect: Live,
             help: "Whether a container is let go while its link has nothing else to send",
-            example: "true",
         }
     }
 }
@@ -87,13 +80,11 @@ settings! {
         policy: Policy {
             key: "policy", default: Policy::Drr, effect: Live,
             help: "How links are shared: drr (by bytes), wrr (by packets), fifo (not at all)",
-            example: "\"drr\"",
         }
         inactive_after: Span {
             key: "inactive-after", default: Span::new(10_000_000),
             range: TIMEOUT_LEAST..=TIMEOUT_MOST, effect: Live,
             help: "How long a port that sends nothing still counts",
-            example: "\"10ms\"",
         }
     }
 }
@@ -105,18 +96,15 @@ settings! {
         latency: bool {
             key: "latency", default: true, effect: Restart,
             help: "Whether to measure how long packets take, by source and stage",
-            example: "true",
         }
         flows: u32 {
             key: "flows", default: 4096, range: 0..=FlowConfig::MOST, effect: Restart,
             help: "Flows that each worker tells apart at once: {range}; 0: none",
-            example: "4096",
         }
         flow_idle: Span {
             key: "flow-idle", default: Span::new(60_000_000_000),
             range: Span::new(1_000_000_000)..=Span::new(3_600_000_000_000), effect: Restart,
             help: "A flow without packets for this long has ended",
-            example: "\"60s\"",
         }
     }
 }

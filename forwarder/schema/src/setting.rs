@@ -49,7 +49,7 @@ pub struct Declaration {
     pub help: &'static str,
     /// What applies while it has no value; empty: nothing.
     pub unset: &'static str,
-    /// A value, as a file writes it.
+    /// A value, as a file writes it; empty: the default.
     pub example: &'static str,
     pub kind: fn() -> Kind,
     pub default: fn() -> Json,
@@ -92,6 +92,14 @@ impl Declaration {
             value => Some(self.shown(&value)),
         }
         .filter(|text| !text.is_empty())
+    }
+
+    pub fn example(&self) -> String {
+        match self.example {
+            // JSON's strings, numbers and flags have the same syntax in TOML.
+            "" => (self.default)().to_string(),
+            example => example.to_owned(),
+        }
     }
 
     /// The sentence as the help of an option.
@@ -172,7 +180,7 @@ macro_rules! settings {
                     effect: $effect:ident,
                     help: $help:expr,
                     $(unset: $unset:expr,)?
-                    example: $example:literal,
+                    $(example: $example:literal,)?
                 }
             )+
         }
@@ -207,13 +215,13 @@ macro_rules! settings {
                             effect: $crate::setting::Effect::$effect,
                             help: $help,
                             unset: concat!("" $(, $unset)?),
-                            example: $example,
+                            example: concat!("" $(, $example)?),
                             kind: || <$type as $crate::value::Value>::kind(
                                 &$crate::setting::range!($($range)?)
                             ),
                             default: || {
                                 let default: $type = $default;
-                                $crate::value::Value::json(&default)
+                                $crate::value::json(&default)
                             },
                             of_text: <$type as $crate::value::Value>::of_text,
                         },
@@ -222,7 +230,7 @@ macro_rules! settings {
                             section.$field = $crate::value::Value::read(node, &range, context)?;
                             Ok(())
                         },
-                        json: |section| $crate::value::Value::json(&section.$field),
+                        json: |section| $crate::value::json(&section.$field),
                         copy: |from, to| to.$field.clone_from(&from.$field),
                     },
                 )+];

@@ -100,24 +100,29 @@ pub(crate) fn unknown_key(
     problems.add(&word.span(), path, wrong, format!("valid: {}", valid.join(", ")));
 }
 
-/// A `[section]`; an absent one is read as an empty one.
+/// A `[section]` with what the table has of it; an absent one is read as an empty one.
 pub(crate) fn section<S: Section>(
     problems: &mut Problems<'_>,
     root: &DeTable<'_>,
     defaults: Option<&S>,
-    section: &mut S,
+    mut section: S,
     context: &Context<'_>,
-) {
+) -> S {
     let (name, empty) = (S::NAME, DeTable::new());
-    let node = root.get(name);
-    let wrong = match node.map(Spanned::get_ref) {
-        None => return drop(read(problems, name, &empty, defaults, section, context)),
-        Some(DeValue::Table(table)) => {
-            return drop(read(problems, name, table, defaults, section, context));
-        }
-        Some(DeValue::Array(_)) => "there can be only one".to_owned(),
-        Some(other) => format!("{} is not a section", shown(other)),
+    let table = match root.get(name) {
+        None => &empty,
+        Some(node) => match node.get_ref() {
+            DeValue::Table(table) => table,
+            other => {
+                let wrong = match other {
+                    DeValue::Array(_) => "there can be only one".to_owned(),
+                    _ => format!("{} is not a section", shown(other)),
+                };
+                problems.add(&node.span(), name, wrong, format!("valid: one section [{name}]"));
+                return section;
+            }
+        },
     };
-    let span = node.map_or(0..0, Spanned::span);
-    problems.add(&span, name, wrong, format!("valid: one section [{name}]"));
+    read(problems, name, table, defaults, &mut section, context);
+    section
 }

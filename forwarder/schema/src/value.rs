@@ -5,6 +5,7 @@ mod names;
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
+use serde::Serialize;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 use weir_core::{
@@ -21,7 +22,7 @@ use crate::{
 pub use self::names::{check_control, is_interface_name};
 
 /// A type of settings.
-pub trait Value: Clone + PartialEq {
+pub trait Value: Clone + PartialEq + Serialize {
     /// The type of its bounds.
     type Range;
 
@@ -31,12 +32,16 @@ pub trait Value: Clone + PartialEq {
         range: &Self::Range,
         context: &Context<'_>,
     ) -> Result<Self, Vec<Fault>>;
-    fn json(&self) -> Json;
 
     /// The document's value of a typed text; quantities stay as they were typed.
     fn of_text(text: &str) -> Result<Json, String> {
         Ok(text.into())
     }
+}
+
+/// The document's value. (Only a path that is not UTF-8 has none.)
+pub(crate) fn json(value: &impl Serialize) -> Json {
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 /// A setting that may have no value.
@@ -49,10 +54,6 @@ impl<T: Value> Value for Option<T> {
 
     fn read(node: &Node<'_>, range: &T::Range, context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         T::read(node, range, context).map(Some)
-    }
-
-    fn json(&self) -> Json {
-        self.as_ref().map_or(Json::Null, T::json)
     }
 
     fn of_text(text: &str) -> Result<Json, String> {
@@ -73,15 +74,10 @@ impl Value for u32 {
 
     fn read(node: &Node<'_>, range: &Self::Range, _: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(range));
-        let number = whole(node.get_ref(), &valid)?;
-        match number.and_then(|number| Self::try_from(number).ok()) {
-            Some(number) if range.contains(&number) => Ok(number),
+        match Self::try_from(whole(node.get_ref(), &valid)?) {
+            Ok(number) if range.contains(&number) => Ok(number),
             _ => fault(format!("{} is out of range", shown(node.get_ref())), valid),
         }
-    }
-
-    fn json(&self) -> Json {
-        (*self).into()
     }
 
     fn of_text(text: &str) -> Result<Json, String> {
@@ -104,10 +100,6 @@ impl Value for bool {
                 fault(format!("{} is neither true nor false", shown(other)), valid(Self::kind(&())))
             }
         }
-    }
-
-    fn json(&self) -> Json {
-        (*self).into()
     }
 
     fn of_text(text: &str) -> Result<Json, String> {
@@ -133,10 +125,6 @@ impl Value for f64 {
             Ok(number) if number > 0.0 && number < 1.0 => Ok(number),
             _ => fault(format!("{number} is out of range"), valid),
         }
-    }
-
-    fn json(&self) -> Json {
-        (*self).into()
     }
 
     fn of_text(text: &str) -> Result<Json, String> {
@@ -166,10 +154,6 @@ macro_rules! texts {
                 let read: fn(&str, &$range) -> Result<Self, String> = $read;
                 let text = text(node.get_ref(), &valid)?;
                 read(text, range).or_else(|wrong| fault(wrong, valid))
-            }
-
-            fn json(&self) -> Json {
-                self.to_string().into()
             }
 
             fn of_text(text: &str) -> Result<Json, String> {
@@ -282,10 +266,10 @@ fn text<'v>(value: &'v DeValue<'_>, valid: &str) -> Result<&'v str, Vec<Fault>> 
     }
 }
 
-/// `None`: it is out of any range.
-fn whole(value: &DeValue<'_>, valid: &str) -> Result<Option<u64>, Vec<Fault>> {
+fn whole(value: &DeValue<'_>, valid: &str) -> Result<u64, Vec<Fault>> {
     match value {
-        DeValue::Integer(number) => Ok(u64::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix())
+            .or_else(|_| fault(format!("{number} is out of range"), valid)),
         other => fault(format!("{} is not a whole number", shown(other)), valid),
     }
 }

@@ -114,7 +114,7 @@ impl From<&PortSnapshot> for WorkerCounts {
                 bytes: stats.tx_bytes,
                 superframes: stats.tx_superframes,
             },
-            counts: PortCounts::from([
+            counts: PortCounts::from_iter([
                 (PortCounter::Copies, port.copies + stats.segments_made),
                 (PortCounter::ChecksumsCompleted, stats.checksums_completed),
                 (PortCounter::SuperframesSegmented, stats.segmented),

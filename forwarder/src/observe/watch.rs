@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use weir_abi::{Counter, watch::bit};
-use weir_api::{Refusal, Refused};
+use weir_api::{Refused, StatusCode};
 use weir_core::{PortId, PortSet};
 use weir_port::reason_of;
 
@@ -94,7 +94,7 @@ fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<Por
         let Some((port, _)) = names.iter().find(|(_, known)| known == name) else {
             let known: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
             let error = format!("there is no port {name}; valid: {}", known.join(", "));
-            return Err(Refused::new(Refusal::Unknown, error));
+            return Err(Refused::new(StatusCode::NOT_FOUND, error));
         };
         ports.insert(*port);
     }

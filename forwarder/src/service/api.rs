@@ -17,7 +17,7 @@ use axum::{
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde::Serialize;
 
@@ -25,8 +25,8 @@ pub use self::socket::{ControlSocket, SocketError};
 use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{
-    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refusal,
-    Refused, StatsReport,
+    ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
+    StatsReport,
 };
 
 /// A worker answers during its chores, within milliseconds; one that takes this long is stuck.
@@ -71,7 +71,7 @@ pub trait Backend: Send + Sync + 'static {
 #[derive(Debug, Serialize)]
 struct Index {
     version: &'static str,
-    routes: Vec<RouteInfo>,
+    routes: &'static [RouteInfo],
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -81,7 +81,7 @@ struct RouteInfo {
     what: &'static str,
 }
 
-const ROUTES: [RouteInfo; 10] = [
+const ROUTES: &[RouteInfo] = &[
     RouteInfo { method: "GET", path: "/", what: "this list" },
     RouteInfo {
         method: "GET",
@@ -122,6 +122,28 @@ const ROUTES: [RouteInfo; 10] = [
                dir and snaplen",
     },
     RouteInfo { method: "DELETE", path: "/v1/trace", what: "as DELETE /v1/capture" },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/latency",
+        what: "where packets' time went, by source and stage; ?histograms=true for whole \
+               histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/latency/reset",
+        what: "the same, and recording starts again: the answer is exactly what was cleared",
+    },
+    RouteInfo {
+        method: "GET",
+        path: "/v1/flows",
+        what: "who talks to whom, the largest first; ?top=N for only that many, ?vif=NAME for those \
+               of one source, ?histograms=true for whole histograms",
+    },
+    RouteInfo {
+        method: "POST",
+        path: "/v1/flows/reset",
+        what: "the same for all sources, and all flows are forgotten",
+    },
 ];
 
 /// Answers on `socket` until `shutdown` resolves, and then removes the socket.
@@ -160,7 +182,10 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
         .route("/v1/config", get(config::<B>).patch(patch::<B>))
-        .merge(measured::routes())
+        .route("/v1/latency", get(measured::latency::<B, false>))
+        .route("/v1/latency/reset", post(measured::latency::<B, true>))
+        .route("/v1/flows", get(measured::flows::<B, false>))
+        .route("/v1/flows/reset", post(measured::flows::<B, true>))
         .route("/v1/capture", get(watch::watch::<B, true>).delete(watch::end::<B>))
         .route("/v1/trace", get(watch::watch::<B, false>).delete(watch::end::<B>))
         .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
@@ -169,12 +194,8 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .with_state(backend)
 }
 
-fn all_routes() -> impl Iterator<Item = RouteInfo> {
-    ROUTES.into_iter().chain(measured::ROUTES)
-}
-
 async fn index() -> Json<Index> {
-    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: all_routes().collect() })
+    Json(Index { version: env!("CARGO_PKG_VERSION"), routes: ROUTES })
 }
 
 /// A request's answer.
@@ -192,13 +213,11 @@ impl From<Refused> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Refused { why, error } = self.0;
-        let status = StatusCode::from_u16(why.status());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, Json(ErrorReport { error })).into_response()
+        (why, Json(ErrorReport { error })).into_response()
     }
 }
 
-fn refuse(why: Refusal, error: impl std::fmt::Display) -> Failed {
+fn refuse(why: StatusCode, error: impl std::fmt::Display) -> Failed {
     Failed(Refused::new(why, error))
 }
 
@@ -224,22 +243,24 @@ async fn patch<B: Backend>(
     if !PATCH_TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
         let valid = PATCH_TYPES.join(", ");
         let error = format!("content-type \"{kind}\" is no patch; valid: {valid}");
-        return Ok(([(ACCEPT_PATCH, valid)], refuse(Refusal::Type, error)).into_response());
+        let refusal = refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, error);
+        return Ok(([(ACCEPT_PATCH, valid)], refusal).into_response());
     }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            refuse(Refusal::TooLong, format!("a patch has at most {MAX_PATCH_BYTES} bytes"))
-        }
-        _ => refuse(Refusal::Unreadable, rejection.body_text()),
+    let body = body.map_err(|rejection| {
+        let error = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => format!("a patch has at most {MAX_PATCH_BYTES} bytes"),
+            _ => rejection.body_text(),
+        };
+        refuse(rejection.status(), error)
     })?;
     let document = serde_json::from_slice(&body)
-        .map_err(|error| refuse(Refusal::Unreadable, format!("the body is no JSON: {error}")))?;
+        .map_err(|error| Refused::unreadable(format!("the body is no JSON: {error}")))?;
     let late = || {
         let error = format!(
             "the change was not finished within {CHANGE_TIMEOUT:?} and goes on; see weir's log, \
              and GET /v1/config for what came of it"
         );
-        Refused::new(Refusal::Unfinished, error)
+        Refused::new(StatusCode::GATEWAY_TIMEOUT, error)
     };
     // If it were dropped half-way, one half would be changed and the other not.
     let change = async move { backend.patch(document).await };
@@ -283,21 +304,21 @@ async fn completed<T: Send + 'static>(
 ) -> Result<T, Refused> {
     match tokio::time::timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) => Err(Refused::new(Refusal::Broken, error)),
+        Ok(Err(error)) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error)),
         Err(_) => Err(late()),
     }
 }
 
 async fn unknown(uri: Uri) -> Failed {
-    let mut routes: Vec<&str> = all_routes().map(|route| route.path).collect();
+    let mut routes: Vec<&str> = ROUTES.iter().map(|route| route.path).collect();
     routes.dedup();
     let error = format!("there is no {}; valid: {}", uri.path(), routes.join(", "));
-    refuse(Refusal::Unknown, error)
+    refuse(StatusCode::NOT_FOUND, error)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> Failed {
-    let methods = all_routes().filter(|route| route.path == uri.path());
+    let methods = ROUTES.iter().filter(|route| route.path == uri.path());
     let methods: Vec<&str> = methods.map(|route| route.method).collect();
     let error = format!("{method} {} is not possible; valid: {}", uri.path(), methods.join(", "));
-    refuse(Refusal::Method, error)
+    refuse(StatusCode::METHOD_NOT_ALLOWED, error)
 }

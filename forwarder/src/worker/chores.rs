@@ -180,9 +180,8 @@ impl<P: Port> Worker<P> {
     /// Applies new settings, all of them between the same two turns.
     fn reshape(&mut self, now_ns: u64, change: &Change) {
         for (id, settings) in &change.ports {
-            let remote = self.remotes.worker_of(*id).is_some();
-            self.engine.set_port(now_ns, *id, &PortSettings { remote, ..*settings });
-            if !remote && self.lanes.get(*id).is_some() {
+            self.engine.set_port(now_ns, *id, settings);
+            if self.lanes.get(*id).is_some() {
                 self.set_doors(*id);
             }
         }

@@ -6,6 +6,7 @@ use crate::release::Estimate;
 use crate::sched::AnyScheduler;
 use crate::{
     ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason, ReleaseSettings,
+    Releases,
 };
 
 /// What was handed to a link.
@@ -18,8 +19,7 @@ pub struct PairCounts {
 /// Released containers, and their contents at release.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ContainerCounts {
-    /// By `ReleaseReason as usize`.
-    pub released: [u64; ReleaseReason::COUNT],
+    pub released: Releases,
     pub packets: u64,
     pub bytes: u64,
     /// Time between opening and release, summed over the containers.
@@ -28,7 +28,7 @@ pub struct ContainerCounts {
 
 impl std::ops::AddAssign for ContainerCounts {
     fn add_assign(&mut self, other: Self) {
-        self.released.iter_mut().zip(other.released).for_each(|(sum, more)| *sum += more);
+        self.released += other.released;
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.wait_ns += other.wait_ns;
@@ -112,9 +112,7 @@ impl<P: Packet> Pair<P> {
         reason: ReleaseReason,
     ) {
         container.release(now);
-        if let Some(n) = counts.released.get_mut(reason as usize) {
-            *n += 1;
-        }
+        counts.released.add(reason, 1);
         counts.packets += container.len() as u64;
         counts.bytes += container.bytes();
         let opened_ns = container.opened_ns();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Phase;
-use crate::{ContainerCounts, Losses, Rate, ReleaseReason};
+use crate::{ContainerCounts, Losses, Rate};
 
 /// The results of one pair: packets from one port for another.
 #[derive(Clone, Debug, Default)]
@@ -189,12 +189,12 @@ impl Report {
             ["from", "containers", "packets each", "open us", "let go"].map(str::to_owned).to_vec(),
         ];
         for (port, counts) in self.containers.iter().enumerate() {
-            let n: u64 = counts.released.iter().sum();
+            let n = counts.released.total();
             if n == 0 {
                 continue;
             }
-            let reasons = ReleaseReason::ALL.iter().zip(counts.released).filter(|(_, n)| *n != 0);
-            let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+            let reasons: Vec<String> =
+                counts.released.iter().map(|(why, n)| format!("{n} {why}")).collect();
             lines.push(vec![
                 self.name_of(port).to_owned(),
                 n.to_string(),

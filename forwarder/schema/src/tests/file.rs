@@ -133,7 +133,6 @@ ip-lock = ["10.0.0.1", "fd00::1"]
         }),
     };
     assert_eq!(plan.ports[1], v1);
-    assert_eq!(plan.ports[1].line(), Some(27));
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn a_change_is_said_key_by_key() {
         "port v9: added",
     ];
     assert_eq!(said(&old, &new), expected);
-    assert_eq!(old.differences(&new)[8].port(), Some("tap7"));
+    assert_eq!(old.differences(&new)[8].port.as_deref(), Some("tap7"));
     let back = said(&new, &old);
     assert_eq!(back[8..], ["port tap7: weight 4 -> 1", "port v9: removed"]);
 }
@@ -162,7 +162,7 @@ fn a_patch_changes_what_it_names_and_keeps_what_it_cannot_tell() {
     assert_eq!(new.container.bytes.bytes, 2048);
     let v2 = new.port_named("v2");
     assert_eq!((v2.mode, v2.fallback, v2.worker), (Mode::Native, Fallback::Drop, Some(1)));
-    assert_eq!(v2.line(), old.port_named("v2").line());
+    assert_eq!(v2.at, old.port_named("v2").at);
     assert_eq!(
         new.container,
         ContainerPlan { bytes: old.container.bytes, alpha: 0.5, ..Default::default() }

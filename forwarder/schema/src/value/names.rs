@@ -46,6 +46,12 @@ texts! {
         Ok(address) => Err(format!("{address} is not a loopback address")),
         Err(_) => Err(format!("\"{text}\" is not an address with a port")),
     };
+
+    /// The path of a socket.
+    PathBuf, in (): |()| {
+        Kind::new("PATH|none", "an absolute path of at most 107 bytes, such as \"/run/weir.sock\"")
+    },
+    |path, ()| check_control(Path::new(path)).map(|()| path.into());
 }
 
 /// Whether the kernel could give an interface this name.
@@ -53,28 +59,6 @@ pub fn is_interface_name(name: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&name.len())
         && !matches!(name, "." | "..")
         && !name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control())
-}
-
-/// The path of a socket.
-impl Value for PathBuf {
-    type Range = ();
-
-    fn kind((): &()) -> Kind {
-        Kind::new("PATH|none", "an absolute path of at most 107 bytes, such as \"/run/weir.sock\"")
-    }
-
-    fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let path = text(node.get_ref(), &valid)?;
-        match check_control(Path::new(path)) {
-            Ok(()) => Ok(path.into()),
-            Err(wrong) => fault(wrong, valid),
-        }
-    }
-
-    fn json(&self) -> Json {
-        self.display().to_string().into()
-    }
 }
 
 /// Whether a socket could be made at this path.
@@ -104,17 +88,11 @@ impl Value for usize {
     fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let cores: Vec<String> = context.workers.iter().map(ToString::to_string).collect();
         let valid = format!("{}: {}", valid(Self::kind(&())), cores.join(", "));
-        match whole(node.get_ref(), &valid)? {
-            None => fault(format!("{} is out of range", shown(node.get_ref())), valid),
-            Some(core) => match context.workers.iter().find(|worker| **worker as u64 == core) {
-                Some(worker) => Ok(*worker),
-                None => fault(format!("there is no worker on core {core}"), valid),
-            },
+        let core = whole(node.get_ref(), &valid)?;
+        match context.workers.iter().find(|worker| **worker as u64 == core) {
+            Some(worker) => Ok(*worker),
+            None => fault(format!("there is no worker on core {core}"), valid),
         }
-    }
-
-    fn json(&self) -> Json {
-        (*self).into()
     }
 }
 
@@ -129,9 +107,9 @@ impl Value for Vec<usize> {
     fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(&()));
         let host = context.host;
-        let one = |value: &DeValue<'_>| match whole(value, &host.valid_cores())? {
-            None => fault(format!("{} is out of range", shown(value)), host.valid_cores()),
-            Some(core) => host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores())),
+        let one = |value: &DeValue<'_>| {
+            let core = whole(value, &host.valid_cores())?;
+            host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores()))
         };
         let cores = list(node, &valid, 1024, one)?;
         let mut seen = Self::new();
@@ -143,10 +121,6 @@ impl Value for Vec<usize> {
             seen.push(core);
         }
         if seen.is_empty() { fault("the list is empty", valid) } else { Ok(seen) }
-    }
-
-    fn json(&self) -> Json {
-        self.as_slice().into()
     }
 }
 
@@ -168,10 +142,6 @@ macro_rules! locks {
                     }
                 }
                 Ok(locks)
-            }
-
-            fn json(&self) -> Json {
-                self.iter().map(ToString::to_string).collect()
             }
 
             fn of_text(text: &str) -> Result<Json, String> {

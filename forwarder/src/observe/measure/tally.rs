@@ -7,7 +7,7 @@ use hdrhistogram::{Counter, Histogram};
 use weir_core::{FlowCounts, FlowKey};
 
 use weir_api::{
-    Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
+    Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, histogram::encode,
 };
 
 const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
@@ -28,22 +28,7 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: the row with more packets decides.
-        if more.delivered > sum.delivered {
-            sum.jitter_ns = more.jitter_ns;
-        }
-        sum.frames += more.frames;
-        sum.bytes += more.bytes;
-        sum.delivered += more.delivered;
-        sum.delivered_bytes += more.delivered_bytes;
-        sum.first_ns = match (sum.first_ns, more.first_ns) {
-            (0, first) | (first, 0) => first,
-            (one, other) => one.min(other),
-        };
-        sum.last_ns = sum.last_ns.max(more.last_ns);
-        sum.tcp_flags |= more.tcp_flags;
-        sum.losses += more.losses;
+        self.counts.merge(&other.counts);
         self.times.extend(&other.times);
     }
 
@@ -58,8 +43,7 @@ impl Tally {
 
     pub(super) fn is_empty(&self) -> bool {
         let counts = &self.counts;
-        let lost = counts.losses.iter().any(|(_, frames)| frames > 0);
-        counts.frames == 0 && counts.delivered == 0 && !lost
+        counts.frames == 0 && counts.delivered == 0 && counts.losses.is_empty()
     }
 }
 
@@ -124,7 +108,7 @@ impl FlowReporter {
                 .map(|(_, name)| (*name).to_owned())
                 .collect(),
             jitter_ns: counts.jitter_ns,
-            losses: by_reason(&counts.losses),
+            losses: counts.losses.by_name(),
             residence: Summary::of(&self.times),
         };
         (numbers, self.histograms.then(|| encode(&self.times)))

@@ -3,13 +3,12 @@
 //! escaping in any format.
 
 use weir_api::{LaneNow, PortCounter};
-use weir_core::Choice as _;
+use weir_core::{Choice as _, Reason, ReleaseReason};
 
 use super::Sample;
 use super::fill::{
     MetricRows, by_reason, counted, directions, each, flows, lanes, links, one, pool, ports, rate,
-    rated, regimes, released, residences, row, seconds_of, shed_links, stages, states, superframes,
-    workers,
+    rated, regimes, residences, row, seconds_of, shed_links, stages, states, superframes, workers,
 };
 use super::page::Value::Whole;
 
@@ -93,7 +92,7 @@ metrics! {
     Counter "weir_port_lane_bytes" in "bytes" ["port" "lane"] "Bytes of the frames in weir_port_lane_frames_total."
         => |all| lanes(all, |amount| amount.bytes);
     Counter "weir_port_lost_frames" in "frames" ["port" "reason"] "Frames that came in by this port and were lost, each under one reason; every reason is there, at 0 if need be."
-        => |all| each(all, |port| by_reason(&port.losses, Some(&port.name)));
+        => |all| each(all, |port| by_reason::<Reason>(&port.losses, Some(&port.name)));
     Counter "weir_port_copied_frames" in "frames" ["port"] PortCounter::Copies.describe()
         => |all| counted(all, PortCounter::Copies);
     Counter "weir_port_checksums_completed" ["port"] PortCounter::ChecksumsCompleted.describe()
@@ -142,7 +141,7 @@ metrics! {
         => |all| rated(all, |link| Whole(link.closings));
 
     Counter "weir_containers_released" ["port" "reason"] "Containers of a source that were let go: full (the next packet did not fit), timeout (open for the longest time allowed), playout (its first packet would have been late), idle (its link had nothing else to send), flush (the burst was over, or the port left)."
-        => |all| each(all, released);
+        => |all| each(all, |port| by_reason::<ReleaseReason>(&port.containers.released, Some(&port.name)));
     Counter "weir_container_packets" in "packets" ["port"] "Packets in those containers."
         => |all| ports(all, |port| Some(Whole(port.containers.packets)));
     Counter "weir_container_bytes" in "bytes" ["port"] "Bytes in those containers."
@@ -175,7 +174,7 @@ metrics! {
     Counter "weir_ledger_passed_frames" in "frames" [] "Left to the kernel."
         => |all| one(Whole(all.stats.ledger.passed));
     Counter "weir_ledger_lost_frames" in "frames" ["reason"] "Ended under one of these reasons."
-        => |all| by_reason(&all.stats.ledger.lost_by_reason, None);
+        => |all| by_reason::<Reason>(&all.stats.ledger.lost_by_reason, None);
     Gauge "weir_ledger_in_flight_frames" in "frames" [] "In a ring or a queue at the moment; 0 soon after traffic stops."
         => |all| one(Whole(all.stats.ledger.in_flight));
     Gauge "weir_ledger_balanced" [] "1 if received + copied = delivered + passed + lost + in flight. If it stays 0, it is a bug: please report it."

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_api::{
     Amount, LinkLane, LinkShare, PortCounter, PortReport, State, Traffic, WorkerReport,
 };
-use weir_core::{Choice as _, Reason, ReleaseReason, Role};
+use weir_core::{Choice as _, Named, Role};
 
 use super::Sample;
 use super::page::{Value, Value::Whole};
@@ -76,13 +76,13 @@ pub(super) fn lanes(all: &Sample, of: fn(&Amount) -> u64) -> MetricRows<'_> {
 }
 
 /// A row for every reason, of a port or of all.
-pub(super) fn by_reason<'s>(
-    losses: &BTreeMap<String, u64>,
+pub(super) fn by_reason<'s, K: Named>(
+    counts: &BTreeMap<String, u64>,
     port: Option<&'s str>,
 ) -> MetricRows<'s> {
-    let rows = Reason::ALL.iter().map(|reason| {
-        let frames = losses.get(reason.name()).copied().unwrap_or(0);
-        (port.into_iter().chain([reason.name()]).map(Cow::Borrowed).collect(), Whole(frames))
+    let rows = K::ALL.iter().map(|reason| {
+        let count = counts.get(reason.name()).copied().unwrap_or(0);
+        (port.into_iter().chain([reason.name()]).map(Cow::Borrowed).collect(), Whole(count))
     });
     rows.collect()
 }
@@ -110,14 +110,6 @@ pub(super) fn links(all: &Sample, of: fn(&LinkShare) -> u64) -> MetricRows<'_> {
 /// Rows for the links with a rate.
 pub(super) fn rated(all: &Sample, of: fn(&LinkLane) -> Value<'static>) -> MetricRows<'_> {
     each(all, |port| port.link.map(|link| row([&port.name], of(&link))))
-}
-
-pub(super) fn released(port: &PortReport) -> MetricRows<'_> {
-    let rows = ReleaseReason::ALL.iter().map(|reason| {
-        let count = port.containers.released.get(reason.name()).copied().unwrap_or(0);
-        row([&port.name, reason.name()], Whole(count))
-    });
-    rows.collect()
 }
 
 pub(super) fn residences(all: &Sample) -> MetricRows<'_> {

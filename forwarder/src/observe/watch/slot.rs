@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use weir_api::{Refusal, Refused};
+use weir_api::{Refused, StatusCode};
 
 use super::query::{Kind, WatchQuery};
 
@@ -59,7 +59,7 @@ impl WatchSlot {
                  there, or DELETE on this path)",
                 since.elapsed().as_secs()
             );
-            return Err(Refused::new(Refusal::Busy, error));
+            return Err(Refused::new(StatusCode::CONFLICT, error));
         }
         state.last_id += 1;
         let id = state.last_id;

@@ -14,7 +14,7 @@ fn names_become_places_or_are_refused_with_those_that_there_are() {
     let refused = ports_of(&with(&["nic0", "v7"]), &names).unwrap_err();
     assert_eq!(
         (refused.why, refused.error.as_str()),
-        (Refusal::Unknown, "there is no port v7; valid: v1, nic0")
+        (StatusCode::NOT_FOUND, "there is no port v7; valid: v1, nic0")
     );
 }
 

@@ -3,72 +3,35 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::{Query, State, rejection::QueryRejection},
-    routing::{get, post},
-};
+use axum::extract::{Query, State, rejection::QueryRejection};
 
 use weir_api::query::{HISTOGRAMS, TOP, VIF};
-use weir_api::{FlowQuery, LatencyQuery, Refusal, Refused};
+use weir_api::{FlowQuery, LatencyQuery, Refused, StatusCode};
 
-use super::{Answer, Backend, RouteInfo, answer, refuse, report};
+use super::{Answer, Backend, answer, report};
 use weir_schema::nearest;
 
 /// Longer than for other requests, since the histograms of every flow of every worker are read in
 /// pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });
 
-pub(super) const ROUTES: [RouteInfo; 4] = [
-    RouteInfo {
-        method: "GET",
-        path: "/v1/latency",
-        what: "where packets' time went, by source and stage; ?histograms=true for whole \
-               histograms",
-    },
-    RouteInfo {
-        method: "POST",
-        path: "/v1/latency/reset",
-        what: "the same, and recording starts again: the answer is exactly what was cleared",
-    },
-    RouteInfo {
-        method: "GET",
-        path: "/v1/flows",
-        what: "who talks to whom, the largest first; ?top=N for only that many, ?vif=NAME for those \
-               of one source, ?histograms=true for whole histograms",
-    },
-    RouteInfo {
-        method: "POST",
-        path: "/v1/flows/reset",
-        what: "the same for all sources, and all flows are forgotten",
-    },
-];
-
-pub(super) fn routes<B: Backend>() -> Router<Arc<B>> {
-    Router::new()
-        .route("/v1/latency", get(latency::<B, false>))
-        .route("/v1/latency/reset", post(latency::<B, true>))
-        .route("/v1/flows", get(flows::<B, false>))
-        .route("/v1/flows/reset", post(flows::<B, true>))
-}
-
 type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-async fn latency<B: Backend, const RESET: bool>(
+pub(super) async fn latency<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
     asked: Asked,
 ) -> Answer {
-    let query = read(asked, &[HISTOGRAMS]).map_err(|error| refuse(Refusal::Unreadable, error))?;
+    let query = read(asked, &[HISTOGRAMS]).map_err(Refused::unreadable)?;
     let query = LatencyQuery { histograms: query.histograms, reset: RESET };
     report(TIMEOUT, backend.latency(query)).await
 }
 
-async fn flows<B: Backend, const RESET: bool>(
+pub(super) async fn flows<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
     asked: Asked,
 ) -> Answer {
     let keys: &[&str] = if RESET { &[HISTOGRAMS, TOP] } else { &[HISTOGRAMS, TOP, VIF] };
-    let query = read(asked, keys).map_err(|error| refuse(Refusal::Unreadable, error))?;
+    let query = read(asked, keys).map_err(Refused::unreadable)?;
     if let Some(vif) = &query.vif {
         check_vif(&*backend, vif).await?;
     }
@@ -82,7 +45,7 @@ async fn check_vif<B: Backend>(backend: &B, vif: &str) -> Result<(), Refused> {
         return Ok(());
     }
     let error = format!("there is no port \"{vif}\"; valid: {}", names.join(", "));
-    Err(Refused::new(Refusal::Unknown, error))
+    Err(Refused::new(StatusCode::NOT_FOUND, error))
 }
 
 /// Parses the query, which may have only `keys`; or the error, with what would be valid.

@@ -2,7 +2,7 @@
 //! one weir at a time decides whose it is.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
@@ -16,15 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    fcntl::{Flock, FlockArg},
-    sys::{
-        socket::{
-            AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt,
-            listen, socket, sockopt::PeerCredentials,
-        },
-        stat::{Mode, fchmod},
+use nix::sys::{
+    socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+        socket, sockopt::PeerCredentials,
     },
+    stat::{Mode, fchmod},
 };
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -106,19 +103,17 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
-fn lock(dir: &Path) -> io::Result<Flock<File>> {
-    let mut file = File::open(dir)?;
+/// The lock ends with the file.
+fn lock(dir: &Path) -> io::Result<File> {
+    let file = File::open(dir)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((returned, errno)) => {
-                if errno != nix::Error::EWOULDBLOCK || Instant::now() >= deadline {
-                    return Err(io::Error::from(errno));
-                }
-                file = returned;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(5));
             }
+            Err(error) => return Err(error.into()),
         }
     }
 }

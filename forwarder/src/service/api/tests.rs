@@ -98,7 +98,7 @@ impl Backend for Twin {
 
     async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
         if self.broken {
-            return Err(Refused::new(Refusal::Busy, format!("{who} is not the first")));
+            return Err(Refused::new(StatusCode::CONFLICT, format!("{who} is not the first")));
         }
         let (give, parts) = tokio::sync::mpsc::channel(4);
         give.send(format!("{query:?}\n").into()).await.unwrap();
@@ -327,7 +327,7 @@ async fn a_stuck_worker_is_reported_and_does_not_delay_the_end() {
 #[test]
 fn every_route_is_documented() {
     let page = include_str!("../../../../docs/json.md");
-    for route in all_routes().filter(|route| route.path != "/") {
+    for route in ROUTES.iter().filter(|route| route.path != "/") {
         let named = format!("{} {}", route.method, route.path);
         assert!(page.contains(&named), "not in docs/json.md: {named}");
     }

@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-use weir_api::{Refusal, Refused, client};
+use weir_api::{Refused, StatusCode, client};
 
 use super::{ANSWER_TIMEOUT, Answer, Backend, completed, refuse};
 use crate::observe::watch::WatchQuery;
@@ -32,8 +32,7 @@ pub(super) async fn watch<B: Backend, const CAPTURE: bool>(
         true => (Kind::Capture, "application/x-pcapng"),
         false => (Kind::Trace, "application/x-ndjson"),
     };
-    let query = WatchQuery::parse(kind, &pairs);
-    let query = query.map_err(|error| refuse(Refusal::Unreadable, error))?;
+    let query = WatchQuery::parse(kind, &pairs).map_err(Refused::unreadable)?;
     let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let who = who.unwrap_or("a client without a name").to_owned();
     let late = || {
@@ -55,15 +54,13 @@ pub(super) async fn end<B: Backend>(State(backend): State<Arc<B>>, Query(query):
     for (key, value) in &query {
         if key != "id" {
             let error = format!("there is no key \"{key}\"; valid: id");
-            return Err(refuse(Refusal::Unreadable, error));
+            return Err(Refused::unreadable(error).into());
         }
-        let number = value.parse().map_err(|_| {
-            let error = format!("id: \"{value}\" is not valid; valid: a number");
-            refuse(Refusal::Unreadable, error)
-        })?;
-        id = Some(number);
+        id = Some(value.parse().map_err(|_| {
+            Refused::unreadable(format!("id: \"{value}\" is not valid; valid: a number"))
+        })?);
     }
     let ended = backend.end_watch(id);
-    let none = || refuse(Refusal::Unknown, "there is no watch, or it is another client's");
+    let none = || refuse(StatusCode::NOT_FOUND, "there is no watch, or it is another client's");
     Ok(Json(serde_json::json!({ "ended": ended.ok_or_else(none)? })).into_response())
 }

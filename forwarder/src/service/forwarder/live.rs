@@ -8,13 +8,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use weir_api::{Refusal, Refused};
+use weir_api::{Refused, StatusCode};
 
 use super::Forwarder;
 use super::roster::State;
 use crate::host::links::{GuardError, Snapshot, check_port};
 use crate::worker::NoAnswer;
-use weir_schema::{Difference, PatchError, Plan, PortPlan, What};
+use weir_schema::{Difference, DifferenceKind, PatchError, Plan, PortPlan};
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -39,35 +39,31 @@ fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
 }
 
 impl ApplyError {
-    pub fn why(&self) -> Refusal {
+    pub fn why(&self) -> StatusCode {
         match self {
             Self::Ports(wrong) => {
                 let missing =
                     |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
-                if wrong.iter().all(missing) { Refusal::Unknown } else { Refusal::Invalid }
+                match wrong.iter().all(missing) {
+                    true => StatusCode::NOT_FOUND,
+                    false => StatusCode::UNPROCESSABLE_ENTITY,
+                }
             }
-            Self::OfTheBridge { .. } => Refusal::Invalid,
-            Self::Stopping | Self::Port { .. } | Self::Worker(_) => Refusal::Unavailable,
+            Self::OfTheBridge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Stopping | Self::Port { .. } | Self::Worker(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
 
-/// One of the names that the patch deletes.
-fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
-    let ports = patch.get("ports")?.as_object()?;
-    let deleted = |name: &&String| ports.get(*name).is_some_and(Value::is_null);
-    names.iter().find(deleted).map(String::as_str)
-}
-
 /// The ports whose promises change; `None`: any may be, through a setting for all ports.
 fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
-    differences.iter().map(Difference::port).collect()
+    differences.iter().map(|difference| difference.port.as_deref()).collect()
 }
 
 pub(crate) fn refused(error: PatchError) -> Refused {
     let why = match error {
-        PatchError::NoSuchPort(_) => Refusal::Unknown,
-        PatchError::Invalid(_) => Refusal::Invalid,
+        PatchError::NoSuchPort(_) => StatusCode::NOT_FOUND,
+        PatchError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Refused::new(why, error)
 }
@@ -92,12 +88,7 @@ impl Forwarder {
 
     /// Applies a merge patch to the document. Returns the resulting document.
     pub async fn patch(&mut self, patch: &Value, links: &Snapshot) -> Result<Value, Refused> {
-        let followed = self.followed();
-        if let (Some(name), Some(bridge)) = (deletes(patch, &followed), &self.plan.bridge) {
-            let (name, bridge) = (name.to_owned(), bridge.clone());
-            return Err(ApplyError::OfTheBridge { name, bridge }.into());
-        }
-        let new = self.plan.patch(patch, &followed).map_err(refused)?;
+        let new = self.plan.patch(patch, &self.followed()).map_err(refused)?;
         for difference in self.apply(new, links).await? {
             tracing::info!("{difference}");
         }
@@ -269,13 +260,13 @@ impl<'a> Changes<'a> {
     fn of(differences: &'a [Difference]) -> Self {
         let mut changes = Self::default();
         for difference in differences {
-            match &difference.what {
-                What::PortAdded { name } => changes.added.insert(name),
-                What::PortRemoved { name } => changes.removed.insert(name),
-                What::Port { name, .. } if difference.effect.reattaches() => {
-                    changes.renewed.insert(name)
+            let Some(name) = difference.port.as_deref() else { continue };
+            match difference.kind {
+                DifferenceKind::PortAdded => changes.added.insert(name),
+                DifferenceKind::PortRemoved => changes.removed.insert(name),
+                DifferenceKind::Setting(effect) => {
+                    effect.reattaches() && changes.renewed.insert(name)
                 }
-                What::Port { .. } | What::Global { .. } => false,
             };
         }
         changes

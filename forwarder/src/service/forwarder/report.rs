@@ -16,7 +16,7 @@ use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
     Amount, Attached, CensusReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter, PortCounts,
-    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport, by_reason,
+    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport,
 };
 use weir_core::Mode;
 
@@ -189,7 +189,7 @@ impl Forwarder {
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
         let addresses = self.addresses_of(entry.id());
         let mut counts = worker.counts;
-        counts += PortCounts::from([
+        counts += PortCounts::from_iter([
             (PortCounter::ChecksumsCompleted, counters.partial_completed),
             (PortCounter::DeviceDropped, dropped.unwrap_or(0)),
             (PortCounter::Addresses, u64::from(addresses.entries)),
@@ -227,13 +227,13 @@ impl Forwarder {
             lanes,
             tx_lanes,
             link,
-            losses: by_reason(&losses),
+            losses: losses.by_name(),
             queued,
             promise: promise(&self.plan, entry, self.workers.core(self.worker_of(entry))),
             links,
             containers: containers(&worker.containers),
             counters: {
-                let mut named = counts.report();
+                let mut named = counts.by_name();
                 named.extend(passed.into_iter().filter(|(_, count)| *count > 0));
                 named
             },

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_core::{ContainerCounts, PortId, Rate, ReleaseReason};
+use weir_core::{ContainerCounts, PortId, Rate};
 
 use super::roster::{Entry, Roster};
 use crate::worker::{VifQueue, WorkerSnapshot};
@@ -84,13 +84,8 @@ pub(super) fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
 }
 
 pub(super) fn containers(stats: &ContainerCounts) -> Containers {
-    let released = ReleaseReason::ALL
-        .iter()
-        .zip(stats.released)
-        .filter(|(_, count)| *count > 0)
-        .map(|(reason, count)| (reason.name().to_owned(), count))
-        .collect();
-    Containers { released, packets: stats.packets, bytes: stats.bytes, wait_ns: stats.wait_ns }
+    let ContainerCounts { released, packets, bytes, wait_ns } = *stats;
+    Containers { released: released.by_name(), packets, bytes, wait_ns }
 }
 
 #[cfg(test)]

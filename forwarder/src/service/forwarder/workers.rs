@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{MAX_PORTS, PortId, PortSettings, Reason, Role};
+use weir_core::{MAX_PORTS, PortId, Reason, Role};
 use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
@@ -124,7 +124,7 @@ impl Workers {
         }
         self.handle(worker)?.add(new).await?;
         for other in self.others(worker) {
-            other.add_remote(id, PortSettings { remote: true, ..settings }, worker).await?;
+            other.add_remote(id, settings, worker).await?;
         }
         Ok(())
     }
@@ -166,13 +166,8 @@ impl Workers {
 
     /// Sends new promises to every worker in one piece.
     pub(super) async fn reshape(&self, change: &Change) -> Result<(), NoAnswer> {
-        for (worker, handle) in self.handles.iter().enumerate() {
-            let seen = |(id, settings): &(PortId, PortSettings)| {
-                let remote = self.home(*id).is_some_and(|home| home != worker);
-                (*id, PortSettings { remote, ..*settings })
-            };
-            let ports = change.ports.iter().map(seen).collect();
-            handle.reshape(Change { ports, scheduler: change.scheduler }).await?;
+        for handle in &self.handles {
+            handle.reshape(change.clone()).await?;
         }
         Ok(())
     }

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use weir_core::ReleaseReason;
+
 use super::{Book, Piece, Reading, set};
 use crate::cell::Outcome;
 use crate::scene::meters::cpu::spent;
-
-/// A part of 0 is reported as well.
-const REASONS: [&str; 5] = ["full", "timeout", "playout", "idle", "flush"];
 
 impl Book<'_> {
     pub(super) fn costs(
@@ -29,8 +28,10 @@ impl Book<'_> {
             let at = |reading: &Reading| reading.releases.get(why).copied().unwrap_or(0);
             at(to).saturating_sub(at(from)) as f64
         };
+        // A part of 0 is reported as well.
+        let known = ReleaseReason::ALL.map(ReleaseReason::name);
         let reasons: BTreeSet<&str> =
-            to.releases.keys().map(String::as_str).chain(REASONS).collect();
+            to.releases.keys().map(String::as_str).chain(known).collect();
         let all: f64 = reasons.iter().map(|why| released(why)).sum();
         for why in reasons {
             set(outcome, window, &format!("weir.released_{why}"), released(why) / all);

@@ -38,23 +38,12 @@ fn the_gate_hears_of_each_change_of_a_port_and_of_those_for_all() {
 }
 
 #[test]
-fn a_port_of_the_bridge_is_not_deleted_but_changed() {
-    let names = ["tap0".to_owned(), "tap1".to_owned()];
-    let patch = serde_json::json!({"ports": {"tap0": {"weight": null}, "tap1": null}});
-    assert_eq!(deletes(&patch, &names), Some("tap1"));
-    assert_eq!(deletes(&patch, &names[..1]), None);
-    for none in [serde_json::json!({"ports": null}), serde_json::json!([])] {
-        assert_eq!(deletes(&none, &names), None);
-    }
-}
-
-#[test]
 fn only_what_is_not_there_is_not_found() {
     let port = plan().ports[1].clone();
     let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
     let default = GuardError::DefaultRoute { name: "v1".into() };
     let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
-    assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), Refusal::Unknown);
-    assert_eq!(ApplyError::Ports(both).why(), Refusal::Invalid);
-    assert_eq!(ApplyError::Stopping.why(), Refusal::Unavailable);
+    assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), StatusCode::NOT_FOUND);
+    assert_eq!(ApplyError::Ports(both).why(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(ApplyError::Stopping.why(), StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -1,5 +1,6 @@
 use super::*;
 use weir_api::Queued;
+use weir_core::ReleaseReason;
 
 fn queue(ingress: u16, egress: u16, packets: u64, sent: u64, shed: bool) -> VifQueue {
     VifQueue {
@@ -59,8 +60,8 @@ fn a_link_carried_what_its_own_worker_sent_and_holds_what_waits_anywhere() {
 #[test]
 fn containers_are_counted_by_why_they_were_let_go() {
     let mut stats = ContainerCounts { packets: 5, ..ContainerCounts::default() };
-    stats.released[ReleaseReason::ALL[0] as usize] = 2;
+    stats.released.add(ReleaseReason::Full, 2);
     let report = containers(&stats);
-    assert_eq!(report.released, [(ReleaseReason::ALL[0].name().to_owned(), 2)].into());
+    assert_eq!(report.released, [("full".to_owned(), 2)].into());
     assert_eq!((report.count(), report.packets), (2, 5));
 }
