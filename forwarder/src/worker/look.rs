@@ -7,13 +7,13 @@ use weir_port::{Packet, Port};
 
 use super::doors::Doors;
 use super::lanes::Lane;
-use super::snapshot::{PortSnapshot, QueueSnapshot, VifQueue, WorkerSnapshot};
+use super::snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};
 use super::state::Worker;
 
 impl<P: Port> Worker<P> {
     pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
         let served: Vec<PortId> = self.lanes.ids().collect();
-        let (queued, queues) = self.queues(&served);
+        let queues = self.queues(&served);
         let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
         if let Some(gathering) = &mut self.gathering {
             // Losses at the shared ring cannot be charged to a single port.
@@ -31,16 +31,12 @@ impl<P: Port> Worker<P> {
         WorkerSnapshot {
             core: self.core,
             taken_at_ns: now_ns,
-            started_at_ns: self.started_at_ns,
             regimes: self.regimes.clone(),
             ports,
-            queued,
             queues,
             foreign_losses: self.remotes.losses(),
             held_packets: self.engine.held_packets()
                 + self.gathering.as_ref().map_or(0, |it| it.holding.packets()),
-            held_bytes: self.engine.held_bytes(),
-            in_transit_packets: self.peers.in_transit(),
             handed_over: self.peers.handed_over(),
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),
@@ -49,19 +45,16 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// What waits for each port served here, and every pair to one with anything to report.
-    fn queues(&self, served: &[PortId]) -> (Vec<QueueSnapshot>, Vec<VifQueue>) {
-        let (mut sums, mut queues) = (Vec::with_capacity(served.len()), Vec::new());
+    /// Every pair to a port served here with anything to report.
+    fn queues(&self, served: &[PortId]) -> Vec<VifQueue> {
+        let mut queues = Vec::new();
         for &egress in served {
-            let mut sum = QueueSnapshot { egress, packets: 0, bytes: 0 };
             for ingress in self.engine.sources_of(egress) {
                 let (bytes, packets) = self.engine.port_depth(egress, ingress);
                 let sent = self.engine.pair_stats(egress, ingress);
                 if packets == 0 && sent.sent_packets == 0 {
                     continue;
                 }
-                sum.bytes += bytes;
-                sum.packets += packets;
                 queues.push(VifQueue {
                     ingress,
                     egress,
@@ -72,9 +65,8 @@ impl<P: Port> Worker<P> {
                     shed: self.engine.is_shed(ingress, egress),
                 });
             }
-            sums.push(sum);
         }
-        (sums, queues)
+        queues
     }
 }
 

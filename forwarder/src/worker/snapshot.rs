@@ -42,35 +42,22 @@ pub struct VifQueue {
     pub shed: bool,
 }
 
-/// What waits to be sent out of a port.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueSnapshot {
-    pub egress: PortId,
-    pub packets: u64,
-    pub bytes: u64,
-}
-
 #[derive(Clone, Debug)]
 pub struct WorkerSnapshot {
     pub core: usize,
     pub taken_at_ns: u64,
-    pub started_at_ns: u64,
     pub regimes: Regimes,
     pub ports: Vec<PortSnapshot>,
-    pub queued: Vec<QueueSnapshot>,
     /// Pairs with anything to report.
     pub queues: Vec<VifQueue>,
     /// Losses of frames that arrived at ports of other workers.
     pub foreign_losses: Vec<(PortId, Losses)>,
-    /// Packets handed over to other workers that have not taken them yet.
-    pub in_transit_packets: u64,
     /// All packets ever handed over to other workers.
     pub handed_over: u64,
     /// All packets ever taken over from other workers.
     pub taken_over: u64,
     /// Packets in containers and queues.
     pub held_packets: u64,
-    pub held_bytes: u64,
     pub census: Census,
     /// Losses that cannot be charged to a present port: frames of ports that are gone.
     pub orphan_losses: Losses,

@@ -68,7 +68,6 @@ pub struct Worker<P> {
     pub(super) measure: Measure,
     pub(super) tap: Tap,
     pub(super) regimes: Regimes,
-    pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) pieces: Vec<Packet>,
     /// The ring shared by the ports whose frames come by way of the gate.
@@ -110,7 +109,6 @@ impl<P: Port> Worker<P> {
             measure: Measure::new(settings.measure, Ended::new(settings.home)),
             tap: Tap::default(),
             regimes: Regimes::new(now_ns),
-            started_at_ns: now_ns,
             inbox,
             pieces: Vec::with_capacity(PIECES),
             gathering: None,

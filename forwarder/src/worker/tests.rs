@@ -246,7 +246,8 @@ impl Bench {
                 .map(|(_, losses)| losses.total())
                 .sum::<u64>();
         let went = sum(&|p| p.stats.tx_packets + p.tx_outstanding + p.rx_waiting)
-            + all.iter().map(|w| w.held_packets + w.in_transit_packets).sum::<u64>();
+            + all.iter().map(|w| w.held_packets + w.handed_over).sum::<u64>()
+            - all.iter().map(|w| w.taken_over).sum::<u64>();
         assert_eq!(came, went + lost, "{all:#?}");
     }
 

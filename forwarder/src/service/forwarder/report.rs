@@ -9,7 +9,7 @@ use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
-use super::shares::{containers, links, promise};
+use super::shares::{containers, links, promise, queued};
 use crate::host::links::tx_dropped;
 use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, WorkersTotal};
 use crate::worker::regimes::Regime;
@@ -91,11 +91,13 @@ impl Forwarder {
         let express = self.steering.gate.express_pairs().unwrap_or_default();
         let mut shares = links(&self.roster, snapshots, &express);
         let dropped = tx_dropped(None).unwrap_or_default();
+        let queued = queued(snapshots);
         let ports = ports
             .iter()
             .map(|port| {
                 let links = shares.remove(&port.entry.id()).unwrap_or_default();
-                self.port_report(port, links, snapshots, &dropped)
+                let queued = queued.get(&port.entry.id()).copied().unwrap_or_default();
+                self.port_report(port, links, queued, snapshots, &dropped)
             })
             .collect();
         let workers = snapshots.iter().enumerate();
@@ -178,6 +180,7 @@ impl Forwarder {
         &self,
         port: &PortNumbers<'_>,
         links: Vec<LinkShare>,
+        queued: Queued,
         snapshots: &[WorkerSnapshot],
         dropped: &HashMap<u32, u64>,
     ) -> PortReport {
@@ -208,12 +211,6 @@ impl Forwarder {
             Counter::PassedFallback,
         ];
         let passed = passed.map(|counter| (counter.name().to_owned(), counters.frames(counter)));
-        let mut queued = Queued::default();
-        let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
-        for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
-            queued.packets += waiting.packets;
-            queued.bytes += waiting.bytes;
-        }
         let link = self.link_lane(entry, snapshots);
         let (state, problem) = entry.state.report();
         PortReport {

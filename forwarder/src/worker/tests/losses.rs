@@ -214,7 +214,7 @@ fn send_across(bench: &mut Bench) {
     bench.push(1, &frame(0, 1, 0));
     let now_ns = bench.now_ns;
     bench.workers[1].turn(now_ns);
-    assert_eq!(bench.workers[1].peers.in_transit(), 1);
+    assert_eq!(bench.workers[1].peers.handed_over(), 1);
 }
 
 fn take(bench: &mut Bench, slot: u16, why: Reason) {

@@ -21,11 +21,13 @@ fn settle(bench: &mut Bench) {
     bench.assert_balanced();
     for worker in &mut bench.workers {
         let snapshot = worker.snapshot(bench.now_ns);
-        assert_eq!((snapshot.held_packets, snapshot.in_transit_packets), (0, 0));
+        assert_eq!(snapshot.held_packets, 0);
         let census = snapshot.census;
         assert_eq!((census.held, census.rx), (0, 0), "{census:?}");
         assert!(census.adds_up(), "{census:?}");
     }
+    let sum = |of: fn(&Peers) -> u64| bench.workers.iter().map(|it| of(&it.peers)).sum::<u64>();
+    assert_eq!(sum(Peers::handed_over), sum(Peers::taken_over));
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn a_worker_that_stands_still_does_not_fill_up_with_anothers_frames() {
         let now_ns = bench.now_ns;
         bench.workers[0].turn(now_ns);
         let snapshot = bench.workers[0].snapshot(now_ns);
-        let there = snapshot.held_packets + snapshot.in_transit_packets;
+        let there = snapshot.held_packets + snapshot.handed_over;
         assert!(there <= 600, "{there} packets in round {round}");
         assert!(bench.workers[0].pool.can_fill());
     }
