@@ -9,9 +9,9 @@
 //! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking a worker
 //!   that sleeps
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what a worker does after it stood still
-//! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single packets
+//! - [`measure`], [`headers`], [`sent`]: flows, times and the end of every packet
+//! - [`tap`]: watching single packets
 //! - [`doors`]: links and sources with a rate, which pass between the gates and this worker
-//! - [`ended`]: tells the gate how many frames have come to their end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
 //! - [`regimes`]: the accounting of the worker's own time
@@ -28,7 +28,6 @@ mod chores;
 pub mod command;
 mod doorbell;
 mod doors;
-mod ended;
 mod gaps;
 mod gathering;
 pub mod handle;

@@ -6,7 +6,6 @@ use weir_core::{Container, Reason};
 use weir_port::{Packet, Port};
 
 use super::state::Worker;
-use super::switching::lose_all;
 
 /// The most containers taken from one other worker in a turn.
 const HANDED: usize = 64;
@@ -38,8 +37,7 @@ impl<P: Port> Worker<P> {
     /// Ends the packets of a container that another worker filled and that cannot be queued here.
     #[cold]
     pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
-        let Self { pool, measure, tap, .. } = self;
-        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+        let lost = self.measure.lose_all(&mut self.pool, now_ns, &mut container, reason);
         self.remotes.lose(container.ingress(), reason, lost);
         self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }

@@ -14,7 +14,6 @@ use super::command::{Change, Command, NewPort, Taken};
 use super::lanes::BURST;
 use super::look::port_snapshot;
 use super::state::{Leaving, Worker};
-use super::switching::{recall, settle};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
@@ -223,11 +222,7 @@ impl<P: Port> Worker<P> {
         self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
-            self.measure.lost(&packet, reason);
-            if self.tap.is_on() {
-                self.tap.lost(now_ns, &packet, &self.pool, reason);
-            }
-            self.pool.release(packet);
+            self.measure.lose(&mut self.pool, now_ns, packet, reason);
         }
         self.tell_program();
     }
@@ -275,10 +270,9 @@ impl<P: Port> Worker<P> {
                     at += 1;
                     continue;
                 }
-                settle(id, lane, &mut self.measure, &mut self.tap, now_ns);
+                self.measure.settle(id, lane, now_ns);
                 // What the kernel did not take is over for its sources too: they would wait for it for ever.
-                let Self { measure, tap, .. } = self;
-                recall(lane, usize::MAX, measure, tap, now_ns, leaving.why);
+                self.measure.recall(&mut lane.sent, usize::MAX, now_ns, leaving.why);
             }
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {

@@ -10,7 +10,7 @@ use weir_port::{Packet, Port};
 use super::heartbeat::is_late;
 use super::lanes::BURST;
 use super::state::Worker;
-use super::switching::{Fate, recall};
+use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
 /// The number of bursts in a full receive ring; packets beyond that arrived since.
@@ -88,10 +88,9 @@ impl<P: Port> Worker<P> {
 
     /// Takes back what a port was given and the kernel has not been asked to take.
     fn recall(&mut self, now_ns: u64, id: PortId) -> usize {
-        let Self { lanes, pool, measure, tap, .. } = self;
-        let Some(lane) = lanes.get_mut(id) else { return 0 };
-        let recalled = lane.port.recall(pool);
-        recall(lane, recalled, measure, tap, now_ns, Reason::Stalled);
+        let Some(lane) = self.lanes.get_mut(id) else { return 0 };
+        let recalled = lane.port.recall(&mut self.pool);
+        self.measure.recall(&mut lane.sent, recalled, now_ns, Reason::Stalled);
         recalled
     }
 
@@ -119,11 +118,7 @@ impl<P: Port> Worker<P> {
 
     fn lose_stalled(&mut self, now_ns: u64, packet: Packet) {
         let (ingress, reason) = (packet.ingress(), Reason::Stalled);
-        self.measure.lost(&packet, reason);
-        if self.tap.is_on() {
-            self.tap.lost(now_ns, &packet, &self.pool, reason);
-        }
-        self.pool.release(packet);
+        self.measure.lose(&mut self.pool, now_ns, packet, reason);
         match self.lanes.get_mut(ingress) {
             Some(lane) => lane.losses.add(reason, 1),
             None => self.remotes.lose(ingress, reason, 1),

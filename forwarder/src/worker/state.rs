@@ -10,7 +10,6 @@ use weir_port::{Cells, Packet, Pool, Port};
 
 use super::command::{Command, Taken};
 use super::doors::Doors;
-use super::ended::Ended;
 use super::gathering::Gathering;
 use super::heartbeat::Heartbeat;
 use super::lanes::{BURST, Lanes};
@@ -18,7 +17,6 @@ use super::measure::{Measure, MeasureSettings};
 use super::regimes::Regimes;
 use super::remotes::Remotes;
 use super::snapshot::WorkerSnapshot;
-use super::tap::Tap;
 use super::transfer::Peers;
 
 /// The most pieces that one superframe is cut into: 64 KiB in segments of half a kilobyte.
@@ -66,7 +64,6 @@ pub struct Worker<P> {
     pub(super) leaving: Vec<Leaving<P>>,
     pub(super) burst: Vec<Packet>,
     pub(super) measure: Measure,
-    pub(super) tap: Tap,
     pub(super) regimes: Regimes,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) pieces: Vec<Packet>,
@@ -106,15 +103,14 @@ impl<P: Port> Worker<P> {
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure, Ended::new(settings.home)),
-            tap: Tap::default(),
+            measure: Measure::new(settings.measure, settings.home),
             regimes: Regimes::new(now_ns),
             inbox,
             pieces: Vec::with_capacity(PIECES),
             gathering: None,
             busy_ports: 0,
             peers: settings.peers,
-            remotes: Remotes::new(),
+            remotes: Remotes::default(),
             shed: settings.shed,
             doors: Doors::new(settings.doors),
             heart,

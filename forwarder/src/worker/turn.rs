@@ -15,7 +15,7 @@ use super::idle::{Moment, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
-use super::switching::{Outlet, drain, settle};
+use super::switching::{Outlet, drain};
 
 /// How soon to check again whether frames that went by the bridge have been delivered.
 const HELD_LOOK_NS: u64 = 20_000;
@@ -166,7 +166,6 @@ impl<P: Port> Worker<P> {
             due_ns,
             link_ns,
             measure,
-            tap,
             heart,
             doors,
             work,
@@ -181,7 +180,7 @@ impl<P: Port> Worker<P> {
                 engine.charge_passing(now_ns, egress, bytes, CHARGE_AHEAD_NS);
             });
             let Some(lane) = lanes.get_mut(egress) else {
-                let with = (&mut *measure, &mut *tap, &*heart);
+                let with = (&mut *measure, &*heart);
                 let handed = remotes.hand_over(engine, pool, peers, with, now_ns, egress);
                 progress |= handed.taken;
                 late |= handed.late;
@@ -203,7 +202,7 @@ impl<P: Port> Worker<P> {
                 *due_ns = Some(now_ns);
                 continue;
             }
-            let mut outlet = Outlet { pool, lane, measure, tap, heart, now_ns, egress, room };
+            let mut outlet = Outlet { pool, lane, measure, heart, now_ns, egress, room };
             let drained = drain(engine, &mut outlet, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
@@ -256,13 +255,11 @@ impl<P: Port> Worker<P> {
     /// Records the times of what was sent in this turn, now that the kernel has taken it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
-        let Self { lanes, measure, tap, .. } = self;
-        if tap.is_on() {
-            tap.end_of_turn();
-        }
-        for id in lanes.tended() {
-            if let Some(lane) = lanes.get_mut(id) {
-                settle(id, lane, measure, tap, after_ns);
+        // Nothing more is handed over in this turn: the last packet's staged event is published.
+        let _ = self.measure.tap.watcher();
+        for id in self.lanes.tended() {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                self.measure.settle(id, lane, after_ns);
             }
         }
     }
