@@ -55,7 +55,7 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Change, Command, FlowPage, NewPort, Taken};
+pub use command::{Change, FlowPage, NewPort, Taken};
 pub use doors::DoorLook;
 pub use gathering::{Gathering, Room};
 pub use handle::{Asker, WorkerHandle};

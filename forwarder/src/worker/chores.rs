@@ -10,7 +10,8 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
-use super::command::{Change, Command, NewPort, Taken};
+use super::command::{Change, NewPort, Taken};
+use super::gathering::Gathering;
 use super::lanes::BURST;
 use super::look::port_snapshot;
 use super::state::{Leaving, Worker};
@@ -38,8 +39,7 @@ impl<P: Port> Worker<P> {
         self.return_leaving_ports(now_ns);
         loop {
             match self.inbox.try_recv() {
-                Ok(command) if command.is_abandoned() => {}
-                Ok(command) => self.execute(command, now_ns),
+                Ok(command) => command(self, now_ns),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.running = false;
@@ -59,78 +59,32 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn execute(&mut self, command: Command<P>, now_ns: u64) {
-        match command {
-            Command::Add { new, done } => {
-                self.add(*new, now_ns);
-                let _ = done.send(());
-            }
-            Command::Gather { gathering, done } => {
-                let before = std::mem::replace(&mut self.gathering, gathering.map(|new| *new));
-                if let Some(gathering) = &mut self.gathering {
-                    gathering.port.refill(&mut self.pool);
-                }
-                let _ = done.send(before.map(Box::new));
-            }
-            Command::AddRemote { id, settings, worker, done } => {
-                let settings = PortSettings { remote: true, ..*settings };
-                let added = self.engine.add_port(now_ns, id, &settings);
-                invariant!(added, "a port of another worker was added in a slot that is taken");
-                if added {
-                    self.measure.add_port(id);
-                    self.remotes.insert(id, worker);
-                }
-                let _ = done.send(());
-            }
-            Command::RemoveRemote { id, why, done } => {
-                if self.remotes.worker_of(id).is_some() {
-                    self.drop_port(now_ns, id, why);
-                    self.remotes.remove(id);
-                }
-                let _ = done.send(());
-            }
-            Command::Reshape { change, done } => {
-                self.reshape(now_ns, &change);
-                let _ = done.send(());
-            }
-            Command::Take { id, why, done } => self.take(id, now_ns, why, done),
-            Command::Reclaim { id, done } => {
-                let _ = done.send(self.pool.reclaim(id));
-            }
-            Command::Retune { id, mtu, features } => {
-                if let Some(lane) = self.lanes.get_mut(id) {
-                    lane.port.retune(mtu, features);
-                }
-            }
-            Command::Ping { done } => {
-                let _ = done.send(());
-            }
-            Command::Snapshot { done } => {
-                let _ = done.send(Box::new(self.snapshot(now_ns)));
-            }
-            Command::SwapLatency { id, fresh, done } => {
-                let _ = done.send(self.measure.swap_latency(id, fresh));
-            }
-            Command::Flows { mut page, done } => {
-                page.from = page
-                    .from
-                    .and_then(|from| self.measure.copy_flows(from, page.latency, &mut page.rows));
-                let _ = done.send(page);
-            }
-            Command::FlowSums { done } => {
-                let _ = done.send(self.measure.flow_sums());
-            }
-            Command::ForgetFlows { done } => {
-                self.measure.forget_flows();
-                let _ = done.send(());
-            }
-            Command::Watch { watcher, done } => {
-                let _ = done.send(self.tap.set(watcher));
-            }
-            Command::Stop { done } => {
-                self.stopping = Some(done);
-                self.running = false;
-            }
+    /// Takes frames from this ring from now on, which ports share.
+    pub(super) fn share_ring(&mut self, mut gathering: Gathering<P>) {
+        gathering.port.refill(&mut self.pool);
+        self.gathering = Some(gathering);
+    }
+
+    pub(super) fn add_remote(
+        &mut self,
+        id: PortId,
+        settings: PortSettings,
+        home: usize,
+        now_ns: u64,
+    ) {
+        let settings = PortSettings { remote: true, ..settings };
+        let added = self.engine.add_port(now_ns, id, &settings);
+        invariant!(added, "a port of another worker was added in a slot that is taken");
+        if added {
+            self.measure.add_port(id);
+            self.remotes.insert(id, home);
+        }
+    }
+
+    pub(super) fn remove_remote(&mut self, id: PortId, why: Reason, now_ns: u64) {
+        if self.remotes.worker_of(id).is_some() {
+            self.drop_port(now_ns, id, why);
+            self.remotes.remove(id);
         }
     }
 
@@ -177,7 +131,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// Applies new settings, all of them between the same two turns.
-    fn reshape(&mut self, now_ns: u64, change: &Change) {
+    pub(super) fn reshape(&mut self, now_ns: u64, change: &Change) {
         for (id, settings) in &change.ports {
             let remote = self.remotes.worker_of(*id).is_some();
             self.engine.set_port(now_ns, *id, &PortSettings { remote, ..*settings });
@@ -296,10 +250,6 @@ impl<P: Port> Worker<P> {
         }
         for id in ids {
             self.drop_port(now_ns, id, Reason::Shutdown);
-        }
-        if let Some(done) = self.stopping.take() {
-            let last = self.snapshot(clock_monotonic_ns());
-            let _ = done.send(Box::new(last));
         }
     }
 }

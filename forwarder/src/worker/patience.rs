@@ -2,8 +2,7 @@
 //!
 //! Invariant: no wait for a worker's answer is longer than [`ANSWER_WITHIN`]. While an answer is overdue,
 //! further requests wait at most [`NEXT_WITHIN`]. So a stalled worker costs a caller that asks several times,
-//! or for many ports, one long wait only. A command whose wait has ended is not carried out either
-//! (`Command::is_abandoned`).
+//! or for many ports, one long wait only. A command whose wait has ended is not carried out either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

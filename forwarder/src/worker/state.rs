@@ -16,7 +16,6 @@ use super::lanes::{BURST, Lanes};
 use super::measure::{Measure, MeasureSettings};
 use super::regimes::Regimes;
 use super::remotes::Remotes;
-use super::snapshot::WorkerSnapshot;
 use super::transfer::Peers;
 
 /// The most pieces that one superframe is cut into: 64 KiB in segments of half a kilobyte.
@@ -86,7 +85,6 @@ pub struct Worker<P> {
     pub(super) orphan_losses: Losses,
     /// The number of this thread's broken invariants that were logged.
     pub(super) broken_reported: u64,
-    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
 }
 
@@ -119,7 +117,6 @@ impl<P: Port> Worker<P> {
             link_ns: None,
             orphan_losses: Losses::default(),
             broken_reported: 0,
-            stopping: None,
             running: true,
         }
     }

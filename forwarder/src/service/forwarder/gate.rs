@@ -156,9 +156,8 @@ impl Forwarder {
                 maps.set_worker(queue, socket)?;
             }
             let room = Room::new(maps.taken.clone(), maps.given_back.clone(), worker);
-            self.workers
-                .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
-                .await?;
+            let gathering = Gathering::new(port, room, clearing.thread());
+            self.workers.handle(worker)?.gather(gathering).await?;
         }
         let steering = &mut self.steering;
         let attached = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name));

@@ -266,14 +266,16 @@ impl Forwarder {
             }
             let _ = closing.await;
         }
-        self.workers.reclaim(worker, id).await.map(drop)
+        self.workers.handle(worker)?.reclaim(id).await.map(drop)
     }
 
     /// Waits until the sockets of ports that left together are closed, and takes their frames back.
     pub(super) async fn end_closings(&mut self) {
         for Closing { worker, id, closing } in std::mem::take(&mut self.closing) {
             let _ = closing.await;
-            let _ = self.workers.reclaim(worker, id).await;
+            if let Ok(handle) = self.workers.handle(worker) {
+                let _ = handle.reclaim(id).await;
+            }
         }
     }
 

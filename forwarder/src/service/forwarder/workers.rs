@@ -11,8 +11,8 @@ use weir_core::{MAX_PORTS, PortId, PortSettings, Reason, Role};
 use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, Gathering, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
-    WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher, WorkerHandle,
+    WorkerSettings, WorkerSnapshot,
 };
 
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Workers {
         self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
     }
 
-    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
+    pub(super) fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
         self.handles.get(worker).ok_or(NoAnswer::Ended)
     }
 
@@ -150,20 +150,6 @@ impl Workers {
         Ok(taken)
     }
 
-    /// Has a worker take frames from a ring that ports share.
-    pub(super) async fn gather(
-        &self,
-        worker: usize,
-        gathering: Option<Gathering<XskPort>>,
-    ) -> Result<Option<Box<Gathering<XskPort>>>, NoAnswer> {
-        self.handle(worker)?.gather(gathering).await
-    }
-
-    /// Reclaims the frames that a closed port's sockets held.
-    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, NoAnswer> {
-        self.handle(worker)?.reclaim(id).await
-    }
-
     /// Sends new promises to every worker in one piece.
     pub(super) async fn reshape(&self, change: &Change) -> Result<(), NoAnswer> {
         for (worker, handle) in self.handles.iter().enumerate() {
@@ -210,7 +196,7 @@ impl Workers {
     pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
         for handle in &self.handles {
-            all.push(*handle.snapshot().await?);
+            all.push(handle.snapshot().await?);
         }
         Ok(all)
     }
@@ -218,7 +204,7 @@ impl Workers {
     /// The numbers of a port's own worker.
     pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
         let worker = self.home(id).ok_or(NoAnswer::Ended)?;
-        Ok(*self.handle(worker)?.snapshot().await?)
+        self.handle(worker)?.snapshot().await
     }
 
     pub(super) fn past_kicks(&self, worker: usize) -> u64 {

@@ -71,10 +71,8 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
         bench.push(0, &frame(1 + tag % 3, 9, tag));
     }
     bench.turn();
-    let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0]
-        .execute(Command::RemoveRemote { id: PortId(3), why: Reason::PortGone, done }, now_ns);
+    bench.workers[0].remove_remote(PortId(3), Reason::PortGone, now_ns);
     let (done, mut answer) = oneshot::channel();
     bench.workers[1].take(PortId(3), now_ns, Reason::PortGone, done);
     while answer.is_empty() {

@@ -47,7 +47,7 @@ async fn one_that_stands_still_is_named_and_costs_one_long_wait() {
     late.push(workers.snapshots().await.unwrap_err());
     late.push(workers.reshape(&Change::default()).await.unwrap_err());
     late.push(workers.withdraw(id, Reason::PortGone).await.unwrap_err());
-    late.push(workers.reclaim(0, id).await.unwrap_err());
+    late.push(workers.handle(0).unwrap().reclaim(id).await.unwrap_err());
     late.push(workers.watch(None).await.unwrap_err());
     assert!(began.elapsed() < 2 * worker::ANSWER_WITHIN, "{:?}", began.elapsed());
     for late in late {
