@@ -5,15 +5,12 @@
 //! source never has more packets here than the gate grants it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::Ordering;
 use std::thread::Thread;
 
 use weir_abi::gate::out;
 use weir_abi::meta_flags;
 use weir_core::{PortId, broken};
 use weir_port::{Cells, Packet};
-
-use weir_port::cells::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -102,11 +99,7 @@ impl Holding {
     /// The number of the source's frames that were passed to the bridge, and of those that have left every
     /// backlog.
     fn words(&self, source: PortId) -> (u64, u64) {
-        let word = |n: usize| {
-            let cell = self.out.get(source.index() * STRIDE + n);
-            cell.map_or(0, |cell| cell.load(Ordering::Acquire))
-        };
-        let bridged = word(out::BRIDGED);
-        (bridged, word(out::CLEARED))
+        let bridged = self.out.load(source.index(), out::BRIDGED);
+        (bridged, self.out.load(source.index(), out::CLEARED))
     }
 }
