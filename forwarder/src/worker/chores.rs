@@ -12,15 +12,12 @@ use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::command::{Change, NewPort, Taken};
 use super::gathering::Gathering;
-use super::lanes::BURST;
+use super::lanes::{BURST, RING_BURSTS};
 use super::look::port_snapshot;
 use super::state::{Leaving, Worker};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
-
-/// The number of bursts in a full shared ring.
-const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
     /// Does the work that is not done for every frame.
@@ -201,7 +198,7 @@ impl<P: Port> Worker<P> {
         {
             self.forward(now_ns, id);
         }
-        for _ in 0..SHARED_RING_BURSTS {
+        for _ in 0..RING_BURSTS {
             if !self.gather(now_ns) {
                 break;
             }

@@ -8,13 +8,11 @@ use weir_core::{PortId, Reason};
 use weir_port::{Packet, Port};
 
 use super::heartbeat::is_late;
-use super::lanes::BURST;
+use super::lanes::{BURST, RING_BURSTS};
 use super::state::Worker;
 use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
-/// The number of bursts in a full receive ring; packets beyond that arrived since.
-const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
     /// Beats. If the last beat was too long ago, what waited is lost first.
@@ -94,7 +92,7 @@ impl<P: Port> Worker<P> {
         recalled
     }
 
-    /// Loses what is in the receive rings.
+    /// Loses what is in the receive rings. Packets beyond a full ring arrived since.
     fn lose_received(&mut self, now_ns: u64) -> usize {
         let mut lost = 0;
         for nth in 0..self.lanes.receiving() {

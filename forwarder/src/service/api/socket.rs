@@ -2,7 +2,7 @@
 //! one weir at a time decides whose it is.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     os::{
         fd::{AsRawFd, OwnedFd},
@@ -17,7 +17,6 @@ use std::{
 };
 
 use nix::{
-    fcntl::{Flock, FlockArg},
     sys::{
         socket::{
             AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt,
@@ -106,19 +105,15 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
-fn lock(dir: &Path) -> io::Result<Flock<File>> {
-    let mut file = File::open(dir)?;
+fn lock(dir: &Path) -> io::Result<File> {
+    let file = File::open(dir)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((returned, errno)) => {
-                if errno != nix::Error::EWOULDBLOCK || Instant::now() >= deadline {
-                    return Err(io::Error::from(errno));
-                }
-                file = returned;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(Duration::from_millis(5));
             }
+            outcome => return outcome.map(|()| file).map_err(io::Error::from),
         }
     }
 }

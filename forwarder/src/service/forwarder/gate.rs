@@ -13,7 +13,7 @@ use aya::programs::links::FdLink;
 use tokio::sync::Notify;
 use weir_abi::{RX_PLACES, table};
 use weir_core::{Mode, addresses::AddressTable};
-use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+use weir_port::{AddressWords, SHARED_RING, XskConfig, XskPort};
 
 use super::Forwarder;
 use super::clearing::{Clearing, ClearingMaps};
@@ -86,12 +86,6 @@ impl Gate {
             watched: false,
             newcomers: Arc::new(Notify::new()),
         }
-    }
-
-    /// The pool that all workers share, made where their receive rings will be.
-    pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
-        let made = pair.netns.enter(|| Pool::umem(frames));
-        made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
     }
 }
 
@@ -166,13 +160,6 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Closes it when no port is at the gate any more.
-    pub(super) fn close_gate(&mut self) {
-        // The sockets are closed when the workers have ended: until then they count frames.
-        self.clear_workers();
-        self.gate.behind = None;
-    }
-
     /// Follows changes of weir's own pair.
     pub fn watch_pair(&self) -> Result<PairWatch, LinksError> {
         self.gate.pair.watch()
@@ -210,7 +197,8 @@ impl Forwarder {
         }
     }
 
-    fn clear_workers(&mut self) {
+    /// From here on the gate finds no worker.
+    pub(super) fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
             if let Err(error) = self.steering.gate.clear_worker(worker as u32) {
                 tracing::debug!("{error}");

@@ -203,23 +203,20 @@ impl Forwarder {
 
     /// Takes a port out of service, whatever state its interface is in.
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
+        self.detach(name);
         let Some(entry) = self.roster.get_mut(name) else { return };
         let slot = entry.slot;
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
-        if let Some(mut active) = entry.active.take() {
-            let plan = entry.plan.clone();
-            let ifindex = active.ifindex;
-            self.detach(slot, &mut active);
-            if let Some(entry) = self.roster.get_mut(name) {
-                entry.leaving = Some(active);
-            }
+        if let Some(active) = entry.active.take() {
+            let (plan, ifindex) = (entry.plan.clone(), active.ifindex);
+            entry.leaving = Some(active);
             self.settle(name, slot).await;
             if let Err(error) = self.give_back(name, why).await {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
             self.unlock(slot, &plan);
-            self.forget_addresses(PortId(slot));
+            self.gate.table.remove_port(PortId(slot));
             self.put_back_settings(name, ifindex);
             tracing::info!(
                 port = name,

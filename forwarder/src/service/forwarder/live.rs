@@ -52,6 +52,19 @@ impl ApplyError {
     }
 }
 
+/// Those of the ports whose interfaces cannot be ports, each with the reason.
+pub fn wrong_ports(
+    ports: impl Iterator<Item = PortPlan>,
+    links: &Snapshot,
+    force: bool,
+) -> Vec<(PortPlan, GuardError)> {
+    let wrong = ports.filter_map(|port| {
+        let error = check_port(links, &port.name, force).err()?;
+        Some((port, error))
+    });
+    wrong.collect()
+}
+
 /// One of the names that the patch deletes.
 fn deletes<'a>(patch: &Value, names: &'a [String]) -> Option<&'a str> {
     let ports = patch.get("ports")?.as_object()?;
@@ -178,14 +191,7 @@ impl Forwarder {
         // one may still change.
         let renewed = named(&changes.renewed).into_iter();
         let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
-        let wrong: Vec<(PortPlan, GuardError)> = named(&changes.added)
-            .into_iter()
-            .chain(there)
-            .filter_map(|plan| {
-                let error = check_port(links, &plan.name, self.force).err()?;
-                Some((plan, error))
-            })
-            .collect();
+        let wrong = wrong_ports(named(&changes.added).into_iter().chain(there), links, self.force);
         if !wrong.is_empty() {
             return Err(ApplyError::Ports(wrong));
         }

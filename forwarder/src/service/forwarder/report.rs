@@ -15,11 +15,12 @@ use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, Work
 use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
+    Amount, Attached, CensusReport, FdbReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
     PortCounter, PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
     WorkerReport, by_reason,
 };
 use weir_core::Mode;
+use weir_core::addresses::Location;
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
 /// answer one after the other, so pieces that one cuts meanwhile can be missing from a reading.
@@ -101,6 +102,7 @@ impl Forwarder {
             })
             .collect();
         let workers = snapshots.iter().enumerate();
+        let table = &self.gate.table;
         StatsReport {
             version: weir_api::VERSION,
             uptime_ns: self.measured.uptime_ns(),
@@ -108,7 +110,10 @@ impl Forwarder {
             ledger: LedgerReport::from(&ledger),
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
-            fdb: self.table_report(),
+            fdb: FdbReport {
+                entries: table.total().entries.into(),
+                capacity: table.capacity() as u64,
+            },
             broken_invariants: weir_core::invariant::of_all_threads(),
         }
     }
@@ -191,7 +196,7 @@ impl Forwarder {
         let active = entry.active.as_ref();
         let dropped = active
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
-        let addresses = self.addresses_of(entry.id());
+        let addresses = self.gate.table.port(Location::Port(entry.id()));
         let mut counts = worker.counts;
         counts += PortCounts::from([
             (PortCounter::ChecksumsCompleted, counters.partial_completed),
@@ -261,14 +266,6 @@ impl Forwarder {
             |active| active.worker,
         )
     }
-
-    /// Whether every steered frame has come to its end.
-    pub(super) async fn is_drained(&self) -> bool {
-        match self.stats().await {
-            Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,
-            Err(_) => true,
-        }
-    }
 }
 
 fn traffic(amount: Amount, superframes: u64) -> Traffic {
@@ -276,12 +273,10 @@ fn traffic(amount: Amount, superframes: u64) -> Traffic {
 }
 
 fn attached(active: Option<&Active>) -> Attached {
-    match active.filter(|active| active.attached.is_some()) {
+    match active.filter(|active| active.attached.is_some()).map(|active| active.mode) {
         None => Attached::None,
-        Some(active) => match active.mode {
-            Mode::Native => Attached::Native,
-            Mode::Gate => Attached::Gate,
-        },
+        Some(Mode::Native) => Attached::Native,
+        Some(Mode::Gate) => Attached::Gate,
     }
 }
 
