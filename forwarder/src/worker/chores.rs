@@ -238,14 +238,13 @@ impl<P: Port> Worker<P> {
 
     /// Ends the worker: what is still queued is lost, and counted.
     pub(super) fn finish(&mut self) {
-        let ids: Vec<PortId> = self.lanes.ids().collect();
         let now_ns = clock_monotonic_ns();
         for other in self.peers.others() {
             while let Some(container) = self.peers.take_over(other) {
                 self.refuse(now_ns, container, Reason::Shutdown);
             }
         }
-        for id in ids {
+        for id in self.lanes.all() {
             self.drop_port(now_ns, id, Reason::Shutdown);
         }
     }

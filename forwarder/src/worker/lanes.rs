@@ -154,10 +154,6 @@ impl<P> Lanes<P> {
         }
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = PortId> + '_ {
-        self.all.iter()
-    }
-
     pub(super) fn all(&self) -> PortSet {
         self.all
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: reporting changes nothing, and nothing is counted twice.
 
-use weir_core::{Engine, PortId, invariant};
+use weir_core::{Engine, PortId, PortSet, invariant};
 use weir_port::{Packet, Port};
 
 use super::doors::Doors;
@@ -12,8 +12,8 @@ use super::state::Worker;
 
 impl<P: Port> Worker<P> {
     pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
-        let served: Vec<PortId> = self.lanes.ids().collect();
-        let queues = self.queues(&served);
+        let served = self.lanes.all();
+        let queues = self.queues(served);
         let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
         if let Some(gathering) = &mut self.gathering {
             // Losses at the shared ring cannot be charged to a single port.
@@ -21,7 +21,7 @@ impl<P: Port> Worker<P> {
             waiting = gathering.port.rx_waiting() as u64;
         }
         let ports = served
-            .into_iter()
+            .iter()
             .filter_map(|id| {
                 self.lanes
                     .get_mut(id)
@@ -46,9 +46,9 @@ impl<P: Port> Worker<P> {
     }
 
     /// Every pair to a port served here with anything to report.
-    fn queues(&self, served: &[PortId]) -> Vec<VifQueue> {
+    fn queues(&self, served: PortSet) -> Vec<VifQueue> {
         let mut queues = Vec::new();
-        for &egress in served {
+        for egress in served {
             for ingress in self.engine.sources_of(egress) {
                 let (bytes, packets) = self.engine.port_depth(egress, ingress);
                 let sent = self.engine.pair_stats(egress, ingress);

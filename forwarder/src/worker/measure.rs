@@ -194,10 +194,7 @@ impl Measure {
             return;
         }
         let after_ns = after_ns.max(times.sent_ns);
-        let mut vif = match self.vifs.get_mut(times.ingress.index()) {
-            Some(Some(vif)) if self.latency => Some(vif),
-            _ => None,
-        };
+        let mut vif = self.vifs.get_mut(times.ingress.index()).and_then(Option::as_mut);
         for sent in packets {
             let residence_ns = after_ns.saturating_sub(sent.ingress_ns);
             let bin = Bin::of(residence_ns);

@@ -11,7 +11,7 @@ use weir_core::{Amount, broken};
 use weir_port::{Kick, Port, clock_monotonic_ns};
 
 use super::gaps::Gaps;
-use super::idle::{Moment, Wait, wait};
+use super::idle::{Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
@@ -64,8 +64,8 @@ impl<P: Port> Worker<P> {
             };
             match wait(self.idle, moment) {
                 Wait::Again => std::hint::spin_loop(),
-                Wait::Nap { for_ns } => {
-                    std::thread::sleep(std::time::Duration::from_nanos(for_ns));
+                Wait::Nap => {
+                    std::thread::sleep(std::time::Duration::from_nanos(NAP_NS));
                     now_ns = clock_monotonic_ns();
                     self.regimes.charge(Regime::BackPressured, false, now_ns);
                 }
@@ -73,7 +73,7 @@ impl<P: Port> Worker<P> {
                     self.sleep(at_most_ns);
                     slept = true;
                     now_ns = clock_monotonic_ns();
-                    self.regimes.charge(Regime::Asleep, false, now_ns);
+                    self.regimes.charge(Regime::Idle, false, now_ns);
                     // The thread that woke this one may have sent a command.
                     chores_at_ns = now_ns;
                 }

@@ -12,7 +12,6 @@ use super::roster::{Active, Entry};
 use super::shares::{containers, links, promise, queued};
 use crate::host::links::tx_dropped;
 use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, WorkersTotal};
-use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
     Amount, Attached, CensusReport, FdbReport, LaneNow, LedgerReport, Limited, LinkLane, LinkShare,
@@ -130,23 +129,20 @@ impl Forwarder {
 
     fn worker_report(&self, worker: usize, snapshot: &WorkerSnapshot) -> WorkerReport {
         let regimes = &snapshot.regimes;
-        let [busy, idle, pressed, asleep] =
-            [Regime::Busy, Regime::Idle, Regime::BackPressured, Regime::Asleep]
-                .map(|regime| regimes.spent_ns(regime));
         let kicks: u64 = snapshot.ports.iter().map(|port| port.stats.kicks).sum();
-        let limited = regimes.limited();
-        let whole = u128::from(busy + idle + pressed + asleep);
+        let (busy, idle, pressed) = (regimes.busy_ns, regimes.idle_ns, regimes.back_pressured_ns);
+        let (limited, whole) = (regimes.limited, u128::from(busy + idle + pressed));
         let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
             idle: self.plan.forwarder.idle,
-            regimes: Regimes::of(busy, idle + asleep, pressed),
+            regimes: Regimes::of(busy, idle, pressed),
             limited: Limited {
                 ns: limited.ns,
                 share_permille: u64::try_from(share).unwrap_or(1000),
                 now_permille: limited.now_permille(),
             },
-            turns: Regime::ALL.iter().map(|&regime| regimes.turns(regime)).sum(),
+            turns: regimes.turns,
             kicks: kicks + self.workers.past_kicks(worker),
             broken_invariants: snapshot.broken_invariants,
         }

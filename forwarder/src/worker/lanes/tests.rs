@@ -51,7 +51,7 @@ fn a_removed_port_is_served_no_more() {
     lanes.insert(PortId(2), 'b', true);
     lanes.rotate();
     assert_eq!(lanes.remove(PortId(2)).map(|lane| lane.port), Some('b'));
-    assert_eq!(lanes.ids().collect::<Vec<_>>(), [PortId(1)]);
+    assert_eq!(lanes.all().iter().collect::<Vec<_>>(), [PortId(1)]);
     assert_eq!(lanes.nth(0), Some(PortId(1)));
     assert!(lanes.get_mut(PortId(2)).is_none());
 }

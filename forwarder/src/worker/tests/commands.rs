@@ -24,7 +24,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
     ask_in_vain(handle.add(NewPort { id: PortId(7), settings: settings_of(7), port })).await;
     let (pong, ()) = tokio::join!(handle.ping(), async { worker.chores(now_ns) });
     assert_eq!(pong, Ok(()), "the next in line is answered");
-    let ids: Vec<PortId> = worker.lanes.ids().collect();
+    let ids: Vec<PortId> = worker.lanes.all().iter().collect();
     assert_eq!(ids, [PortId(0), PortId(1), PortId(2)]);
 
     let take = handle.take(id, Reason::PortGone);

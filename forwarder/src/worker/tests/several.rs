@@ -12,7 +12,7 @@ use super::*;
 /// Lets everything come to rest, and checks that every frame was returned to its home.
 fn settle(bench: &mut Bench) {
     for worker in &mut bench.workers {
-        let ids: Vec<PortId> = worker.lanes.ids().collect();
+        let ids: Vec<PortId> = worker.lanes.all().iter().collect();
         for id in ids {
             worker.lanes.get_mut(id).unwrap().port.set_faults(Faults::default());
         }
