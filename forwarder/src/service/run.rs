@@ -10,7 +10,6 @@ mod ending;
 mod monitor;
 mod notify;
 mod pair;
-mod paths;
 mod shared;
 mod summary;
 
@@ -251,7 +250,7 @@ async fn follow(
                 if changed.concerns(own_pair.ifindex()) {
                     pair::look(&mut own_pair, forwarder).await?;
                 }
-                paths::read_changed(forwarder, watch, &changed).await;
+                read_paths(forwarder, watch, &changed).await;
                 let mut forwarder = forwarder.lock().await;
                 if changed.snapshot {
                     keep_attached(&mut forwarder, links).await;
@@ -267,7 +266,7 @@ async fn follow(
                 forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
             Wakeup::Newcomer => {
-                paths::read_changed(forwarder, watch, &Changed::default()).await;
+                read_paths(forwarder, watch, &Changed::default()).await;
                 let mut forwarder = forwarder.lock().await;
                 forwarder.look_for_foreign_rules(bridge.state()).await;
                 forwarder.mirror(bridge.state());
@@ -276,7 +275,7 @@ async fn follow(
                 workers.check().await;
                 watch.refresh().await.context("the interfaces cannot be followed any more")?;
                 pair::look(&mut own_pair, forwarder).await?;
-                paths::read_changed(forwarder, watch, &Changed::all()).await;
+                read_paths(forwarder, watch, &Changed::all()).await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -306,6 +305,17 @@ async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
         Ok(programs) => forwarder.keep_attached(&programs).await,
         Err(error) => tracing::debug!("{error}"),
     }
+}
+
+/// Reads the express paths to the ports that may have changed, and those that are not known yet. The
+/// forwarder is not locked during requests to the kernel.
+async fn read_paths(forwarder: &Mutex<Forwarder>, watch: &mut Watch, changed: &Changed) {
+    let ports = forwarder.lock().await.paths_to_read(changed);
+    if ports.is_empty() {
+        return;
+    }
+    let found = watch.look(&ports).await;
+    forwarder.lock().await.set_paths(&ports, found);
 }
 
 /// Why `follow` goes on, apart from a signal to end.

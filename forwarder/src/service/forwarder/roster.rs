@@ -130,10 +130,8 @@ impl Roster {
     }
 
     pub fn active_at(&self, ifindex: u32) -> Option<PortId> {
-        self.entries
-            .values()
-            .find(|entry| entry.active.as_ref().is_some_and(|a| a.ifindex == ifindex))
-            .map(Entry::id)
+        let (entry, _) = self.active().find(|(_, active)| active.ifindex == ifindex)?;
+        Some(entry.id())
     }
 
     /// The ports that are served.
