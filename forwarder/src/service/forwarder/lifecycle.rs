@@ -42,12 +42,11 @@ impl Forwarder {
         &mut self,
         plan: &PortPlan,
         links: &Snapshot,
-        transient: bool,
     ) -> anyhow::Result<()> {
         let link = check_port(links, &plan.name, self.force)?.clone();
         self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
-        let entry = self.roster.enlist(plan, transient);
+        let entry = self.roster.enlist(plan);
         let entry = entry.with_context(|| {
             format!("`{}`: all {} places for ports are taken", plan.name, weir_abi::MAX_PORTS)
         })?;

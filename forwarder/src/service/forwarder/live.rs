@@ -99,7 +99,7 @@ impl Forwarder {
 
     /// The ports that are there because they are the bridge's.
     fn followed(&self) -> Vec<String> {
-        let there = self.roster.iter().filter(|(_, e)| e.transient && e.state != State::Gone);
+        let there = self.roster.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
         there.map(|(name, _)| name.clone()).collect()
     }
 
@@ -225,19 +225,14 @@ impl Forwarder {
                 continue;
             }
             let plan = self.plan.port_named(name);
-            let transient = !is_new && (plan.of_bridge || self.is_transient(name));
             done.push(*name);
             self.take_out(name, State::Gone).await;
-            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+            if let Err(error) = self.take_in_once_up(&plan, links).await {
                 self.undo(&done, changes, old, links).await;
                 return Err(ApplyError::Port { name: (*name).to_owned(), error });
             }
         }
         Ok(())
-    }
-
-    fn is_transient(&self, name: &str) -> bool {
-        self.roster.get(name).is_some_and(|entry| entry.transient)
     }
 
     /// Removes what was added, and serves what was renewed by its earlier plan.
@@ -247,10 +242,10 @@ impl Forwarder {
                 self.remove(name).await;
                 continue;
             }
-            let (plan, transient) = (old.port_named(name), self.is_transient(name));
+            let plan = old.port_named(name);
             self.take_out(name, State::Gone).await;
-            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                self.mark_failed(&plan, transient, &error);
+            if let Err(error) = self.take_in_once_up(&plan, links).await {
+                self.mark_failed(&plan, &error);
             }
         }
     }
