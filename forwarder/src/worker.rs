@@ -60,7 +60,6 @@ pub use doors::DoorLook;
 pub use gathering::{Gathering, Room};
 pub use handle::{Asker, WorkerHandle};
 pub use heartbeat::Pulses;
-pub use measure::MeasureSettings;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};
 pub use state::{Worker, WorkerSettings};

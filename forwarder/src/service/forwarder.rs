@@ -56,7 +56,7 @@ use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
 use crate::observe::measure::Measurements;
-use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses, WorkerSettings};
+use crate::worker::{Asker, NoAnswer, Pulses, WorkerSettings};
 pub use gate::Bridge;
 pub use live::{ApplyError, wrong_ports};
 #[cfg(test)]
@@ -91,7 +91,6 @@ pub struct Forwarder {
     roster: Roster,
     /// Whether the workers run, as their heartbeats tell the gate.
     pub pulses: Pulses,
-    /// Used if any port is to be served at the gate.
     gate: Gate,
     /// The links' scheduler settings, if a worker that did not answer may not have them.
     owed: Option<SchedulerSettings>,
@@ -145,13 +144,10 @@ impl Forwarder {
         let pool = pool.unwrap_or_else(|source| Err(UmemError::Anchor { source }));
         let (pool, umem) = pool.context("the frame pool could not be made")?;
         let (out, home) = (steering.gate.taken.clone(), steering.gate.given_back.clone());
-        let measure = MeasureSettings {
-            latency: plan.measure.latency,
-            flows: FlowConfig {
-                capacity: plan.measure.flows,
-                idle_ns: plan.measure.flow_idle.ns,
-                seed: random_seed(),
-            },
+        let flows = FlowConfig {
+            capacity: plan.measure.flows,
+            idle_ns: plan.measure.flow_idle.ns,
+            seed: random_seed(),
         };
         let for_worker = |core, caps, peers| WorkerSettings {
             core,
@@ -161,7 +157,8 @@ impl Forwarder {
                 scheduler: plan.scheduler_settings(),
                 ..EngineConfig::default()
             },
-            measure,
+            latency: plan.measure.latency,
+            flows,
             caps,
             shed: steering.shed.clone(),
             home: home.clone(),

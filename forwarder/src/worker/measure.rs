@@ -26,13 +26,6 @@ use super::tap::{Step, Tap};
 /// Rows of the flow table examined for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MeasureSettings {
-    /// Whether to keep histograms by source and stage.
-    pub latency: bool,
-    pub flows: FlowConfig,
-}
-
 #[derive(Debug)]
 pub(super) struct Measure {
     latency: bool,
@@ -48,13 +41,13 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    pub(super) fn new(settings: MeasureSettings, home: Cells) -> Self {
+    pub(super) fn new(latency: bool, flows: FlowConfig, home: Cells) -> Self {
         Self {
-            latency: settings.latency,
+            latency,
             vifs: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
             gone: PortSet::EMPTY,
-            keeps_flows: settings.flows.capacity > 0,
-            flows: FlowTable::new(settings.flows),
+            keeps_flows: flows.capacity > 0,
+            flows: FlowTable::new(flows),
             home,
             tap: Tap::default(),
         }

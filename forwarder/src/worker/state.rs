@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 use weir_core::sched::Caps;
-use weir_core::{Engine, EngineConfig, Losses, PortId, Reason, WorkShare};
+use weir_core::{Engine, EngineConfig, FlowConfig, Losses, PortId, Reason, WorkShare};
 use weir_port::{Cells, Packet, Pool, Port};
 
 use super::command::{Command, Taken};
@@ -13,7 +13,7 @@ use super::doors::Doors;
 use super::gathering::Gathering;
 use super::heartbeat::Heartbeat;
 use super::lanes::{BURST, Lanes};
-use super::measure::{Measure, MeasureSettings};
+use super::measure::Measure;
 use super::regimes::Regimes;
 use super::remotes::Remotes;
 use super::transfer::Peers;
@@ -26,7 +26,9 @@ pub struct WorkerSettings {
     pub core: usize,
     pub idle: weir_core::Idle,
     pub engine: EngineConfig,
-    pub measure: MeasureSettings,
+    /// Whether to keep histograms by source and stage.
+    pub latency: bool,
+    pub flows: FlowConfig,
     /// Shared by all workers.
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
@@ -101,7 +103,7 @@ impl<P: Port> Worker<P> {
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure, settings.home),
+            measure: Measure::new(settings.latency, settings.flows, settings.home),
             regimes: Regimes::new(now_ns),
             inbox,
             pieces: Vec::with_capacity(PIECES),

@@ -117,10 +117,8 @@ impl Bench {
                     core: 0,
                     idle: weir_core::Idle::Spin,
                     engine: EngineConfig::default(),
-                    measure: MeasureSettings {
-                        latency: true,
-                        flows: FlowConfig { capacity: 64, idle_ns: 1_000_000_000, seed: 1 },
-                    },
+                    latency: true,
+                    flows: FlowConfig { capacity: 64, idle_ns: 1_000_000_000, seed: 1 },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
                     home: given_back.clone(),
