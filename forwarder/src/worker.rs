@@ -6,8 +6,7 @@
 //! - [`holding`]: packets that wait for earlier frames which went by the bridge
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: work that is not done for every frame
-//! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking a worker
-//!   that sleeps
+//! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking a worker that sleeps
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what a worker does after it stood still
 //! - [`measure`], [`headers`], [`sent`]: flows, times and the end of every packet
 //! - [`tap`]: watching single packets
@@ -23,7 +22,6 @@
 //! than the kicks in `weir_port`. The control side reaches the worker in housekeeping only, through
 //! [`command`].
 
-mod accepting;
 mod chores;
 pub mod command;
 mod doorbell;

@@ -1,16 +1,20 @@
-//! Ports that other workers serve: which worker serves them, what is handed over to them, and the losses here
-//! of frames that arrived there.
+//! Ports that other workers serve: which worker serves them, what is handed over to them and taken from them,
+//! and the losses here of frames that arrived there.
 //!
 //! Invariant: a container that came from another worker is returned there when it is empty, so that no worker
 //! runs out of containers while another collects them.
 
 use weir_core::{ByPort, Container, Engine, Handed, Losses, Next, PortId, Reason, broken};
-use weir_port::{Packet, Pool};
+use weir_port::{Packet, Pool, Port};
 
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
+use super::state::Worker;
 use super::switching::Drained;
 use super::transfer::Peers;
+
+/// The most containers taken from one other worker in a turn.
+const HANDED: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
@@ -116,5 +120,38 @@ impl Remotes {
                 }
             }
         }
+    }
+}
+
+impl<P: Port> Worker<P> {
+    /// Takes the containers that other workers have for ports served here. Returns true if there were any.
+    pub(super) fn take_over(&mut self, now_ns: u64) -> bool {
+        let mut came = false;
+        for other in self.peers.others() {
+            for _ in 0..HANDED {
+                let Some(mut container) = self.peers.take_over(other) else { break };
+                came = true;
+                for packet in container.iter_mut() {
+                    self.measure.taken_over(now_ns, packet, &self.pool);
+                }
+                let (engine, egress) = (&mut self.engine, container.egress());
+                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
+                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
+                    self.refuse(now_ns, container, reason);
+                }
+            }
+            while let Some(empty) = self.peers.returned(other) {
+                self.engine.recycle(empty);
+            }
+        }
+        came
+    }
+
+    /// Ends the packets of a container that another worker filled and that cannot be queued here.
+    #[cold]
+    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
+        let lost = self.measure.lose_all(&mut self.pool, now_ns, &mut container, reason);
+        self.remotes.lose(container.ingress(), reason, lost);
+        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }
 }

@@ -29,7 +29,7 @@ use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 /// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 

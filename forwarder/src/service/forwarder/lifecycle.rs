@@ -24,9 +24,6 @@ use weir_schema::PortPlan;
 /// which costs a worker some 1.4 times as much for each frame and needs no memory.
 const RINGS: usize = 8;
 
-/// How long the removal of a port waits for steered frames to reach the worker.
-const SETTLE: Duration = Duration::from_millis(50);
-
 /// A port whose sockets are being closed.
 #[derive(Debug)]
 pub(super) struct Closing {
@@ -278,7 +275,7 @@ impl Forwarder {
     /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
     /// another core while the program is detached.
     async fn settle(&self, name: &str, slot: u16) {
-        let until = Instant::now() + SETTLE;
+        let until = Instant::now() + gate::SETTLE;
         while Instant::now() < until {
             let program = self.program_counts(slot);
             let Some(entry) = self.roster.get(name) else { return };
