@@ -16,7 +16,7 @@
 //! - [`regimes`]: the accounting of the worker's own time
 //! - [`command`]: requests of the control side, answered between turns
 //! - [`handle`]: the control side's end of a worker; [`patience`]: how long it waits
-//! - [`snapshot`], [`look`]: the worker's report on itself
+//! - [`snapshot`]: the worker's report on itself
 //!
 //! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a frame, other
 //! than the kicks in `weir_port`. The control side reaches the worker in housekeeping only, through
@@ -34,7 +34,6 @@ pub mod heartbeat;
 mod holding;
 pub mod idle;
 mod lanes;
-mod look;
 mod measure;
 mod patience;
 mod receiving;

@@ -13,7 +13,7 @@ use weir_port::{Packet, Port, clock_monotonic_ns};
 use super::command::{Change, NewPort, Taken};
 use super::gathering::Gathering;
 use super::lanes::{BURST, RING_BURSTS};
-use super::look::port_snapshot;
+use super::snapshot::port_snapshot;
 use super::state::{Leaving, Worker};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
