@@ -6,29 +6,26 @@
 //! - [`holding`]: packets that wait for earlier frames which went by the bridge
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: work that is not done for every frame
-//! - [`transfer`], [`remotes`], [`accepting`]: what passes between workers; [`doorbell`]: waking a worker
-//!   that sleeps
+//! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking a worker that sleeps
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what a worker does after it stood still
-//! - [`measure`], [`headers`], [`sent`]: flows and times of every packet; [`tap`]: watching single packets
+//! - [`measure`], [`headers`], [`sent`]: flows, times and the end of every packet
+//! - [`tap`]: watching single packets
 //! - [`doors`]: links and sources with a rate, which pass between the gates and this worker
-//! - [`ended`]: tells the gate how many frames have come to their end
 //! - [`lanes`]: the worker's ports, and the order in which they are served
 //! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
 //! - [`regimes`]: the accounting of the worker's own time
 //! - [`command`]: requests of the control side, answered between turns
 //! - [`handle`]: the control side's end of a worker; [`patience`]: how long it waits
-//! - [`snapshot`], [`look`]: the worker's report on itself
+//! - [`snapshot`]: the worker's report on itself
 //!
 //! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a frame, other
 //! than the kicks in `weir_port`. The control side reaches the worker in housekeeping only, through
 //! [`command`].
 
-mod accepting;
 mod chores;
 pub mod command;
 mod doorbell;
 mod doors;
-mod ended;
 mod gaps;
 mod gathering;
 pub mod handle;
@@ -37,7 +34,6 @@ pub mod heartbeat;
 mod holding;
 pub mod idle;
 mod lanes;
-mod look;
 mod measure;
 mod patience;
 mod receiving;
@@ -56,12 +52,11 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Change, Command, FlowPage, NewPort, Taken};
+pub use command::{Change, FlowPage, NewPort, Taken};
 pub use doors::DoorLook;
 pub use gathering::{Gathering, Room};
 pub use handle::{Asker, WorkerHandle};
 pub use heartbeat::Pulses;
-pub use measure::MeasureSettings;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};
 pub use state::{Worker, WorkerSettings};

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
 
@@ -54,6 +54,18 @@ impl Cells {
     #[inline]
     pub fn get(&self, at: usize) -> Option<&AtomicU64> {
         self.as_slice().get(at)
+    }
+
+    /// The `n`th word of a port's or a queue's line.
+    #[inline]
+    pub fn word(&self, line: usize, n: usize) -> Option<&AtomicU64> {
+        self.get(line * STRIDE + n)
+    }
+
+    /// The value of the `n`th word of a line; 0 past the last word.
+    #[inline]
+    pub fn load(&self, line: usize, n: usize) -> u64 {
+        self.word(line, n).map_or(0, |word| word.load(Ordering::Acquire))
     }
 }
 

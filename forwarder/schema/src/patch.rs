@@ -142,7 +142,7 @@ impl Plan {
         let (wrong, valid) = match value {
             DeValue::Table(table) if is_interface_name(name) => {
                 let mut port = self.port_named(name);
-                port.of_bridge |= self.follows(name, known) && !self.lists(name);
+                port.of_bridge &= self.lists(name) || self.follows(name, known);
                 let defaults = Some(&self.defaults);
                 let read = table::read(problems, &path, table, defaults, &mut port, context);
                 return Some((port, read));

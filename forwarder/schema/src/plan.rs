@@ -61,13 +61,14 @@ impl Plan {
         self.ports.iter().any(|port| port.name == name)
     }
 
-    /// The plan for an interface: its own, or the default of a vif if the plan does not list it.
+    /// The plan for an interface: its own; or, if the plan does not list it, that of a plain vif of the
+    /// bridge.
     pub fn port_named(&self, name: &str) -> PortPlan {
         self.ports
             .iter()
             .find(|port| port.name == name)
             .cloned()
-            .unwrap_or_else(|| self.defaults.port(name, Role::Vif))
+            .unwrap_or_else(|| PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) })
     }
 
     /// A port's promises in the engine's form. Its worker and its bound in frames depend on the running

@@ -25,8 +25,7 @@ settings! {
     #[derive(Eq)]
     pub PortPlan in "port", checked by rates_fit {
         [
-            /// It is not in the file: it joined the bridge, and a setting of it was changed since. It
-            /// is served only while it is a port of the bridge.
+            /// It is not in the file, and is served only while it is a port of the bridge.
             of_bridge: bool = false,
             /// Where the file names the port; `None` if no file did.
             at: Option<Located> = None,

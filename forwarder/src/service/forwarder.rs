@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
-use weir_port::{UmemHandle, XskPort, clock_monotonic_ns};
+use weir_port::{Pool, UmemError, UmemHandle, XskPort, clock_monotonic_ns};
 
 use self::gate::Gate;
 use self::lifecycle::Closing;
@@ -56,13 +56,13 @@ use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
 use crate::observe::measure::Measurements;
-use crate::worker::{Asker, MeasureSettings, NoAnswer, Pulses, WorkerSettings};
+use crate::worker::{Asker, NoAnswer, Pulses, WorkerSettings};
 pub use gate::Bridge;
-pub use live::ApplyError;
+pub use live::{ApplyError, wrong_ports};
 #[cfg(test)]
 pub(crate) use live::refused;
 use roster::Roster;
-use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport};
+use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LedgerReport, StatsReport};
 use weir_schema::Plan;
 
 /// Headroom of the pool: a bridge may get this many more ports, plus a quarter of its present ones,
@@ -91,7 +91,6 @@ pub struct Forwarder {
     roster: Roster,
     /// Whether the workers run, as their heartbeats tell the gate.
     pub pulses: Pulses,
-    /// Used if any port is to be served at the gate.
     gate: Gate,
     /// The links' scheduler settings, if a worker that did not answer may not have them.
     owed: Option<SchedulerSettings>,
@@ -140,16 +139,15 @@ impl Forwarder {
         let enough = || quota::frames_per_worker(busiest(&plan, members), count);
         let frames_per_worker = plan.forwarder.frames.unwrap_or_else(enough);
         let frames = frames_per_worker.saturating_mul(count);
-        let pool = Gate::pool(&pair, frames);
+        // Made where the workers' receive rings will be.
+        let pool = pair.netns.enter(|| Pool::umem(frames));
+        let pool = pool.unwrap_or_else(|source| Err(UmemError::Anchor { source }));
         let (pool, umem) = pool.context("the frame pool could not be made")?;
         let (out, home) = (steering.gate.taken.clone(), steering.gate.given_back.clone());
-        let measure = MeasureSettings {
-            latency: plan.measure.latency,
-            flows: FlowConfig {
-                capacity: plan.measure.flows,
-                idle_ns: plan.measure.flow_idle.ns,
-                seed: random_seed(),
-            },
+        let flows = FlowConfig {
+            capacity: plan.measure.flows,
+            idle_ns: plan.measure.flow_idle.ns,
+            seed: random_seed(),
         };
         let for_worker = |core, caps, peers| WorkerSettings {
             core,
@@ -158,7 +156,8 @@ impl Forwarder {
                 container_bytes: u32::try_from(plan.container.bytes.bytes).unwrap_or(u32::MAX),
                 scheduler: plan.scheduler_settings(),
             },
-            measure,
+            latency: plan.measure.latency,
+            flows,
             caps,
             shed: steering.shed.clone(),
             home: home.clone(),
@@ -218,8 +217,10 @@ impl Forwarder {
         }
         match ending {
             Ending::Stop => {
-                self.detach_all();
-                self.give_up_links();
+                self.roster.names().iter().for_each(|name| self.detach(name));
+                if let Some(pins) = self.steering.pins() {
+                    pins.close();
+                }
             }
             Ending::HandOver => self.leave_gates(),
         }
@@ -236,9 +237,12 @@ impl Forwarder {
         Ok(numbers.await.with_context(late)??)
     }
 
-    /// Waits until no frame is under way.
+    /// Waits until every steered frame has come to its end, as far as the workers answer.
     async fn drained(&self) {
-        while !self.is_drained().await {
+        let is_over = |ledger: &LedgerReport| ledger.in_flight == 0 && ledger.balanced;
+        while let Ok(report) = self.stats().await
+            && !is_over(&report.ledger)
+        {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -252,7 +256,9 @@ impl Forwarder {
             let _ = self.give_back(&name, Reason::Shutdown).await;
         }
         self.end_closings().await;
-        self.close_gate();
+        // The sockets are closed when the workers have ended: until then they count frames.
+        self.clear_workers();
+        self.gate.behind = None;
     }
 
     async fn last(&self, measured: bool) -> Result<FinalNumbers, NoAnswer> {

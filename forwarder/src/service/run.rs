@@ -10,7 +10,6 @@ mod ending;
 mod monitor;
 mod notify;
 mod pair;
-mod paths;
 mod shared;
 mod summary;
 
@@ -19,10 +18,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Mutex, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
 use weir_port::clock_monotonic_ns;
 
@@ -31,15 +28,13 @@ use self::ending::{End, WORK_ENDS};
 use self::monitor::WorkerMonitor;
 use self::notify::Notifier;
 use self::shared::Shared;
-use self::summary::{log_summary, write_dumps};
+use self::summary::{summary, write_dumps};
 use super::api::{self, ControlSocket};
-use super::forwarder::{ApplyError, Forwarder};
+use super::forwarder::{ApplyError, Forwarder, wrong_ports};
 use crate::host::bridge::refresh::{Refresher, period};
 use crate::host::bridge::state::{Address, Change};
 use crate::host::bridge::watch::BridgeWatch;
-use crate::host::links::{
-    Changed, GuardError, Links, LinksError, Snapshot, Watch, check_bridge, check_port,
-};
+use crate::host::links::{Changed, GuardError, Links, LinksError, Watch, check_bridge};
 use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
@@ -93,7 +88,8 @@ pub async fn run(
             .map_err(|error| ConfigErrors::argument("--bridge", error.to_string(), ""))?;
     }
     let settings = HostSettings::open(&control)?;
-    if let Some(errors) = check(&plan, watch.snapshot(), force) {
+    let named = plan.ports.iter().filter(|port| !port.of_bridge).cloned();
+    if let Some(errors) = located(wrong_ports(named, watch.snapshot(), force)) {
         bail!(errors);
     }
     let bridge = bridge::bridge_for(&plan, watch.snapshot(), force).await?;
@@ -126,11 +122,14 @@ pub async fn run(
         end: end.clone(),
     };
     let shared = Arc::new(shared);
-    let (close, closed) = oneshot::channel::<()>();
-    let scraping = scraped.map(|listener| scrape(listener, Arc::clone(&shared)));
-    let server = tokio::spawn(api::serve(socket, shared, async {
-        let _ = closed.await;
-    }));
+    let (close, closed) = tokio::sync::watch::channel(());
+    let scraping = scraped.map(|listener| {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("metrics are on http://{address}/metrics");
+        }
+        tokio::spawn(metrics::serve(listener, Arc::clone(&shared), until(closed.clone())))
+    });
+    let server = tokio::spawn(api::serve(socket, shared, until(closed)));
     let manager = Arc::new(Notifier::of_environment());
     manager.ready((vifs, uplinks));
     let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
@@ -160,15 +159,14 @@ pub async fn run(
     // So a capture or trace ends in order, and its client gets a whole file.
     let _ = tokio::time::timeout(WATCH_ENDS, slot.close()).await;
     let _ = close.send(());
-    // The server ends by itself within a bound, and closed connections tell its clients.
+    // The servers end by themselves within a bound, and closed connections tell their clients.
     let _ = server.await;
-    if let Some((close, server)) = scraping {
-        let _ = close.send(());
-        let _ = server.await;
+    if let Some(scraping) = scraping {
+        let _ = scraping.await;
     }
     match (last, dumps) {
         (Ok(last), dumps) => {
-            log_summary(&last.stats);
+            tracing::info!("stopped: {}", summary(&last.stats.ledger));
             if let Some(folder) = dumps {
                 write_dumps(&last, &folder);
             }
@@ -202,16 +200,9 @@ async fn begin(
     Ok(())
 }
 
-/// Serves Prometheus until the returned value is used.
-fn scrape(listener: TcpListener, numbers: Arc<Shared>) -> (oneshot::Sender<()>, JoinHandle<()>) {
-    if let Ok(address) = listener.local_addr() {
-        tracing::info!("metrics are on http://{address}/metrics");
-    }
-    let (close, closed) = oneshot::channel::<()>();
-    let server = tokio::spawn(metrics::serve(listener, numbers, async {
-        let _ = closed.await;
-    }));
-    (close, server)
+/// Resolves when the servers are to end.
+async fn until(mut closed: tokio::sync::watch::Receiver<()>) {
+    let _ = closed.changed().await;
 }
 
 /// Follows the interfaces, the workers and the operator until a signal says to end.
@@ -259,7 +250,7 @@ async fn follow(
                 if changed.concerns(own_pair.ifindex()) {
                     pair::look(&mut own_pair, forwarder).await?;
                 }
-                paths::read_changed(forwarder, watch, &changed).await;
+                read_paths(forwarder, watch, &changed).await;
                 let mut forwarder = forwarder.lock().await;
                 if changed.snapshot {
                     keep_attached(&mut forwarder, links).await;
@@ -275,7 +266,7 @@ async fn follow(
                 forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
             Wakeup::Newcomer => {
-                paths::read_changed(forwarder, watch, &Changed::default()).await;
+                read_paths(forwarder, watch, &Changed::default()).await;
                 let mut forwarder = forwarder.lock().await;
                 forwarder.look_for_foreign_rules(bridge.state()).await;
                 forwarder.mirror(bridge.state());
@@ -284,7 +275,7 @@ async fn follow(
                 workers.check().await;
                 watch.refresh().await.context("the interfaces cannot be followed any more")?;
                 pair::look(&mut own_pair, forwarder).await?;
-                paths::read_changed(forwarder, watch, &Changed::all()).await;
+                read_paths(forwarder, watch, &Changed::all()).await;
                 let mut forwarder = forwarder.lock().await;
                 if !forwarder.workers_live() {
                     bail!("a worker has ended; see the messages above");
@@ -314,6 +305,17 @@ async fn keep_attached(forwarder: &mut Forwarder, links: &Links) {
         Ok(programs) => forwarder.keep_attached(&programs).await,
         Err(error) => tracing::debug!("{error}"),
     }
+}
+
+/// Reads the express paths to the ports that may have changed, and those that are not known yet. The
+/// forwarder is not locked during requests to the kernel.
+async fn read_paths(forwarder: &Mutex<Forwarder>, watch: &mut Watch, changed: &Changed) {
+    let ports = forwarder.lock().await.paths_to_read(changed);
+    if ports.is_empty() {
+        return;
+    }
+    let found = watch.look(&ports).await;
+    forwarder.lock().await.set_paths(&ports, found);
 }
 
 /// Why `follow` goes on, apart from a signal to end.
@@ -363,16 +365,6 @@ async fn apply_file(
         },
         applied => Ok(applied?),
     }
-}
-
-/// Checks the named ports before anything is touched.
-fn check(plan: &Plan, links: &Snapshot, force: bool) -> Option<ConfigErrors> {
-    let named = plan.ports.iter().filter(|port| !port.of_bridge);
-    let wrong = named.filter_map(|port| {
-        let error = check_port(links, &port.name, force).err()?;
-        Some((port.clone(), error))
-    });
-    located(wrong.collect())
 }
 
 /// Reports interfaces that cannot be ports where the file names them, all at once.

@@ -10,17 +10,14 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
-use super::command::{Change, Command, NewPort, Taken};
-use super::lanes::BURST;
-use super::look::port_snapshot;
+use super::command::{Change, NewPort, Taken};
+use super::gathering::Gathering;
+use super::lanes::{BURST, RING_BURSTS};
+use super::snapshot::port_snapshot;
 use super::state::{Leaving, Worker};
-use super::switching::{recall, settle};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
-
-/// The number of bursts in a full shared ring.
-const SHARED_RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
     /// Does the work that is not done for every frame.
@@ -39,8 +36,7 @@ impl<P: Port> Worker<P> {
         self.return_leaving_ports(now_ns);
         loop {
             match self.inbox.try_recv() {
-                Ok(command) if command.is_abandoned() => {}
-                Ok(command) => self.execute(command, now_ns),
+                Ok(command) => command(self, now_ns),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.running = false;
@@ -60,78 +56,32 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn execute(&mut self, command: Command<P>, now_ns: u64) {
-        match command {
-            Command::Add { new, done } => {
-                self.add(*new, now_ns);
-                let _ = done.send(());
-            }
-            Command::Gather { gathering, done } => {
-                let before = std::mem::replace(&mut self.gathering, gathering.map(|new| *new));
-                if let Some(gathering) = &mut self.gathering {
-                    gathering.port.refill(&mut self.pool);
-                }
-                let _ = done.send(before.map(Box::new));
-            }
-            Command::AddRemote { id, settings, worker, done } => {
-                let settings = PortSettings { remote: true, ..*settings };
-                let added = self.engine.add_port(now_ns, id, &settings);
-                invariant!(added, "a port of another worker was added in a slot that is taken");
-                if added {
-                    self.measure.add_port(id);
-                    self.remotes.insert(id, worker);
-                }
-                let _ = done.send(());
-            }
-            Command::RemoveRemote { id, why, done } => {
-                if self.remotes.worker_of(id).is_some() {
-                    self.drop_port(now_ns, id, why);
-                    self.remotes.remove(id);
-                }
-                let _ = done.send(());
-            }
-            Command::Reshape { change, done } => {
-                self.reshape(now_ns, &change);
-                let _ = done.send(());
-            }
-            Command::Take { id, why, done } => self.take(id, now_ns, why, done),
-            Command::Reclaim { id, done } => {
-                let _ = done.send(self.pool.reclaim(id));
-            }
-            Command::Retune { id, mtu, features } => {
-                if let Some(lane) = self.lanes.get_mut(id) {
-                    lane.port.retune(mtu, features);
-                }
-            }
-            Command::Ping { done } => {
-                let _ = done.send(());
-            }
-            Command::Snapshot { done } => {
-                let _ = done.send(Box::new(self.snapshot(now_ns)));
-            }
-            Command::SwapLatency { id, fresh, done } => {
-                let _ = done.send(self.measure.swap_latency(id, fresh));
-            }
-            Command::Flows { mut page, done } => {
-                page.from = page
-                    .from
-                    .and_then(|from| self.measure.copy_flows(from, page.latency, &mut page.rows));
-                let _ = done.send(page);
-            }
-            Command::FlowSums { done } => {
-                let _ = done.send(self.measure.flow_sums());
-            }
-            Command::ForgetFlows { done } => {
-                self.measure.forget_flows();
-                let _ = done.send(());
-            }
-            Command::Watch { watcher, done } => {
-                let _ = done.send(self.tap.set(watcher));
-            }
-            Command::Stop { done } => {
-                self.stopping = Some(done);
-                self.running = false;
-            }
+    /// Takes frames from this ring from now on, which ports share.
+    pub(super) fn share_ring(&mut self, mut gathering: Gathering<P>) {
+        gathering.port.refill(&mut self.pool);
+        self.gathering = Some(gathering);
+    }
+
+    pub(super) fn add_remote(
+        &mut self,
+        id: PortId,
+        settings: PortSettings,
+        home: usize,
+        now_ns: u64,
+    ) {
+        let settings = PortSettings { remote: true, ..settings };
+        let added = self.engine.add_port(now_ns, id, &settings);
+        invariant!(added, "a port of another worker was added in a slot that is taken");
+        if added {
+            self.measure.add_port(id);
+            self.remotes.insert(id, home);
+        }
+    }
+
+    pub(super) fn remove_remote(&mut self, id: PortId, why: Reason, now_ns: u64) {
+        if self.remotes.worker_of(id).is_some() {
+            self.drop_port(now_ns, id, why);
+            self.remotes.remove(id);
         }
     }
 
@@ -178,7 +128,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// Applies new settings, all of them between the same two turns.
-    fn reshape(&mut self, now_ns: u64, change: &Change) {
+    pub(super) fn reshape(&mut self, now_ns: u64, change: &Change) {
         for (id, settings) in &change.ports {
             self.engine.set_port(now_ns, *id, settings);
             if self.lanes.get(*id).is_some() {
@@ -222,11 +172,7 @@ impl<P: Port> Worker<P> {
         self.measure.remove_port(id);
         self.orphan_losses.add(reason, dropped.len() as u64);
         for packet in dropped {
-            self.measure.lost(&packet, reason);
-            if self.tap.is_on() {
-                self.tap.lost(now_ns, &packet, &self.pool, reason);
-            }
-            self.pool.release(packet);
+            self.measure.lose(&mut self.pool, now_ns, packet, reason);
         }
         self.tell_program();
     }
@@ -251,7 +197,7 @@ impl<P: Port> Worker<P> {
         {
             self.forward(now_ns, id);
         }
-        for _ in 0..SHARED_RING_BURSTS {
+        for _ in 0..RING_BURSTS {
             if !self.gather(now_ns) {
                 break;
             }
@@ -274,10 +220,9 @@ impl<P: Port> Worker<P> {
                     at += 1;
                     continue;
                 }
-                settle(id, lane, &mut self.measure, &mut self.tap, now_ns);
+                self.measure.settle(id, lane, now_ns);
                 // What the kernel did not take is over for its sources too: they would wait for it for ever.
-                let Self { measure, tap, .. } = self;
-                recall(lane, usize::MAX, measure, tap, now_ns, leaving.why);
+                self.measure.recall(&mut lane.sent, usize::MAX, now_ns, leaving.why);
             }
             let leaving = self.leaving.swap_remove(at);
             let taken = self.lanes.remove(id).map(|mut lane| {
@@ -292,19 +237,14 @@ impl<P: Port> Worker<P> {
 
     /// Ends the worker: what is still queued is lost, and counted.
     pub(super) fn finish(&mut self) {
-        let ids: Vec<PortId> = self.lanes.ids().collect();
         let now_ns = clock_monotonic_ns();
         for other in self.peers.others() {
             while let Some(container) = self.peers.take_over(other) {
                 self.refuse(now_ns, container, Reason::Shutdown);
             }
         }
-        for id in ids {
+        for id in self.lanes.all() {
             self.drop_port(now_ns, id, Reason::Shutdown);
-        }
-        if let Some(done) = self.stopping.take() {
-            let last = self.snapshot(clock_monotonic_ns());
-            let _ = done.send(Box::new(last));
         }
     }
 }

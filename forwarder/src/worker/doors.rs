@@ -14,7 +14,6 @@ use weir_abi::MAX_PORTS;
 use weir_abi::door::{Door, SOURCE_DOORS, line};
 use weir_core::{Engine, Packet, PortId, PortSet, broken};
 use weir_port::Cells;
-use weir_port::cells::STRIDE;
 
 /// Long enough that a link at its limit does not change hands with every frame.
 const HOLD_NS: u64 = 5_000_000;
@@ -34,8 +33,8 @@ pub(super) struct Doors {
 pub(super) struct Side {
     /// The map `DOORS`.
     cells: Cells,
-    /// Where the doors of this kind begin in the map.
-    base: usize,
+    /// The first line of the doors of this kind in the map.
+    first: usize,
     /// Ports with a rate that are served here.
     shaped: PortSet,
     /// Those of them whose doors are closed: this worker sends for them.
@@ -66,7 +65,7 @@ impl Doors {
     pub(super) fn new(cells: Cells) -> Self {
         Self {
             links: Side::new(cells.clone(), 0),
-            sources: Side::new(cells, SOURCE_DOORS as usize * STRIDE),
+            sources: Side::new(cells, SOURCE_DOORS as usize),
         }
     }
 
@@ -84,9 +83,9 @@ impl Doors {
 }
 
 impl Side {
-    fn new(cells: Cells, base: usize) -> Self {
+    fn new(cells: Cells, first: usize) -> Self {
         let watched = vec![Watched::default(); MAX_PORTS as usize].into_boxed_slice();
-        Self { cells, base, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, watched }
+        Self { cells, first, shaped: PortSet::EMPTY, closed: PortSet::EMPTY, watched }
     }
 
     /// The port has a rate from now on, or no longer has one.
@@ -115,7 +114,7 @@ impl Side {
 
     #[cold]
     fn close(&mut self, port: PortId, occupy: impl FnOnce(u64)) {
-        let Some(cell) = self.cells.get(self.at(port)) else {
+        let Some(cell) = self.cells.word(self.first + port.index(), line::DOOR) else {
             return broken!("a link with a rate has no door");
         };
         let bit = Door::new(0, true).word();
@@ -149,8 +148,8 @@ impl Side {
 
     #[inline]
     fn newly_charged(&mut self, port: PortId) -> u64 {
-        let (at, watched) = (self.at(port) + line::CHARGED, self.watched.get_mut(port.index()));
-        let (Some(cell), Some(watched)) = (self.cells.get(at), watched) else {
+        let cell = self.cells.word(self.first + port.index(), line::CHARGED);
+        let (Some(cell), Some(watched)) = (cell, self.watched.get_mut(port.index())) else {
             broken!("a link with a rate has no door");
             return 0;
         };
@@ -199,18 +198,13 @@ impl Side {
         Some(DoorLook { closed, closings: watched.closings, due_ns })
     }
 
-    fn at(&self, port: PortId) -> usize {
-        self.base + port.index() * STRIDE
-    }
-
     fn seen(&self, port: PortId) -> Door {
-        let cell = self.cells.get(self.at(port));
-        Door::of_word(cell.map_or(0, |cell| cell.load(Ordering::Acquire)))
+        Door::of_word(self.cells.load(self.first + port.index(), line::DOOR))
     }
 
     /// Only this worker writes a closed door, except for the bit that closes it.
     fn put(&self, port: PortId, door: Door) {
-        match self.cells.get(self.at(port)) {
+        match self.cells.word(self.first + port.index(), line::DOOR) {
             Some(cell) => cell.store(door.word(), Ordering::Release),
             None => broken!("a link has no door"),
         }

@@ -10,7 +10,6 @@ use std::thread::Thread;
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
 use weir_core::{PortId, PortSet, broken};
-use weir_port::cells::STRIDE;
 use weir_port::{Cells, Port};
 
 use super::holding::Holding;
@@ -99,7 +98,7 @@ impl Room {
 
     /// Resets a slot for a new port: frames steered in the slot before are not its frames.
     pub(super) fn reset_source(&mut self, source: PortId) {
-        let steered = word(&self.taken, source.index(), out::STEERED);
+        let steered = self.taken.load(source.index(), out::STEERED);
         set(&self.given_back, source.index(), home::DONE, steered);
         if let Some(known) = self.sources.get_mut(source.index()) {
             *known = SourceProgress { came: steered, ..SourceProgress::default() };
@@ -108,8 +107,8 @@ impl Room {
 
     /// Whether all of a source's steered frames have come to their end.
     pub(super) fn is_done(&self, source: PortId) -> bool {
-        let done = word(&self.given_back, source.index(), home::DONE);
-        done == word(&self.taken, source.index(), out::STEERED)
+        let done = self.given_back.load(source.index(), home::DONE);
+        done == self.taken.load(source.index(), out::STEERED)
     }
 
     /// Counts a packet of the source that was taken out of the ring.
@@ -137,7 +136,7 @@ impl Room {
     /// sent nothing for a while, and the ring was empty once after that, frames that have not arrived were
     /// lost.
     fn settle_lost(&mut self, now_ns: u64, ring_is_empty: bool, source: PortId) {
-        let steered = word(&self.taken, source.index(), out::STEERED);
+        let steered = self.taken.load(source.index(), out::STEERED);
         let Some(known) = self.sources.get_mut(source.index()) else { return };
         if steered != known.steered_then {
             (known.steered_then, known.since_ns) = (steered, now_ns);
@@ -152,7 +151,7 @@ impl Room {
         }
         // Another worker may have ended frames of the slot's previous port, and counted them for the present
         // one.
-        let done = word(&self.given_back, source.index(), home::DONE);
+        let done = self.given_back.load(source.index(), home::DONE);
         if done.wrapping_sub(steered).cast_signed() > 0 {
             set(&self.given_back, source.index(), home::DONE, steered);
         }
@@ -162,7 +161,7 @@ impl Room {
         if lost.cast_signed() <= 0 {
             return;
         }
-        if let Some(done) = self.given_back.get(source.index() * STRIDE + home::DONE) {
+        if let Some(done) = self.given_back.word(source.index(), home::DONE) {
             done.fetch_add(lost, Ordering::Release);
         }
     }
@@ -170,46 +169,39 @@ impl Room {
     /// Corrects the places of frames that the kernel lost between the gate and the ring. If nothing has been
     /// on its way for a while, all places taken count as given back.
     fn correct(&mut self, now_ns: u64, ring_is_empty: bool, sources: impl Iterator<Item = PortId>) {
-        let taken = load(&self.taken, self.queue);
+        let taken = self.taken.load(self.queue, out::TAKEN);
         if taken != self.taken_then || !ring_is_empty {
             (self.taken_then, self.quiet_since_ns) = (taken, now_ns);
             return;
         }
         let quiet = now_ns.saturating_sub(self.quiet_since_ns) >= QUIET_NS;
-        if !quiet || load(&self.given_back, self.queue) == taken {
+        if !quiet || self.given_back.load(self.queue, home::BACK) == taken {
             return;
         }
-        store(&self.given_back, self.queue, taken);
+        set(&self.given_back, self.queue, home::BACK, taken);
         for source in sources {
-            store(&self.given_back, source.index(), load(&self.taken, source.index()));
+            let taken = self.taken.load(source.index(), out::TAKEN);
+            set(&self.given_back, source.index(), home::BACK, taken);
         }
     }
 }
 
-/// Reads the `n`th word of a port's or a queue's line.
-fn word(cells: &Cells, line: usize, n: usize) -> u64 {
-    cells.get(line * STRIDE + n).map_or(0, |word| word.load(Ordering::Relaxed))
-}
-
 fn set(cells: &Cells, line: usize, n: usize, value: u64) {
-    match cells.get(line * STRIDE + n) {
+    match cells.word(line, n) {
         Some(word) => word.store(value, Ordering::Relaxed),
         None => broken!("a source or a queue has no counts"),
     }
 }
 
-fn load(cells: &Cells, at: usize) -> u64 {
-    word(cells, at, 0)
-}
-
-fn store(cells: &Cells, at: usize, value: u64) {
-    set(cells, at, 0, value);
-}
-
-/// Adds without an atomic operation: the count has only one writer.
+/// Counts places as given back, without an atomic addition: the count has only one writer.
 #[inline]
-fn add(cells: &Cells, at: usize, n: u64) {
-    store(cells, at, load(cells, at).wrapping_add(n));
+fn add(given_back: &Cells, line: usize, places: u64) {
+    match given_back.word(line, home::BACK) {
+        Some(back) => {
+            back.store(back.load(Ordering::Relaxed).wrapping_add(places), Ordering::Relaxed);
+        }
+        None => broken!("a source or a queue has no counts"),
+    }
 }
 
 #[cfg(test)]

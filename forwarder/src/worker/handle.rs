@@ -1,6 +1,5 @@
 //! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
 
-use std::future::Future;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -59,15 +58,10 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
                     }
                 }
             })?;
-        match is_pinned.recv() {
-            Ok(Ok(())) => {
-                let patience = AnswerTimeout::with(core);
-                let asker = Asker { commands, bells, index, patience };
-                Ok(Self { asker, thread: Some(thread) })
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(io::Error::other("the worker's thread ended before it began")),
-        }
+        let ended = |_| Err(io::Error::other("the worker's thread ended before it began"));
+        is_pinned.recv().unwrap_or_else(ended)?;
+        let asker = Asker { commands, bells, index, patience: AnswerTimeout::with(core) };
+        Ok(Self { asker, thread: Some(thread) })
     }
 
     /// A worker that never answers, and the receiver of its commands.
@@ -93,9 +87,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
 impl<P> Drop for WorkerHandle<P> {
     fn drop(&mut self) {
         let Some(thread) = self.thread.take() else { return };
-        let (done, _) = oneshot::channel();
-        let _ = self.commands.try_send(Command::Stop { done });
-        self.ring();
+        self.stop();
         let until = Instant::now() + ENDS_WITHIN;
         while !thread.is_finished() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -115,92 +107,39 @@ impl<P> Asker<P> {
             TrySendError::Full(_) => NoAnswer::Full { core: self.core() },
             TrySendError::Disconnected(_) => NoAnswer::Ended,
         })?;
-        self.ring();
-        Ok(())
-    }
-
-    fn ring(&self) {
         if let Some(bell) = self.bells.get(self.index) {
             bell.ring();
         }
-    }
-
-    async fn ask<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command<P>,
-    ) -> Result<T, NoAnswer> {
-        let (done, answer) = oneshot::channel();
-        self.send(command(done))?;
-        self.patience.wait(answer).await
+        Ok(())
     }
 
     pub fn core(&self) -> usize {
         self.patience.core()
     }
 
-    /// Checks whether the worker answers.
-    pub async fn ping(&self) -> Result<(), NoAnswer> {
-        self.ask(|done| Command::Ping { done }).await
+    /// Ends the thread. Frames that are still held are lost under `shutdown`.
+    pub(super) fn stop(&self) {
+        let _ = self.send(Box::new(|worker, _| worker.running = false));
     }
+}
 
-    /// Hands a port to the worker, which serves it when this returns.
-    pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
-        self.ask(|done| Command::Add { new: Box::new(new), done }).await
-    }
-
-    /// Makes the worker take frames from a ring that ports share, or from no shared ring any more. Returns
-    /// the previous ring.
-    pub async fn gather(
+impl<P: Port + Send + 'static> Asker<P> {
+    /// Sends a command that answers by the given sender. It is sent when this is called, so several can be
+    /// sent before the first answer is awaited.
+    fn ask_later<T, W>(
         &self,
-        gathering: Option<Gathering<P>>,
-    ) -> Result<Option<Box<Gathering<P>>>, NoAnswer> {
-        let gathering = gathering.map(Box::new);
-        self.ask(|done| Command::Gather { gathering, done }).await
-    }
-
-    /// Announces a port that another worker serves.
-    pub async fn add_remote(
-        &self,
-        id: PortId,
-        settings: PortSettings,
-        worker: usize,
-    ) -> Result<(), NoAnswer> {
-        let settings = Box::new(settings);
-        self.ask(|done| Command::AddRemote { id, settings, worker, done }).await
-    }
-
-    /// Ends the handing over for this port; when this returns, nothing more is handed over.
-    pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), NoAnswer> {
-        self.ask(|done| Command::RemoveRemote { id, why, done }).await
-    }
-
-    /// Applies new settings, which are in force when this returns.
-    pub async fn reshape(&self, change: Change) -> Result<(), NoAnswer> {
-        self.ask(|done| Command::Reshape { change: Box::new(change), done }).await
-    }
-
-    /// Takes a port from the worker. What still waits for it, or from it, is lost under `why`.
-    pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, NoAnswer> {
-        self.ask(|done| Command::Take { id, why, done }).await
-    }
-
-    /// Makes the worker take back the frames that a closed port's sockets held.
-    pub async fn reclaim(&self, id: PortId) -> Result<usize, NoAnswer> {
-        self.ask(|done| Command::Reclaim { id, done }).await
-    }
-
-    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), NoAnswer> {
-        self.send(Command::Retune { id, mtu, features })
-    }
-
-    /// Takes what was recorded of a source's packets since the last call. The command is sent when this is
-    /// called, so several can be sent before the first answer is awaited.
-    pub fn take_latency(
-        &self,
-        id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send + use<P> {
+        work: W,
+    ) -> impl Future<Output = Result<T, NoAnswer>> + Send + use<P, T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Worker<P>, u64, oneshot::Sender<T>) + Send + 'static,
+    {
         let (done, answer) = oneshot::channel();
-        let sent = self.send(Command::SwapLatency { id, fresh: Box::default(), done });
+        let sent = self.send(Box::new(|worker, now_ns| {
+            if !done.is_closed() {
+                work(worker, now_ns, done);
+            }
+        }));
         let patience = self.patience.clone();
         async move {
             sent?;
@@ -208,29 +147,114 @@ impl<P> Asker<P> {
         }
     }
 
-    /// Makes the worker fill a page of the flow table.
-    pub async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
-        self.ask(|done| Command::Flows { page, done }).await
+    /// Sends a command whose result is the answer.
+    fn ask<T, W>(&self, work: W) -> impl Future<Output = Result<T, NoAnswer>> + Send + use<P, T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Worker<P>, u64) -> T + Send + 'static,
+    {
+        self.ask_later(|worker, now_ns, done| {
+            let _ = done.send(work(worker, now_ns));
+        })
     }
 
+    /// Checks whether the worker answers.
+    pub async fn ping(&self) -> Result<(), NoAnswer> {
+        self.ask(|_, _| ()).await
+    }
+
+    /// Hands a port to the worker, which serves it when this returns.
+    pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
+        self.ask(|worker, now_ns| worker.add(new, now_ns)).await
+    }
+
+    /// Makes the worker take frames from a ring that ports share.
+    pub async fn gather(&self, gathering: Gathering<P>) -> Result<(), NoAnswer> {
+        self.ask(|worker, _| worker.share_ring(gathering)).await
+    }
+
+    /// Announces a port that another worker serves: packets for it are handed over there.
+    pub async fn add_remote(
+        &self,
+        id: PortId,
+        settings: PortSettings,
+        home: usize,
+    ) -> Result<(), NoAnswer> {
+        self.ask(move |worker, now_ns| worker.add_remote(id, settings, home, now_ns)).await
+    }
+
+    /// Ends the handing over for this port; when this returns, nothing more is handed over. What is queued
+    /// for it here is lost under `why`.
+    pub async fn remove_remote(&self, id: PortId, why: Reason) -> Result<(), NoAnswer> {
+        self.ask(move |worker, now_ns| worker.remove_remote(id, why, now_ns)).await
+    }
+
+    /// Applies new settings, all of them between the same two turns.
+    pub async fn reshape(&self, change: Change) -> Result<(), NoAnswer> {
+        self.ask(move |worker, now_ns| worker.reshape(now_ns, &change)).await
+    }
+
+    /// Takes a port from the worker. What is in its receive ring is still forwarded; what still waits for it,
+    /// or from it, is lost under `why`.
+    pub async fn take(&self, id: PortId, why: Reason) -> Result<Option<Box<Taken<P>>>, NoAnswer> {
+        self.ask_later(move |worker, now_ns, done| worker.take(id, now_ns, why, done)).await
+    }
+
+    /// Makes the worker take back the frames that a closed port's sockets held. Those that waited to be sent
+    /// are lost under `port_gone`.
+    pub async fn reclaim(&self, id: PortId) -> Result<usize, NoAnswer> {
+        self.ask(move |worker, _| worker.pool.reclaim(id)).await
+    }
+
+    /// Tells the worker of changed properties of a device, without waiting for it.
+    pub fn retune(&self, id: PortId, mtu: u32, features: TxFeatures) -> Result<(), NoAnswer> {
+        self.send(Box::new(move |worker, _| {
+            if let Some(lane) = worker.lanes.get_mut(id) {
+                lane.port.retune(mtu, features);
+            }
+        }))
+    }
+
+    /// Takes what was recorded of a source's packets since the last call. The command is sent when this is
+    /// called.
+    pub fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send + use<P> {
+        let fresh = Box::default();
+        self.ask(move |worker, _| worker.measure.swap_latency(id, fresh))
+    }
+
+    /// Makes the worker fill a page of the flow table.
+    pub async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
+        self.ask(|worker, _| {
+            let FlowPage { from, latency, rows } = &mut *page;
+            *from = from.and_then(|at| worker.measure.flows.copy_rows(at, *latency, rows));
+            page
+        })
+        .await
+    }
+
+    /// Reads the sums of flows that have no row.
     pub async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
-        self.ask(|done| Command::FlowSums { done }).await
+        self.ask(|worker, _| worker.measure.flows.sums()).await
     }
 
     pub async fn forget_flows(&self) -> Result<(), NoAnswer> {
-        self.ask(|done| Command::ForgetFlows { done }).await
+        self.ask(|worker, _| worker.measure.flows.forget()).await
     }
 
-    /// Makes the worker watch packets from now on, or no longer.
+    /// Makes the worker watch packets from now on, or no longer. Returns the previous watcher.
     pub async fn watch(
         &self,
         watcher: Option<Box<Watcher>>,
     ) -> Result<Option<Box<Watcher>>, NoAnswer> {
-        self.ask(|done| Command::Watch { watcher, done }).await
+        self.ask(|worker, _| worker.measure.tap.set(watcher)).await
     }
 
-    pub async fn snapshot(&self) -> Result<Box<WorkerSnapshot>, NoAnswer> {
-        self.ask(|done| Command::Snapshot { done }).await
+    /// Reads the worker's whole report on itself.
+    pub async fn snapshot(&self) -> Result<WorkerSnapshot, NoAnswer> {
+        self.ask(|worker, now_ns| worker.snapshot(now_ns)).await
     }
 }
 

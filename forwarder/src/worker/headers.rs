@@ -4,7 +4,7 @@
 
 use std::num::NonZeroU16;
 
-use weir_abi::meta_flags as flag;
+use weir_abi::{Bytes as _, meta_flags as flag};
 use weir_core::PackedKey;
 use weir_port::Packet;
 
@@ -71,7 +71,7 @@ fn ethertype(packet: &Packet, head: &[u8]) -> u16 {
         None if packet.has(flag::TAGGED) => ETHERTYPE + 4,
         None => ETHERTYPE,
     };
-    be16(head, at)
+    head.be16(at).unwrap_or(0)
 }
 
 /// The ports (or an echo's identifier in place of both), and the TCP flags.
@@ -88,7 +88,7 @@ fn ports(packet: &Packet, head: &[u8]) -> (u32, u8) {
         return (ports, tcp_flags.unwrap_or(0));
     }
     if packet.has(flag::ICMP) && is_echo(packet, l4.first().copied()) {
-        let id = u32::from(be16(l4, ICMP_ID));
+        let id = u32::from(l4.be16(ICMP_ID).unwrap_or(0));
         return (id << 16 | id, 0);
     }
     (0, 0)
@@ -102,10 +102,4 @@ fn is_echo(packet: &Packet, kind: Option<u8>) -> bool {
     } else {
         matches!(kind, Some(128 | 129))
     }
-}
-
-#[inline]
-fn be16(bytes: &[u8], at: usize) -> u16 {
-    let two = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    two.map_or(0, |two| u16::from_be_bytes(*two))
 }

@@ -15,8 +15,6 @@ use weir_abi::{MAX_PORTS, MAX_WORKERS};
 use weir_core::broken;
 use weir_port::Cells;
 
-use weir_port::cells::STRIDE;
-
 /// How often a worker that is awake writes the time. A worker that sleeps wakes up to write it, less often.
 pub const EVERY_NS: u64 = 20_000_000;
 /// A worker that has not written the time for this long was stalled; the gate notices later.
@@ -113,11 +111,11 @@ pub(super) const fn is_late(said_ns: u64, now_ns: u64) -> bool {
 }
 
 fn beat_word(words: &Cells, index: usize) -> Option<&std::sync::atomic::AtomicU64> {
-    words.get((MAX_PORTS as usize + index) * STRIDE + out::BEAT)
+    words.word(MAX_PORTS as usize + index, out::BEAT)
 }
 
 fn said_ns(words: &Cells, index: usize) -> u64 {
-    beat_word(words, index).map_or(0, |word| word.load(Ordering::Acquire))
+    words.load(MAX_PORTS as usize + index, out::BEAT)
 }
 
 /// The workers' heartbeats, for the control side.

@@ -5,15 +5,12 @@
 //! source never has more packets here than the gate grants it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::Ordering;
 use std::thread::Thread;
 
 use weir_abi::gate::out;
 use weir_abi::meta_flags;
-use weir_core::{PortId, broken};
+use weir_core::{PortId, invariant};
 use weir_port::{Cells, Packet};
-
-use weir_port::cells::STRIDE;
 
 #[derive(Debug)]
 pub(super) struct Holding {
@@ -22,7 +19,6 @@ pub(super) struct Holding {
     /// The thread that sends fences through the backlogs; it is woken when a packet has to wait.
     clearing: Option<Thread>,
     waiting: BTreeMap<PortId, VecDeque<Held>>,
-    packets: u64,
 }
 
 /// A packet, and how many of its source's frames must have left the backlogs before it may go.
@@ -34,7 +30,7 @@ struct Held {
 
 impl Holding {
     pub(super) fn new(out: Cells, clearing: Option<Thread>) -> Self {
-        Self { out, clearing, waiting: BTreeMap::new(), packets: 0 }
+        Self { out, clearing, waiting: BTreeMap::new() }
     }
 
     #[inline]
@@ -43,7 +39,7 @@ impl Holding {
     }
 
     pub(super) fn packets(&self) -> u64 {
-        self.packets
+        self.waiting.values().map(|queue| queue.len() as u64).sum()
     }
 
     /// Returns the packet, unless it has to wait.
@@ -68,7 +64,6 @@ impl Holding {
             thread.unpark();
         }
         self.waiting.entry(source).or_default().push_back(Held { bridged, packet });
-        self.packets += 1;
         None
     }
 
@@ -91,22 +86,14 @@ impl Holding {
         if queue.is_empty() {
             self.waiting.remove(&source);
         }
-        let Some(held) = held else {
-            broken!("a source waits without a packet");
-            return None;
-        };
-        self.packets -= 1;
-        Some(held.packet)
+        invariant!(held.is_some(), "a source waits without a packet");
+        Some(held?.packet)
     }
 
     /// The number of the source's frames that were passed to the bridge, and of those that have left every
     /// backlog.
     fn words(&self, source: PortId) -> (u64, u64) {
-        let word = |n: usize| {
-            let cell = self.out.get(source.index() * STRIDE + n);
-            cell.map_or(0, |cell| cell.load(Ordering::Acquire))
-        };
-        let bridged = word(out::BRIDGED);
-        (bridged, word(out::CLEARED))
+        let bridged = self.out.load(source.index(), out::BRIDGED);
+        (bridged, self.out.load(source.index(), out::CLEARED))
     }
 }

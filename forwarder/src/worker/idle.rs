@@ -13,8 +13,8 @@ pub enum Wait {
     Again,
     /// Wait in the kernel until a socket is readable, at most this long.
     Readable { at_most_ns: u64 },
-    /// Devices are full: sleep without touching their sockets.
-    Nap { for_ns: u64 },
+    /// Devices are full: sleep for [`NAP_NS`] without touching their sockets.
+    Nap,
 }
 
 /// The length of a nap while devices are full: about the time a veth needs to empty half its ring.
@@ -60,7 +60,7 @@ pub const fn wait(policy: Idle, moment: Moment) -> Wait {
             if idle_for_ns < PRESSURE_SPIN_NS || at_most_ns < NAP_NS {
                 Wait::Again
             } else {
-                Wait::Nap { for_ns: NAP_NS }
+                Wait::Nap
             }
         }
         Idle::Adaptive if idle_for_ns < look_ns => Wait::Again,

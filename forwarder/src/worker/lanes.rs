@@ -36,6 +36,8 @@ pub(super) struct Received {
 
 /// The most packets taken in a turn, from one port or from several together.
 pub(super) const BURST: usize = 128;
+/// The number of bursts in a full receive ring.
+pub(super) const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 /// The fewest packets to take from one port: fewer would cost more than they save the others.
 pub(super) const BURST_LEAST: usize = 16;
 /// The approximate limit of bytes taken from one port in a turn: 128 superframes would be 8 MB, and all other
@@ -97,21 +99,18 @@ impl<P> Lanes<P> {
         self.slots.get(usize::from(id.0)).and_then(Option::as_ref)
     }
 
-    /// Puts a port into its slot, and returns the previous one if there was one. `receives`: the port has its
-    /// own receive queues.
-    pub(super) fn insert(&mut self, id: PortId, port: P, receives: bool) -> Option<P> {
-        let before = self.remove(id);
+    /// Puts a port into its slot. `receives`: the port has its own receive queues.
+    pub(super) fn insert(&mut self, id: PortId, port: P, receives: bool) {
+        self.remove(id);
         if let Some(slot) = self.slots.get_mut(usize::from(id.0)) {
-            let losses = Losses::default();
-            let sent = SentLog::new();
             *slot = Some(Lane {
                 port,
-                losses,
+                losses: Losses::default(),
                 copies: 0,
                 refused: false,
                 budget: Budget::default(),
                 shared: Received::default(),
-                sent,
+                sent: SentLog::new(),
             });
             self.all.insert(id);
             if receives {
@@ -119,7 +118,6 @@ impl<P> Lanes<P> {
                 self.tended.insert(id);
             }
         }
-        before.map(|lane| lane.port)
     }
 
     pub(super) fn remove(&mut self, id: PortId) -> Option<Lane<P>> {
@@ -154,10 +152,6 @@ impl<P> Lanes<P> {
         if self.first >= self.receiving.len() {
             self.first = 0;
         }
-    }
-
-    pub(super) fn ids(&self) -> impl Iterator<Item = PortId> + '_ {
-        self.all.iter()
     }
 
     pub(super) fn all(&self) -> PortSet {

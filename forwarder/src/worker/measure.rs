@@ -1,31 +1,30 @@
-//! Measurements of every packet: its flow, and its times by stage.
+//! Measurements of every packet: its flow, its times by stage, its events for a watcher, and the gate's count
+//! of its end.
 //!
 //! Invariant: a packet that came in is counted in one row of the flow table or one sum. When the kernel has
 //! taken it, its residence is recorded once, and its stages add up to its residence. Nothing here allocates
-//! for a packet, except at the first time of each magnitude.
+//! for a packet, except at the first time of each magnitude. The gate's count of ends never exceeds the frames
+//! that came, and equals them once none is left.
 //!
 //! The packets of a container nearly always share all stages but the first, so those stages are recorded for
 //! a batch of packets at once.
 
-use weir_core::{
-    Bin, FlowConfig, FlowRef, FlowRow, FlowSum, FlowTable, MAX_PORTS, PortId, PortSet, Reason,
-    Stage, VifLatency,
-};
-use weir_port::{Packet, Pool};
+use std::sync::atomic::Ordering;
 
-use super::ended::Ended;
+use weir_abi::gate::home;
+use weir_core::{
+    Bin, Container, FlowConfig, FlowRef, FlowTable, MAX_PORTS, PortId, PortSet, Reason, Stage,
+    VifLatency, broken,
+};
+use weir_port::{Cells, Packet, Pool, Port};
+
 use super::headers::flow_key;
-use super::sent::{Sent, Times};
+use super::lanes::Lane;
+use super::sent::{Sent, SentLog, Times};
+use super::tap::{Step, Tap};
 
 /// Rows of the flow table examined for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MeasureSettings {
-    /// Whether to keep histograms by source and stage.
-    pub latency: bool,
-    pub flows: FlowConfig,
-}
 
 #[derive(Debug)]
 pub(super) struct Measure {
@@ -34,20 +33,23 @@ pub(super) struct Measure {
     vifs: Box<[Option<Box<VifLatency>>]>,
     /// Sources that are gone, whose records are still to be taken.
     gone: PortSet,
-    flows: FlowTable,
+    pub(super) flows: FlowTable,
     keeps_flows: bool,
-    ended: Ended,
+    /// The map `GIVEN_BACK`.
+    home: Cells,
+    pub(super) tap: Tap,
 }
 
 impl Measure {
-    pub(super) fn new(settings: MeasureSettings, ended: Ended) -> Self {
+    pub(super) fn new(latency: bool, flows: FlowConfig, home: Cells) -> Self {
         Self {
-            latency: settings.latency,
+            latency,
             vifs: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
             gone: PortSet::EMPTY,
-            keeps_flows: settings.flows.capacity > 0,
-            flows: FlowTable::new(settings.flows),
-            ended,
+            keeps_flows: flows.capacity > 0,
+            flows: FlowTable::new(flows),
+            home,
+            tap: Tap::default(),
         }
     }
 
@@ -72,7 +74,7 @@ impl Measure {
     /// it, so that the memory of one packet is fetched while the previous one is processed.
     #[inline]
     pub(super) fn arrived(&mut self, now_ns: u64, burst: &mut [Packet], pool: &Pool) {
-        for packet in burst {
+        for packet in &mut *burst {
             // The clock was read before the turn: a packet that arrived since then counts as taken when it
             // arrived.
             packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
@@ -83,6 +85,9 @@ impl Measure {
             let hash = packet.flow_hash();
             let flow = self.flows.arrived(now_ns, hash, &key, packet.len(), tcp_flags);
             packet.set_flow(flow.0);
+        }
+        if let Some(watcher) = self.tap.watcher() {
+            burst.iter_mut().for_each(|packet| watcher.arrived(packet, pool));
         }
     }
 
@@ -98,38 +103,91 @@ impl Measure {
     /// A superframe of the source continues as this many packets.
     #[inline]
     pub(super) fn cut(&mut self, source: PortId, pieces: u64) {
-        self.ended.expect(source, pieces.saturating_sub(1));
+        // Before any of them ends: that many more will end than came.
+        self.ended(source, pieces.saturating_sub(1).wrapping_neg());
     }
 
+    /// Releases a packet that is lost.
     #[cold]
-    pub(super) fn lost(&mut self, packet: &Packet, reason: Reason) {
-        self.ended.add(packet.ingress(), 1);
+    pub(super) fn lose(&mut self, pool: &mut Pool, now_ns: u64, packet: Packet, reason: Reason) {
+        self.lost(packet.ingress(), packet.flow(), reason);
+        if let Some(watcher) = self.tap.watcher() {
+            watcher.lost(now_ns, &packet, pool, reason);
+        }
+        pool.release(packet);
+    }
+
+    /// Loses the packets of a container that can be neither sent nor kept. Returns their number.
+    #[cold]
+    pub(super) fn lose_all(
+        &mut self,
+        pool: &mut Pool,
+        now_ns: u64,
+        container: &mut Container<Packet>,
+        reason: Reason,
+    ) -> u64 {
+        let lost = container.len() as u64;
+        while let Some(packet) = container.pop() {
+            self.lose(pool, now_ns, packet, reason);
+        }
+        lost
+    }
+
+    /// Records the loss of the last `count` packets handed to a port, or of all of them, that the kernel has
+    /// not taken.
+    #[cold]
+    pub(super) fn recall(&mut self, log: &mut SentLog, count: usize, now_ns: u64, reason: Reason) {
+        log.recall(count, |times, sent| {
+            self.lost(times.ingress, sent.flow, reason);
+            if sent.mark() != 0
+                && let Some(watcher) = self.tap.watcher()
+            {
+                watcher.end(times, sent, now_ns, Step::Lost(reason));
+            }
+        });
+    }
+
+    fn lost(&mut self, source: PortId, flow: u32, reason: Reason) {
+        self.ended(source, 1);
         if self.keeps_flows {
-            self.flows.lost(packet.ingress(), FlowRef(packet.flow()), reason);
+            self.flows.lost(source, FlowRef(flow), reason);
         }
     }
 
-    /// Records a packet that was handed to a port, taken back from there, and lost.
-    #[cold]
-    pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, reason: Reason) {
-        self.ended.add(times.ingress, 1);
-        if self.keeps_flows {
-            self.flows.lost(times.ingress, FlowRef(sent.flow), reason);
-        }
-    }
-
-    /// Records that the kernel has taken these packets, at `after_ns`.
+    /// Tells the gate that packets of a source were delivered or lost: a source without any on their way may
+    /// use the express lane. A packet can end at another worker than the one it came to, so any may add.
     #[inline]
-    pub(super) fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {
-        self.ended.add(times.ingress, packets.len() as u64);
+    fn ended(&self, source: PortId, packets: u64) {
+        let Some(done) = self.home.word(source.index(), home::DONE) else {
+            return broken!("a source has no word for what has come to its end");
+        };
+        done.fetch_add(packets, Ordering::Release);
+    }
+
+    /// Records the times of packets handed to a port, as far as the kernel has taken them at `after_ns`.
+    #[inline]
+    pub(super) fn settle<P: Port>(&mut self, id: PortId, lane: &mut Lane<P>, after_ns: u64) {
+        if lane.sent.is_empty() {
+            return;
+        }
+        lane.sent.settle(lane.port.tx_waiting(), |times, packets| {
+            self.sent(times, packets, after_ns);
+            if let Some(watcher) = self.tap.watcher() {
+                for sent in packets.iter().filter(|sent| sent.mark() != 0) {
+                    watcher.settled(id, times, sent, after_ns);
+                }
+            }
+        });
+    }
+
+    #[inline]
+    fn sent(&mut self, times: &Times, packets: &[Sent], after_ns: u64) {
+        self.ended(times.ingress, packets.len() as u64);
         if !self.latency && !self.keeps_flows {
             return;
         }
         let after_ns = after_ns.max(times.sent_ns);
-        let mut vif = match self.vifs.get_mut(times.ingress.index()) {
-            Some(Some(vif)) if self.latency => Some(vif),
-            _ => None,
-        };
+        let mut vif = self.vifs.get_mut(times.ingress.index()).and_then(Option::as_mut);
         for sent in packets {
             let residence_ns = after_ns.saturating_sub(sent.ingress_ns);
             let bin = Bin::of(residence_ns);
@@ -158,23 +216,6 @@ impl Measure {
             Some(Some(vif)) => std::mem::replace(vif, fresh),
             _ => fresh,
         }
-    }
-
-    pub(super) fn copy_flows(
-        &self,
-        from: u32,
-        latency: bool,
-        rows: &mut Vec<FlowRow>,
-    ) -> Option<u32> {
-        self.flows.copy_rows(from, latency, rows)
-    }
-
-    pub(super) fn flow_sums(&self) -> Vec<FlowSum> {
-        self.flows.sums()
-    }
-
-    pub(super) fn forget_flows(&mut self) {
-        self.flows.forget();
     }
 
     /// Does the work that is not done for every packet.

@@ -2,11 +2,9 @@
 //!
 //! Invariant: no wait for a worker's answer is longer than [`ANSWER_WITHIN`]. While an answer is overdue,
 //! further requests wait at most [`NEXT_WITHIN`]. So a stalled worker costs a caller that asks several times,
-//! or for many ports, one long wait only. A command whose wait has ended is not carried out either
-//! (`Command::is_abandoned`).
+//! or for many ports, one long wait only. A command whose wait has ended is not carried out either.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -35,52 +33,37 @@ pub enum NoAnswer {
 #[derive(Clone, Debug)]
 pub(super) struct AnswerTimeout {
     core: usize,
-    began: Instant,
-    /// Since when an answer is overdue, in nanoseconds after `began`; 0: none is.
-    owes_since_ns: Arc<AtomicU64>,
+    /// When the request was made whose answer is overdue.
+    overdue: Arc<Mutex<Option<Instant>>>,
 }
 
 impl AnswerTimeout {
     pub(super) fn with(core: usize) -> Self {
-        Self { core, began: Instant::now(), owes_since_ns: Arc::default() }
+        Self { core, overdue: Arc::default() }
     }
 
     pub(super) fn core(&self) -> usize {
         self.core
     }
 
-    /// Returns `Late` if the last answer was overdue and none has arrived since.
-    fn check(&self) -> Result<(), NoAnswer> {
-        match self.owes_since_ns.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            since_ns => Err(self.late(since_ns)),
-        }
-    }
-
     pub(super) async fn wait<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, NoAnswer> {
-        let asked_ns = self.now_ns();
-        let within = if self.check().is_ok() { ANSWER_WITHIN } else { NEXT_WITHIN };
+        let asked = Instant::now();
+        let within = if self.overdue().is_none() { ANSWER_WITHIN } else { NEXT_WITHIN };
         match timeout(within, answer).await {
             Ok(answer) => {
-                self.owes_since_ns.store(0, Ordering::Relaxed);
+                *self.overdue() = None;
                 answer.map_err(|_| NoAnswer::Ended)
             }
             Err(_) => {
                 // The first caller has waited the longest.
-                let (new, relaxed) = (asked_ns.max(1), Ordering::Relaxed);
-                let first = self.owes_since_ns.compare_exchange(0, new, relaxed, relaxed);
-                Err(self.late(first.err().unwrap_or(new)))
+                let since = *self.overdue().get_or_insert(asked);
+                Err(NoAnswer::Late { core: self.core, waited: since.elapsed() })
             }
         }
     }
 
-    fn late(&self, since_ns: u64) -> NoAnswer {
-        let waited = Duration::from_nanos(self.now_ns().saturating_sub(since_ns));
-        NoAnswer::Late { core: self.core, waited }
-    }
-
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn overdue(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.overdue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,13 +3,13 @@
 //! Invariant: places taken out of the shared ring are given back to the gate's counts, whatever becomes of
 //! the packet.
 
-use weir_core::{PortId, broken};
+use weir_core::{PortId, Reason, broken};
 use weir_port::Port;
 
 use super::gathering::GatheredBatch;
 use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::state::Worker;
-use super::switching::{Fate, Intake, lose_orphan};
+use super::switching::{Fate, Intake};
 
 /// How long a turn takes packets from the shared ring, and how many at most. This is all that is in it, if
 /// possible. So what the worker cannot send waits in the queues, where the scheduler and the bounds apply,
@@ -25,17 +25,13 @@ impl<P: Port> Worker<P> {
 
     /// Queues or loses the packets of the burst, as `fate` says.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
-        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, tap, doors, .. } = self;
+        let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, doors, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else {
             return broken!("packets were received from a port that is not served");
         };
         let (packets, mut bytes) = (burst.len(), 0);
         measure.arrived(now_ns, burst, pool);
-        if tap.is_on() {
-            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
-        }
-        let mut intake =
-            Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+        let mut intake = Intake { engine, pool, lane, pieces, measure, doors, now_ns, ingress };
         for packet in burst.drain(..) {
             bytes += u64::from(packet.len());
             intake.end(packet, fate);
@@ -80,14 +76,10 @@ impl<P: Port> Worker<P> {
         if packets == 0 {
             return None;
         }
-        let Self { engine, lanes, gathering, pieces, measure, tap, doors, orphan_losses, .. } =
-            self;
+        let Self { engine, lanes, gathering, pieces, measure, doors, orphan_losses, .. } = self;
         let (pool, burst) = (&mut self.pool, &mut self.burst);
         let gathering = gathering.as_mut()?;
         measure.arrived(now_ns, burst, pool);
-        if tap.is_on() {
-            burst.iter_mut().for_each(|packet| tap.arrived(packet, pool));
-        }
         let mut bytes = 0;
         for packet in burst.drain(..) {
             let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
@@ -97,7 +89,8 @@ impl<P: Port> Worker<P> {
                 // The port was removed while its frame was on the way. The frame must not be held, because
                 // held frames of a port end when the port is removed.
                 gathering.room.give_back(ingress, packet.frames());
-                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                orphan_losses.add(Reason::PortGone, 1);
+                measure.lose(pool, now_ns, packet, Reason::PortGone);
                 continue;
             };
             lane.shared.packets += 1;
@@ -109,8 +102,7 @@ impl<P: Port> Worker<P> {
             };
             let Some(packet) = packet else { continue };
             gathering.room.give_back(ingress, packet.frames());
-            let mut intake =
-                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+            let mut intake = Intake { engine, pool, lane, pieces, measure, doors, now_ns, ingress };
             intake.end(packet, fate);
         }
         Some(GatheredBatch { packets, bytes })
@@ -125,8 +117,7 @@ impl<P: Port> Worker<P> {
     /// Queues packets that waited for the bridge and no longer have to. Returns true if there were any.
     #[cold]
     pub(super) fn release_held(&mut self, now_ns: u64) -> bool {
-        let Self { engine, lanes, gathering, pieces, measure, tap, doors, pool, .. } = self;
-        let orphan_losses = &mut self.orphan_losses;
+        let Self { engine, lanes, gathering, pieces, measure, doors, pool, .. } = self;
         let Some(gathering) = gathering else { return false };
         let mut any = false;
         while let Some(packet) = gathering.holding.next() {
@@ -135,11 +126,11 @@ impl<P: Port> Worker<P> {
             gathering.room.give_back(ingress, packet.frames());
             let Some(lane) = lanes.get_mut(ingress) else {
                 broken!("a packet was held of a port that is not served");
-                lose_orphan(pool, measure, tap, orphan_losses, now_ns, packet);
+                self.orphan_losses.add(Reason::PortGone, 1);
+                measure.lose(pool, now_ns, packet, Reason::PortGone);
                 continue;
             };
-            let mut intake =
-                Intake { engine, pool, lane, pieces, measure, tap, doors, now_ns, ingress };
+            let mut intake = Intake { engine, pool, lane, pieces, measure, doors, now_ns, ingress };
             intake.take(packet);
         }
         gathering.room.publish();

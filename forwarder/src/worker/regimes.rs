@@ -3,23 +3,26 @@
 //! Invariant: every nanosecond between two readings of the clock is charged to exactly one regime, so the
 //! regimes add up to the time since the worker started.
 
-weir_core::named! {
-    /// What a turn of the loop was spent on.
-    Regime {
-        Busy "busy" "Frames were received, sent or completed.";
-        Idle "idle" "There was nothing to do: all rings were empty.";
-        BackPressured "back_pressured" "Frames wait, but their devices take none.";
-        Asleep "asleep" "The worker slept in the kernel until something arrived.";
-    }
+/// What a turn of the loop was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regime {
+    /// Frames were received, sent or completed.
+    Busy,
+    /// There was nothing to do: all rings were empty, or the worker slept.
+    Idle,
+    /// Frames wait, but their devices take none.
+    BackPressured,
 }
 
 /// Time per regime. `charge` is called once a turn with the clock reading of that turn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Regimes {
-    spent_ns: [u64; Regime::COUNT],
-    turns: [u64; Regime::COUNT],
+    pub busy_ns: u64,
+    pub idle_ns: u64,
+    pub back_pressured_ns: u64,
+    pub turns: u64,
+    pub limited: Limited,
     since_ns: u64,
-    limited: Limited,
 }
 
 /// How long something waited only for the worker.
@@ -52,32 +55,22 @@ impl Limited {
 }
 
 impl Regimes {
-    pub const fn new(now_ns: u64) -> Self {
-        let limited = Limited { ns: 0, recent_ns: 0, of_ns: 0 };
-        let (spent_ns, turns) = ([0; Regime::COUNT], [0; Regime::COUNT]);
-        Self { spent_ns, turns, since_ns: now_ns, limited }
+    pub fn new(now_ns: u64) -> Self {
+        Self { since_ns: now_ns, ..Self::default() }
     }
 
     /// Charges the time since the last call to `regime`. `is_limit`: the worker was the limit in that time.
     #[inline]
     pub fn charge(&mut self, regime: Regime, is_limit: bool, now_ns: u64) {
         let spent_ns = now_ns.saturating_sub(self.since_ns);
-        self.spent_ns[regime as usize] += spent_ns;
-        self.turns[regime as usize] += 1;
+        *match regime {
+            Regime::Busy => &mut self.busy_ns,
+            Regime::Idle => &mut self.idle_ns,
+            Regime::BackPressured => &mut self.back_pressured_ns,
+        } += spent_ns;
+        self.turns += 1;
         self.since_ns = now_ns.max(self.since_ns);
         self.limited.charge(spent_ns, is_limit);
-    }
-
-    pub const fn limited(&self) -> Limited {
-        self.limited
-    }
-
-    pub const fn spent_ns(&self, regime: Regime) -> u64 {
-        self.spent_ns[regime as usize]
-    }
-
-    pub const fn turns(&self, regime: Regime) -> u64 {
-        self.turns[regime as usize]
     }
 }
 

@@ -1,50 +1,41 @@
-//! Ports that other workers serve: which worker serves them, what is handed over to them, and the losses here
-//! of frames that arrived there.
+//! Ports that other workers serve: which worker serves them, what is handed over to them and taken from them,
+//! and the losses here of frames that arrived there.
 //!
 //! Invariant: a container that came from another worker is returned there when it is empty, so that no worker
 //! runs out of containers while another collects them.
 
-use weir_core::{
-    ByPort, Container, Engine, Handed, Losses, MAX_PORTS, Next, PortId, Reason, broken,
-};
-use weir_port::{Packet, Pool};
+use weir_core::{ByPort, Container, Engine, Handed, Losses, Next, PortId, Reason, broken};
+use weir_port::{Packet, Pool, Port};
 
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
-use super::switching::{Drained, lose_all};
-use super::tap::Tap;
+use super::state::Worker;
+use super::switching::Drained;
 use super::transfer::Peers;
 
-/// No other worker.
-const UNKNOWN: u16 = u16::MAX;
+/// The most containers taken from one other worker in a turn.
+const HANDED: usize = 64;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Remotes {
-    /// The worker of each port; [`UNKNOWN`] if that is this worker, or there is no such port.
-    worker: Box<[u16]>,
+    /// The worker of each port that another one serves.
+    worker: ByPort<usize>,
     /// Losses here of frames that arrived at those ports.
     losses: ByPort<Losses>,
 }
 
 impl Remotes {
-    pub(super) fn new() -> Self {
-        Self { worker: vec![UNKNOWN; MAX_PORTS].into(), losses: ByPort::default() }
-    }
-
     pub(super) fn insert(&mut self, port: PortId, worker: usize) {
-        if let Some(place) = self.worker.get_mut(port.index()) {
-            *place = worker as u16;
-        }
+        self.worker.insert(port, worker);
     }
 
     pub(super) fn remove(&mut self, port: PortId) {
-        self.insert(port, usize::from(UNKNOWN));
+        self.worker.remove(port);
     }
 
     #[inline]
     pub(super) fn worker_of(&self, port: PortId) -> Option<usize> {
-        let worker = *self.worker.get(port.index())?;
-        (worker != UNKNOWN).then_some(usize::from(worker))
+        self.worker.get(port).copied()
     }
 
     pub(super) fn lose(&mut self, ingress: PortId, reason: Reason, packets: u64) {
@@ -68,7 +59,7 @@ impl Remotes {
         engine: &mut Engine<Packet>,
         pool: &mut Pool,
         peers: &mut Peers,
-        (measure, tap, heart): (&mut Measure, &mut Tap, &Heartbeat),
+        (measure, heart): (&mut Measure, &Heartbeat),
         now_ns: u64,
         egress: PortId,
     ) -> Drained {
@@ -82,7 +73,7 @@ impl Remotes {
             while let Next::Container(mut container) = engine.next(now_ns, egress) {
                 let (ingress, handed) = (container.ingress(), Handed::of(&container));
                 let reason = Reason::Stalled;
-                let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+                let lost = measure.lose_all(pool, now_ns, &mut container, reason);
                 self.lose(ingress, reason, lost);
                 engine.taken(&handed);
                 engine.recycle(container);
@@ -102,7 +93,7 @@ impl Remotes {
                     broken!("a ring between workers has room and is full");
                     if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
                     {
-                        let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+                        let lost = measure.lose_all(pool, now_ns, &mut container, reason);
                         self.lose(container.ingress(), reason, lost);
                         engine.recycle(container);
                     }
@@ -129,5 +120,38 @@ impl Remotes {
                 }
             }
         }
+    }
+}
+
+impl<P: Port> Worker<P> {
+    /// Takes the containers that other workers have for ports served here. Returns true if there were any.
+    pub(super) fn take_over(&mut self, now_ns: u64) -> bool {
+        let mut came = false;
+        for other in self.peers.others() {
+            for _ in 0..HANDED {
+                let Some(mut container) = self.peers.take_over(other) else { break };
+                came = true;
+                for packet in container.iter_mut() {
+                    self.measure.taken_over(now_ns, packet, &self.pool);
+                }
+                let (engine, egress) = (&mut self.engine, container.egress());
+                self.doors.links.enter(egress, |until_ns| engine.occupy(egress, until_ns));
+                if let Err((container, reason)) = self.engine.accept(now_ns, container) {
+                    self.refuse(now_ns, container, reason);
+                }
+            }
+            while let Some(empty) = self.peers.returned(other) {
+                self.engine.recycle(empty);
+            }
+        }
+        came
+    }
+
+    /// Ends the packets of a container that another worker filled and that cannot be queued here.
+    #[cold]
+    pub(super) fn refuse(&mut self, now_ns: u64, mut container: Container<Packet>, reason: Reason) {
+        let lost = self.measure.lose_all(&mut self.pool, now_ns, &mut container, reason);
+        self.remotes.lose(container.ingress(), reason, lost);
+        self.remotes.recycle(&mut self.engine, &mut self.peers, container);
     }
 }

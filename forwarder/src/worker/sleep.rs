@@ -3,6 +3,8 @@
 //! Invariant: each event that a worker waits for either wakes it, or is checked at least as often as its
 //! other chores.
 
+use std::time::Duration;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weir_core::broken;
 use weir_port::Port;
@@ -56,12 +58,9 @@ impl<P: Port> Worker<P> {
         for port in ports.chain(self.gathering.iter().map(|gathering| &gathering.port)) {
             watched.extend(port.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         }
-        let timeout = Timespec {
-            tv_sec: i64::try_from(at_most_ns / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::from((at_most_ns % 1_000_000_000) as u32),
-        };
+        let timeout = Timespec::try_from(Duration::from_nanos(at_most_ns));
         // An interrupted or failed wait is just a short one: the loop looks into its rings either way.
-        let _ = poll(&mut watched, Some(&timeout));
+        let _ = poll(&mut watched, timeout.ok().as_ref());
         bell.set_awake();
     }
 }

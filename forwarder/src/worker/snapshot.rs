@@ -1,10 +1,14 @@
 //! A worker's report on itself: plain numbers, copied between two turns.
+//!
+//! Invariant: reporting changes nothing, and nothing is counted twice.
 
-use weir_core::{ContainerCounts, Losses, PortId};
-use weir_port::{Census, PortStats};
+use weir_core::{ContainerCounts, Engine, Losses, PortId, PortSet, invariant};
+use weir_port::{Census, Packet, Port, PortStats};
 
-use super::doors::DoorLook;
+use super::doors::{DoorLook, Doors};
+use super::lanes::Lane;
 use super::regimes::Regimes;
+use super::state::Worker;
 
 /// One port's counters, as the worker that serves it sees them.
 #[derive(Clone, Debug)]
@@ -42,38 +46,111 @@ pub struct VifQueue {
     pub shed: bool,
 }
 
-/// What waits to be sent out of a port.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueSnapshot {
-    pub egress: PortId,
-    pub packets: u64,
-    pub bytes: u64,
-}
-
 #[derive(Clone, Debug)]
 pub struct WorkerSnapshot {
     pub core: usize,
     pub taken_at_ns: u64,
-    pub started_at_ns: u64,
     pub regimes: Regimes,
     pub ports: Vec<PortSnapshot>,
-    pub queued: Vec<QueueSnapshot>,
     /// Pairs with anything to report.
     pub queues: Vec<VifQueue>,
     /// Losses of frames that arrived at ports of other workers.
     pub foreign_losses: Vec<(PortId, Losses)>,
-    /// Packets handed over to other workers that have not taken them yet.
-    pub in_transit_packets: u64,
     /// All packets ever handed over to other workers.
     pub handed_over: u64,
     /// All packets ever taken over from other workers.
     pub taken_over: u64,
     /// Packets in containers and queues.
     pub held_packets: u64,
-    pub held_bytes: u64,
     pub census: Census,
     /// Losses that cannot be charged to a present port: frames of ports that are gone.
     pub orphan_losses: Losses,
     /// Broken invariants found by the worker's thread.
     pub broken_invariants: u64,
+}
+
+impl<P: Port> Worker<P> {
+    pub(super) fn snapshot(&mut self, now_ns: u64) -> WorkerSnapshot {
+        let served = self.lanes.all();
+        let queues = self.queues(served);
+        let (mut orphan_losses, mut waiting) = (self.orphan_losses, 0);
+        if let Some(gathering) = &mut self.gathering {
+            // Losses at the shared ring cannot be charged to a single port.
+            orphan_losses += gathering.port.stats().losses;
+            waiting = gathering.port.rx_waiting() as u64;
+        }
+        let ports = served
+            .iter()
+            .filter_map(|id| {
+                self.lanes
+                    .get_mut(id)
+                    .map(|lane| port_snapshot(&self.engine, &self.doors, id, lane, waiting))
+            })
+            .collect();
+        WorkerSnapshot {
+            core: self.core,
+            taken_at_ns: now_ns,
+            regimes: self.regimes.clone(),
+            ports,
+            queues,
+            foreign_losses: self.remotes.losses(),
+            held_packets: self.engine.held_packets()
+                + self.gathering.as_ref().map_or(0, |it| it.holding.packets()),
+            handed_over: self.peers.handed_over(),
+            taken_over: self.peers.taken_over(),
+            census: self.pool.census(),
+            orphan_losses,
+            broken_invariants: invariant::of_this_thread().count,
+        }
+    }
+
+    /// Every pair to a port served here with anything to report.
+    fn queues(&self, served: PortSet) -> Vec<VifQueue> {
+        let mut queues = Vec::new();
+        for egress in served {
+            for ingress in self.engine.sources_of(egress) {
+                let (bytes, packets) = self.engine.port_depth(egress, ingress);
+                let sent = self.engine.pair_stats(egress, ingress);
+                if packets == 0 && sent.sent_packets == 0 {
+                    continue;
+                }
+                queues.push(VifQueue {
+                    ingress,
+                    egress,
+                    packets,
+                    bytes,
+                    sent_packets: sent.sent_packets,
+                    sent_bytes: sent.sent_bytes,
+                    shed: self.engine.is_shed(ingress, egress),
+                });
+            }
+        }
+        queues
+    }
+}
+
+pub(super) fn port_snapshot<P: Port>(
+    engine: &Engine<Packet>,
+    doors: &Doors,
+    id: PortId,
+    lane: &mut Lane<P>,
+    in_shared_ring: u64,
+) -> PortSnapshot {
+    let mut stats = lane.port.stats();
+    stats.rx_packets += lane.shared.packets;
+    stats.rx_bytes += lane.shared.bytes;
+    stats.rx_superframes += lane.shared.superframes;
+    // The shared ring tells only how much waits there of all ports together.
+    let rx_waiting =
+        if lane.port.receives() { lane.port.rx_waiting() as u64 } else { in_shared_ring };
+    PortSnapshot {
+        id,
+        stats,
+        losses: lane.losses,
+        copies: lane.copies,
+        rx_waiting,
+        tx_outstanding: lane.port.tx_outstanding() as u64,
+        containers: engine.container_stats(id),
+        door: doors.links.look(id, engine.link_due(id)),
+    }
 }

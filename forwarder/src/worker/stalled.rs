@@ -8,13 +8,11 @@ use weir_core::{PortId, Reason};
 use weir_port::{Packet, Port};
 
 use super::heartbeat::is_late;
-use super::lanes::BURST;
+use super::lanes::{BURST, RING_BURSTS};
 use super::state::Worker;
-use super::switching::{Fate, recall};
+use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
-/// The number of bursts in a full receive ring; packets beyond that arrived since.
-const RING_BURSTS: usize = weir_abi::RX_PLACES as usize / BURST;
 
 impl<P: Port> Worker<P> {
     /// Beats. If the last beat was too long ago, what waited is lost first.
@@ -68,7 +66,7 @@ impl<P: Port> Worker<P> {
         }
         let mut waited = self.engine.drain(|_| true);
         if let Some(gathering) = &mut self.gathering {
-            for source in self.lanes.ids() {
+            for source in self.lanes.all() {
                 while let Some(packet) = gathering.holding.take(source) {
                     gathering.room.give_back(source, packet.frames());
                     waited.push(packet);
@@ -88,14 +86,13 @@ impl<P: Port> Worker<P> {
 
     /// Takes back what a port was given and the kernel has not been asked to take.
     fn recall(&mut self, now_ns: u64, id: PortId) -> usize {
-        let Self { lanes, pool, measure, tap, .. } = self;
-        let Some(lane) = lanes.get_mut(id) else { return 0 };
-        let recalled = lane.port.recall(pool);
-        recall(lane, recalled, measure, tap, now_ns, Reason::Stalled);
+        let Some(lane) = self.lanes.get_mut(id) else { return 0 };
+        let recalled = lane.port.recall(&mut self.pool);
+        self.measure.recall(&mut lane.sent, recalled, now_ns, Reason::Stalled);
         recalled
     }
 
-    /// Loses what is in the receive rings.
+    /// Loses what is in the receive rings. Packets beyond a full ring arrived since.
     fn lose_received(&mut self, now_ns: u64) -> usize {
         let mut lost = 0;
         for nth in 0..self.lanes.receiving() {
@@ -119,11 +116,7 @@ impl<P: Port> Worker<P> {
 
     fn lose_stalled(&mut self, now_ns: u64, packet: Packet) {
         let (ingress, reason) = (packet.ingress(), Reason::Stalled);
-        self.measure.lost(&packet, reason);
-        if self.tap.is_on() {
-            self.tap.lost(now_ns, &packet, &self.pool, reason);
-        }
-        self.pool.release(packet);
+        self.measure.lose(&mut self.pool, now_ns, packet, reason);
         match self.lanes.get_mut(ingress) {
             Some(lane) => lane.losses.add(reason, 1),
             None => self.remotes.lose(ingress, reason, 1),

@@ -5,20 +5,17 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::oneshot;
 use weir_core::sched::Caps;
-use weir_core::{Engine, EngineConfig, Losses, PortId, Reason, WorkShare};
+use weir_core::{Engine, EngineConfig, FlowConfig, Losses, PortId, Reason, WorkShare};
 use weir_port::{Cells, Packet, Pool, Port};
 
 use super::command::{Command, Taken};
 use super::doors::Doors;
-use super::ended::Ended;
 use super::gathering::Gathering;
 use super::heartbeat::Heartbeat;
 use super::lanes::{BURST, Lanes};
-use super::measure::{Measure, MeasureSettings};
+use super::measure::Measure;
 use super::regimes::Regimes;
 use super::remotes::Remotes;
-use super::snapshot::WorkerSnapshot;
-use super::tap::Tap;
 use super::transfer::Peers;
 
 /// The most pieces that one superframe is cut into: 64 KiB in segments of half a kilobyte.
@@ -29,7 +26,9 @@ pub struct WorkerSettings {
     pub core: usize,
     pub idle: weir_core::Idle,
     pub engine: EngineConfig,
-    pub measure: MeasureSettings,
+    /// Whether to keep histograms by source and stage.
+    pub latency: bool,
+    pub flows: FlowConfig,
     /// Shared by all workers.
     pub caps: Arc<Caps>,
     /// The program's shed bits, shared by all workers.
@@ -66,9 +65,7 @@ pub struct Worker<P> {
     pub(super) leaving: Vec<Leaving<P>>,
     pub(super) burst: Vec<Packet>,
     pub(super) measure: Measure,
-    pub(super) tap: Tap,
     pub(super) regimes: Regimes,
-    pub(super) started_at_ns: u64,
     pub(super) inbox: Receiver<Command<P>>,
     pub(super) pieces: Vec<Packet>,
     /// The ring shared by the ports whose frames come by way of the gate.
@@ -90,7 +87,6 @@ pub struct Worker<P> {
     pub(super) orphan_losses: Losses,
     /// The number of this thread's broken invariants that were logged.
     pub(super) broken_reported: u64,
-    pub(super) stopping: Option<oneshot::Sender<Box<WorkerSnapshot>>>,
     pub(super) running: bool,
 }
 
@@ -107,16 +103,14 @@ impl<P: Port> Worker<P> {
             lanes: Lanes::new(),
             leaving: Vec::new(),
             burst: Vec::with_capacity(BURST),
-            measure: Measure::new(settings.measure, Ended::new(settings.home)),
-            tap: Tap::default(),
+            measure: Measure::new(settings.latency, settings.flows, settings.home),
             regimes: Regimes::new(now_ns),
-            started_at_ns: now_ns,
             inbox,
             pieces: Vec::with_capacity(PIECES),
             gathering: None,
             busy_ports: 0,
             peers: settings.peers,
-            remotes: Remotes::new(),
+            remotes: Remotes::default(),
             shed: settings.shed,
             doors: Doors::new(settings.doors),
             heart,
@@ -125,7 +119,6 @@ impl<P: Port> Worker<P> {
             link_ns: None,
             orphan_losses: Losses::default(),
             broken_reported: 0,
-            stopping: None,
             running: true,
         }
     }

@@ -3,14 +3,14 @@
 //! Invariant: each function leaves its packet in exactly one place: in the engine, in the port, or released
 //! and counted under a reason.
 
-use weir_core::{Amount, Container, Engine, Losses, Next, PortId, Reason, broken};
+use weir_core::{Amount, Container, Engine, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port, Refused};
 
 use super::doors::Doors;
 use super::heartbeat::Heartbeat;
 use super::lanes::Lane;
 use super::measure::Measure;
-use super::tap::Tap;
+use super::tap::{Event, Step};
 
 /// What is done with received packets.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,6 @@ pub(super) struct Intake<'a, P> {
     /// Room for the pieces of one superframe.
     pub(super) pieces: &'a mut Vec<Packet>,
     pub(super) measure: &'a mut Measure,
-    pub(super) tap: &'a mut Tap,
     pub(super) doors: &'a mut Doors,
     pub(super) now_ns: u64,
     pub(super) ingress: PortId,
@@ -49,8 +48,10 @@ impl<P> Intake<'_, P> {
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
         self.doors.enter(self.engine, self.ingress, egress);
-        if packet.mark() != 0 {
-            self.tap.decided(self.now_ns, &packet, egress);
+        if packet.mark() != 0
+            && let Some(watcher) = self.measure.tap.watcher()
+        {
+            watcher.step(Event::of(self.now_ns, &packet, Step::Decided(egress)));
         }
         if packet.is_superframe() {
             let most = self.engine.piece_bytes(egress);
@@ -83,8 +84,10 @@ impl<P> Intake<'_, P> {
         let mut pieces = std::mem::take(self.pieces);
         if let Some(piece) = pieces.first()
             && piece.mark() != 0
+            && let Some(watcher) = self.measure.tap.watcher()
         {
-            self.tap.cut(self.now_ns, piece, egress, pieces.len());
+            let pieces = u16::try_from(pieces.len()).unwrap_or(u16::MAX);
+            watcher.step(Event::of(self.now_ns, piece, Step::Cut { egress, pieces }));
         }
         for piece in pieces.drain(..) {
             self.offer_whole(egress, piece);
@@ -95,11 +98,7 @@ impl<P> Intake<'_, P> {
     #[inline]
     fn lose(&mut self, packet: Packet, reason: Reason) {
         self.lane.losses.add(reason, 1);
-        self.measure.lost(&packet, reason);
-        if self.tap.is_on() {
-            self.tap.lost(self.now_ns, &packet, self.pool, reason);
-        }
-        self.pool.release(packet);
+        self.measure.lose(self.pool, self.now_ns, packet, reason);
     }
 }
 
@@ -108,7 +107,6 @@ pub(super) struct Outlet<'a, P> {
     pub(super) pool: &'a mut Pool,
     pub(super) lane: &'a mut Lane<P>,
     pub(super) measure: &'a mut Measure,
-    pub(super) tap: &'a mut Tap,
     pub(super) heart: &'a Heartbeat,
     pub(super) now_ns: u64,
     pub(super) egress: PortId,
@@ -120,74 +118,27 @@ impl<P: Port> Outlet<'_, P> {
     /// Hands a packet to the port, or returns it if the port is full. A packet that is lost there is counted.
     #[inline]
     fn send(&mut self, packet: Packet, released_ns: u64) -> Result<(), Packet> {
-        let Self { pool, lane, measure, tap, now_ns, egress, .. } = self;
-        if tap.is_on() {
-            tap.sending(*now_ns, &packet, pool, *egress);
-        }
+        let Self { pool, lane, measure, now_ns, egress, .. } = self;
         if lane.sent.is_full() {
             // The log is full in the middle of a turn, so it is settled with the time of this turn.
-            settle(*egress, lane, measure, tap, *now_ns);
+            measure.settle(*egress, lane, *now_ns);
+        }
+        if let Some(watcher) = measure.tap.watcher() {
+            watcher.sending(*now_ns, &packet, pool, *egress);
         }
         lane.sent.push(&packet, released_ns, *now_ns);
         let Err(refused) = lane.port.send(pool, packet) else { return Ok(()) };
         lane.sent.take_back();
-        if tap.is_on() {
-            tap.refused();
-        }
+        measure.tap.refused();
         match refused {
             Refused::Lost(packet, reason) => {
                 lane.losses.add(reason, 1);
-                measure.lost(&packet, reason);
-                if tap.is_on() {
-                    tap.lost(*now_ns, &packet, pool, reason);
-                }
-                pool.release(packet);
+                measure.lose(pool, *now_ns, packet, reason);
                 Ok(())
             }
             Refused::Full(packet) => Err(packet),
         }
     }
-}
-
-/// Records the times of packets handed to a port, as far as the kernel has taken them.
-#[inline]
-pub(super) fn settle<P: Port>(
-    id: PortId,
-    lane: &mut Lane<P>,
-    measure: &mut Measure,
-    tap: &mut Tap,
-    after_ns: u64,
-) {
-    if lane.sent.is_empty() {
-        return;
-    }
-    lane.sent.settle(lane.port.tx_waiting(), |times, packets| {
-        measure.sent(times, packets, after_ns);
-        if tap.is_on() {
-            for sent in packets.iter().filter(|sent| sent.mark() != 0) {
-                tap.settled(id, times, sent, after_ns);
-            }
-        }
-    });
-}
-
-/// Records the loss of the last `count` packets handed to a port, or of all of them, that the kernel has not
-/// taken.
-#[cold]
-pub(super) fn recall<P: Port>(
-    lane: &mut Lane<P>,
-    count: usize,
-    measure: &mut Measure,
-    tap: &mut Tap,
-    now_ns: u64,
-    reason: Reason,
-) {
-    lane.sent.recall(count, |times, sent| {
-        measure.recalled(times, sent, reason);
-        if sent.mark() != 0 {
-            tap.recalled(times, sent, now_ns, reason);
-        }
-    });
 }
 
 /// The result of draining a queue.
@@ -240,8 +191,8 @@ pub(super) fn drain<P: Port>(
             drained.amount = drained.amount.less(amount_of(&container));
             if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container) {
                 broken!("a port went while something was sent to it");
-                let Outlet { pool, lane, measure, tap, .. } = outlet;
-                let lost = lose_all(pool, measure, tap, now_ns, &mut container, reason);
+                let Outlet { pool, lane, measure, .. } = outlet;
+                let lost = measure.lose_all(pool, now_ns, &mut container, reason);
                 lane.losses.add(reason, lost);
                 emptied(engine, container);
             }
@@ -255,44 +206,4 @@ pub(super) fn drain<P: Port>(
 #[inline]
 fn amount_of(container: &Container<Packet>) -> Amount {
     Amount::of(container.len() as u64, container.bytes())
-}
-
-/// Loses the packets of a container that can be neither sent nor kept. Returns their number.
-#[cold]
-pub(super) fn lose_all(
-    pool: &mut Pool,
-    measure: &mut Measure,
-    tap: &mut Tap,
-    now_ns: u64,
-    container: &mut Container<Packet>,
-    reason: Reason,
-) -> u64 {
-    let mut lost = 0;
-    while let Some(packet) = container.pop() {
-        measure.lost(&packet, reason);
-        if tap.is_on() {
-            tap.lost(now_ns, &packet, pool, reason);
-        }
-        pool.release(packet);
-        lost += 1;
-    }
-    lost
-}
-
-/// Loses a packet of a port that no longer exists.
-#[cold]
-pub(super) fn lose_orphan(
-    pool: &mut Pool,
-    measure: &mut Measure,
-    tap: &mut Tap,
-    losses: &mut Losses,
-    now_ns: u64,
-    packet: Packet,
-) {
-    losses.add(Reason::PortGone, 1);
-    measure.lost(&packet, Reason::PortGone);
-    if tap.is_on() {
-        tap.lost(now_ns, &packet, pool, Reason::PortGone);
-    }
-    pool.release(packet);
 }

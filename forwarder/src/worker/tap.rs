@@ -97,6 +97,7 @@ impl Watcher {
     }
 
     /// Publishes the staged event: the port has taken the packet.
+    #[cold]
     fn commit(&mut self) {
         if let Some(event) = self.staged.take() {
             self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
@@ -104,7 +105,8 @@ impl Watcher {
     }
 
     /// Records a step of a marked packet; a previous watcher may have marked it.
-    fn step(&mut self, event: Event) {
+    #[cold]
+    pub(super) fn step(&mut self, event: Event) {
         if self.spec.purpose == Purpose::Trace {
             self.ring.put(event, std::iter::empty());
         }
@@ -115,7 +117,8 @@ impl Watcher {
         self.ring.put(Event { captured, ..event }, pool.chunks(packet));
     }
 
-    fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
+    #[cold]
+    pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
         let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
         if !(self.points().arrival || follow)
             || !self.spec.filter.takes_port(packet.ingress())
@@ -129,10 +132,13 @@ impl Watcher {
             most = most.min(HEADERS);
         }
         let step = Step::Arrived { taken_ns: packet.taken_ns() };
-        self.put_with_bytes(event(packet.ingress_ns(), packet, step), most, packet, pool);
+        let event = Event::of(packet.ingress_ns(), packet, step);
+        self.put_with_bytes(event, most, packet, pool);
     }
 
-    fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
+    /// Stages the event of a packet that is about to be handed to `egress`.
+    #[cold]
+    pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
         if !self.points().departure
             || !self.spec.filter.takes_port(egress)
             || !self.takes(packet, pool)
@@ -147,11 +153,13 @@ impl Watcher {
             self.staged_bytes.extend_from_slice(part);
             room -= part.len();
         }
-        self.staged = Some(Event { captured, ..event(now_ns, packet, Step::Sent(egress)) });
+        let event = Event::of(now_ns, packet, Step::Sent(egress));
+        self.staged = Some(Event { captured, ..event });
     }
 
-    fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
-        let event = event(now_ns, packet, Step::Lost(reason));
+    #[cold]
+    pub(super) fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
+        let event = Event::of(now_ns, packet, Step::Lost(reason));
         match self.spec.purpose {
             Purpose::Trace if packet.mark() != 0 => self.step(event),
             Purpose::Capture(points)
@@ -165,12 +173,15 @@ impl Watcher {
         }
     }
 
-    fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
+    /// Records that the kernel has taken a marked packet, at `after_ns`.
+    #[cold]
+    pub(super) fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
         let Times { taken_ns, released_ns, sent_ns, .. } = *times;
         self.end(times, sent, after_ns, Step::Settled { egress, taken_ns, released_ns, sent_ns });
     }
 
-    fn end(&mut self, times: &Times, sent: &Sent, at_ns: u64, step: Step) {
+    /// Records the end of a marked packet that was handed to a port.
+    pub(super) fn end(&mut self, times: &Times, sent: &Sent, at_ns: u64, step: Step) {
         self.step(Event {
             at_ns: at_ns.max(times.sent_ns),
             step,
@@ -184,112 +195,48 @@ impl Watcher {
     }
 }
 
-/// Makes an event. The clock is read before the turn, so a packet may have arrived a little later: no event
-/// is earlier than its arrival.
-fn event(at_ns: u64, packet: &Packet, step: Step) -> Event {
-    Event {
-        at_ns: at_ns.max(packet.ingress_ns()),
-        step,
-        ingress_ns: packet.ingress_ns(),
-        ingress: packet.ingress(),
-        mark: packet.mark(),
-        len: packet.len(),
-        captured: 0,
-        facts: Facts::of(packet),
+impl Event {
+    /// The clock is read before the turn, so a packet may have arrived a little later: no event is earlier
+    /// than its arrival.
+    pub(super) fn of(at_ns: u64, packet: &Packet, step: Step) -> Self {
+        Self {
+            at_ns: at_ns.max(packet.ingress_ns()),
+            step,
+            ingress_ns: packet.ingress_ns(),
+            ingress: packet.ingress(),
+            mark: packet.mark(),
+            len: packet.len(),
+            captured: 0,
+            facts: Facts::of(packet),
+        }
     }
 }
 
+/// The watcher, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Tap {
-    watcher: Option<Box<Watcher>>,
-}
+pub(super) struct Tap(Option<Box<Watcher>>);
 
 impl Tap {
-    #[inline]
-    pub(super) fn is_on(&self) -> bool {
-        self.watcher.is_some()
-    }
-
     /// Sets, changes or removes the watcher. Returns the previous one.
     pub(super) fn set(&mut self, watcher: Option<Box<Watcher>>) -> Option<Box<Watcher>> {
-        self.end_of_turn();
-        std::mem::replace(&mut self.watcher, watcher)
+        let mut before = std::mem::replace(&mut self.0, watcher);
+        before.iter_mut().for_each(|before| before.commit());
+        before
     }
 
-    /// The watcher, if there is one, with its staged event published.
-    fn watcher(&mut self) -> Option<&mut Watcher> {
-        let watcher = self.watcher.as_deref_mut()?;
+    /// The watcher, with its staged event published: that packet was taken.
+    #[inline]
+    pub(super) fn watcher(&mut self) -> Option<&mut Watcher> {
+        let watcher = self.0.as_deref_mut()?;
         watcher.commit();
         Some(watcher)
     }
 
-    /// Records the arrival of a packet.
-    #[cold]
-    pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
-        if let Some(watcher) = self.watcher() {
-            watcher.arrived(packet, pool);
-        }
-    }
-
-    #[cold]
-    pub(super) fn decided(&mut self, now_ns: u64, packet: &Packet, egress: PortId) {
-        if let Some(watcher) = self.watcher() {
-            watcher.step(event(now_ns, packet, Step::Decided(egress)));
-        }
-    }
-
-    /// Records one of the pieces into which a marked superframe was cut.
-    #[cold]
-    pub(super) fn cut(&mut self, now_ns: u64, piece: &Packet, egress: PortId, pieces: usize) {
-        if let Some(watcher) = self.watcher() {
-            let pieces = u16::try_from(pieces).unwrap_or(u16::MAX);
-            watcher.step(event(now_ns, piece, Step::Cut { egress, pieces }));
-        }
-    }
-
-    /// Stages the event of a packet that is about to be handed to `egress`.
-    #[cold]
-    pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
-        if let Some(watcher) = self.watcher() {
-            watcher.sending(now_ns, packet, pool, egress);
-        }
-    }
-
-    #[cold]
+    /// Drops the staged event: the port did not take the packet.
+    #[inline]
     pub(super) fn refused(&mut self) {
-        if let Some(watcher) = &mut self.watcher {
+        if let Some(watcher) = &mut self.0 {
             watcher.staged = None;
-        }
-    }
-
-    #[cold]
-    pub(super) fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
-        if let Some(watcher) = self.watcher() {
-            watcher.lost(now_ns, packet, pool, reason);
-        }
-    }
-
-    /// Records that the kernel has taken a marked packet, at `after_ns`.
-    #[cold]
-    pub(super) fn settled(&mut self, egress: PortId, times: &Times, sent: &Sent, after_ns: u64) {
-        if let Some(watcher) = self.watcher() {
-            watcher.settled(egress, times, sent, after_ns);
-        }
-    }
-
-    /// Records that a marked packet was handed over, taken back and lost.
-    #[cold]
-    pub(super) fn recalled(&mut self, times: &Times, sent: &Sent, now_ns: u64, reason: Reason) {
-        if let Some(watcher) = self.watcher() {
-            watcher.end(times, sent, now_ns, Step::Lost(reason));
-        }
-    }
-
-    /// Publishes the last staged event: nothing more is handed over in this turn.
-    #[cold]
-    pub(super) fn end_of_turn(&mut self) {
-        if let Some(watcher) = &mut self.watcher {
-            watcher.commit();
         }
     }
 }

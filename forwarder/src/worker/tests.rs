@@ -15,9 +15,7 @@ mod watching;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
 
-use tokio::sync::oneshot;
 use weir_abi::{Meta, classify};
 use weir_core::sched::Caps;
 use weir_core::{EngineConfig, FlowConfig, PortId, PortSettings, Role};
@@ -80,7 +78,7 @@ struct Bench {
     /// The maps `TAKEN` and `GIVEN_BACK`.
     out: Cells,
     given_back: Cells,
-    commands: Vec<Sender<Command<MemPort>>>,
+    handles: Vec<WorkerHandle<MemPort>>,
     now_ns: u64,
     pushed: u64,
 }
@@ -107,22 +105,20 @@ impl Bench {
         clock::set(0);
         let doors = Cells::heap(DOOR_WORDS);
         let pools = Pool::heap(FRAMES * workers as u32).divide(workers);
-        let mut commands = Vec::new();
+        let mut handles = Vec::new();
         let mut all: Vec<_> = peers(workers)
             .unwrap()
             .into_iter()
             .zip(pools)
             .map(|(peers, pool)| {
-                let (sender, inbox) = channel();
-                commands.push(sender);
+                let (handle, inbox) = WorkerHandle::mute(0);
+                handles.push(handle);
                 let settings = WorkerSettings {
                     core: 0,
                     idle: weir_core::Idle::Spin,
                     engine: EngineConfig::default(),
-                    measure: MeasureSettings {
-                        latency: true,
-                        flows: FlowConfig { capacity: 64, idle_ns: 1_000_000_000, seed: 1 },
-                    },
+                    latency: true,
+                    flows: FlowConfig { capacity: 64, idle_ns: 1_000_000_000, seed: 1 },
                     caps: Arc::clone(&caps),
                     shed: shed.clone(),
                     home: given_back.clone(),
@@ -139,9 +135,7 @@ impl Bench {
             for (index, worker) in all.iter_mut().enumerate() {
                 let (id, settings) = (PortId(slot), settings_of(slot));
                 if index != home {
-                    let (done, _) = oneshot::channel();
-                    let settings = Box::new(settings);
-                    worker.execute(Command::AddRemote { id, settings, worker: home, done }, 0);
+                    worker.add_remote(id, settings, home, 0);
                     continue;
                 }
                 let mut port = MemPort::new(id, 64);
@@ -153,7 +147,7 @@ impl Bench {
             }
         }
         let (now_ns, pushed) = (0, 0);
-        Self { workers: all, shed, out, given_back, commands, now_ns, pushed }
+        Self { workers: all, shed, out, given_back, handles, now_ns, pushed }
     }
 
     /// One worker with a ring that its two ports share; the ports have no receive rings.
@@ -161,9 +155,8 @@ impl Bench {
         let mut bench = Self::new(0, None);
         let room = Room::new(bench.out.clone(), bench.given_back.clone(), 0);
         let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
-        let (done, _) = oneshot::channel();
         let worker = &mut bench.workers[0];
-        worker.execute(Command::Gather { gathering: Some(Box::new(gathering)), done }, 0);
+        worker.share_ring(gathering);
         for slot in [0, 1] {
             let (id, settings) = (PortId(slot), settings_of(slot));
             worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
@@ -246,7 +239,8 @@ impl Bench {
                 .map(|(_, losses)| losses.total())
                 .sum::<u64>();
         let went = sum(&|p| p.stats.tx_packets + p.tx_outstanding + p.rx_waiting)
-            + all.iter().map(|w| w.held_packets + w.in_transit_packets).sum::<u64>();
+            + all.iter().map(|w| w.held_packets + w.handed_over).sum::<u64>()
+            - all.iter().map(|w| w.taken_over).sum::<u64>();
         assert_eq!(came, went + lost, "{all:#?}");
     }
 

@@ -1,8 +1,7 @@
 //! What passes between workers: containers for each other's ports, and what is returned for them.
 //!
 //! Invariant: between two workers there is one ring for each direction and kind, each with one writer and one
-//! reader. What does not fit stays with the writer. The sender counts a packet in a ring until the receiver
-//! reports that it took it.
+//! reader. What does not fit stays with the writer.
 //!
 //! ```text
 //!            containers ──────────────►
@@ -14,7 +13,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use weir_core::{Container, Handed, PortId, invariant};
@@ -44,9 +42,8 @@ struct Line {
     on_the_way: VecDeque<Option<Handed>>,
     /// All packets ever put into `containers`.
     handed_over: u64,
-    /// The part of them that the other worker has taken out.
-    taken_by_them: Arc<AtomicU64>,
-    taken_by_us: Arc<AtomicU64>,
+    /// All packets ever taken out of `arriving`.
+    taken_over: u64,
     /// A container was handed over since the other worker's bell was last considered.
     handed_since_bell: bool,
     /// Frames were returned since then. Emptied containers need no bell: a worker that sleeps fills none.
@@ -75,7 +72,11 @@ pub fn peers(workers: usize) -> io::Result<Vec<Peers>> {
         .collect();
     for a in 0..workers {
         for b in a + 1..workers {
-            let (one, other) = line_pair();
+            let (containers_a, containers_b) = rings(CONTAINERS);
+            let (empties_a, empties_b) = rings(CONTAINERS);
+            let (frames_a, frames_b) = rings(FRAMES);
+            let one = Line::new(containers_a, empties_a, frames_a);
+            let other = Line::new(containers_b, empties_b, frames_b);
             for (here, there, line) in [(a, b, one), (b, a, other)] {
                 if let Some(place) = all.get_mut(here).and_then(|peers| peers.lines.get_mut(there))
                 {
@@ -87,41 +88,36 @@ pub fn peers(workers: usize) -> io::Result<Vec<Peers>> {
     Ok(all)
 }
 
-fn line_pair() -> (Line, Line) {
-    let (containers_a, arriving_b) = RingBuffer::new(CONTAINERS);
-    let (containers_b, arriving_a) = RingBuffer::new(CONTAINERS);
-    let (empties_a, returned_b) = RingBuffer::new(CONTAINERS);
-    let (empties_b, returned_a) = RingBuffer::new(CONTAINERS);
-    let (frames_a, home_b) = RingBuffer::new(FRAMES);
-    let (frames_b, home_a) = RingBuffer::new(FRAMES);
-    let (by_a, by_b) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let line = |containers, arriving, empties, returned, frames, freed_frames, them, us| Line {
-        containers,
-        arriving,
-        empties,
-        returned,
-        frames,
-        freed_frames,
-        on_the_way: VecDeque::with_capacity(CONTAINERS),
-        handed_over: 0,
-        taken_by_them: them,
-        taken_by_us: us,
-        handed_since_bell: false,
-        freed_since_bell: false,
-    };
-    (
-        line(
-            containers_a,
-            arriving_a,
-            empties_a,
-            returned_a,
-            frames_a,
-            home_a,
-            Arc::clone(&by_b),
-            Arc::clone(&by_a),
-        ),
-        line(containers_b, arriving_b, empties_b, returned_b, frames_b, home_b, by_a, by_b),
-    )
+/// One worker's ends of two rings, one for each direction.
+type Ends<T> = (Producer<T>, Consumer<T>);
+
+/// Makes the two rings between two workers. Returns each worker's ends.
+fn rings<T>(places: usize) -> (Ends<T>, Ends<T>) {
+    let (to_b, from_a) = RingBuffer::new(places);
+    let (to_a, from_b) = RingBuffer::new(places);
+    ((to_b, from_b), (to_a, from_a))
+}
+
+impl Line {
+    fn new(
+        (containers, arriving): Ends<Container<Packet>>,
+        (empties, returned): Ends<Container<Packet>>,
+        (frames, freed_frames): Ends<u32>,
+    ) -> Self {
+        Self {
+            containers,
+            arriving,
+            empties,
+            returned,
+            frames,
+            freed_frames,
+            on_the_way: VecDeque::with_capacity(CONTAINERS),
+            handed_over: 0,
+            taken_over: 0,
+            handed_since_bell: false,
+            freed_since_bell: false,
+        }
+    }
 }
 
 impl Peers {
@@ -203,7 +199,7 @@ impl Peers {
     pub(super) fn take_over(&mut self, other: usize) -> Option<Container<Packet>> {
         let line = self.line(other)?;
         let container = line.arriving.pop().ok()?;
-        line.taken_by_us.fetch_add(container.len() as u64, Ordering::Relaxed);
+        line.taken_over += container.len() as u64;
         Some(container)
     }
 
@@ -274,15 +270,7 @@ impl Peers {
 
     /// All packets ever taken over from the other workers.
     pub(super) fn taken_over(&self) -> u64 {
-        let taken = |line: &Line| line.taken_by_us.load(Ordering::Relaxed);
-        self.lines.iter().flatten().map(taken).sum()
-    }
-
-    /// Packets that were handed over and have not been taken yet.
-    pub(super) fn in_transit(&self) -> u64 {
-        let on_the_way =
-            |line: &Line| line.handed_over - line.taken_by_them.load(Ordering::Relaxed);
-        self.lines.iter().flatten().map(on_the_way).sum()
+        self.lines.iter().flatten().map(|line| line.taken_over).sum()
     }
 }
 

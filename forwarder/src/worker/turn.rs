@@ -11,11 +11,11 @@ use weir_core::{Amount, broken};
 use weir_port::{Kick, Port, clock_monotonic_ns};
 
 use super::gaps::Gaps;
-use super::idle::{Moment, Wait, wait};
+use super::idle::{Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
-use super::switching::{Outlet, drain, settle};
+use super::switching::{Outlet, drain};
 
 /// How soon to check again whether frames that went by the bridge have been delivered.
 const HELD_LOOK_NS: u64 = 20_000;
@@ -64,8 +64,8 @@ impl<P: Port> Worker<P> {
             };
             match wait(self.idle, moment) {
                 Wait::Again => std::hint::spin_loop(),
-                Wait::Nap { for_ns } => {
-                    std::thread::sleep(std::time::Duration::from_nanos(for_ns));
+                Wait::Nap => {
+                    std::thread::sleep(std::time::Duration::from_nanos(NAP_NS));
                     now_ns = clock_monotonic_ns();
                     self.regimes.charge(Regime::BackPressured, false, now_ns);
                 }
@@ -73,7 +73,7 @@ impl<P: Port> Worker<P> {
                     self.sleep(at_most_ns);
                     slept = true;
                     now_ns = clock_monotonic_ns();
-                    self.regimes.charge(Regime::Asleep, false, now_ns);
+                    self.regimes.charge(Regime::Idle, false, now_ns);
                     // The thread that woke this one may have sent a command.
                     chores_at_ns = now_ns;
                 }
@@ -166,7 +166,6 @@ impl<P: Port> Worker<P> {
             due_ns,
             link_ns,
             measure,
-            tap,
             heart,
             doors,
             work,
@@ -181,7 +180,7 @@ impl<P: Port> Worker<P> {
                 engine.charge_passing(now_ns, egress, bytes, CHARGE_AHEAD_NS);
             });
             let Some(lane) = lanes.get_mut(egress) else {
-                let with = (&mut *measure, &mut *tap, &*heart);
+                let with = (&mut *measure, &*heart);
                 let handed = remotes.hand_over(engine, pool, peers, with, now_ns, egress);
                 progress |= handed.taken;
                 late |= handed.late;
@@ -203,7 +202,7 @@ impl<P: Port> Worker<P> {
                 *due_ns = Some(now_ns);
                 continue;
             }
-            let mut outlet = Outlet { pool, lane, measure, tap, heart, now_ns, egress, room };
+            let mut outlet = Outlet { pool, lane, measure, heart, now_ns, egress, room };
             let drained = drain(engine, &mut outlet, |engine, container| {
                 remotes.recycle(engine, peers, container);
             });
@@ -256,13 +255,11 @@ impl<P: Port> Worker<P> {
     /// Records the times of what was sent in this turn, now that the kernel has taken it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
-        let Self { lanes, measure, tap, .. } = self;
-        if tap.is_on() {
-            tap.end_of_turn();
-        }
-        for id in lanes.tended() {
-            if let Some(lane) = lanes.get_mut(id) {
-                settle(id, lane, measure, tap, after_ns);
+        // Nothing more is handed over in this turn: the last packet's staged event is published.
+        let _ = self.measure.tap.watcher();
+        for id in self.lanes.tended() {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                self.measure.settle(id, lane, after_ns);
             }
         }
     }

@@ -62,7 +62,7 @@ fn a_change_is_said_key_by_key() {
     new.ports[0].release = Some(Release::Fixed);
     new.ports[0].mac_lock = vec![Mac::new([2, 0, 0, 0, 0, 1])];
     let mut joined = new.port_named("tap7");
-    (joined.of_bridge, joined.weight) = (true, 4);
+    joined.weight = 4;
     new.ports.push(joined);
     new.ports.push(new.defaults.port("v9", Role::Vif));
     let said = |from: &Plan, to: &Plan| -> Vec<String> {

@@ -10,7 +10,8 @@ fn a_bridge_plan_knows_its_uplinks_and_makes_vifs_of_the_rest() {
     let mut plan = Plan::for_bridge("br0", &["eth1".into()], 1);
     assert_eq!(plan.forwarder.workers, [1]);
     assert_eq!(plan.port_named("eth1").role, Role::Uplink);
-    assert_eq!(plan.port_named("tap7"), PortPlan::default().port("tap7", Role::Vif));
+    let plain = PortPlan { of_bridge: true, ..PortPlan::default().port("tap7", Role::Vif) };
+    assert_eq!(plan.port_named("tap7"), plain);
     plan.set_mode(Mode::Native);
     assert_eq!(plan.port_named("eth1").mode, Mode::Native);
     assert_eq!(plan.port_named("tap7").mode, Mode::Native);

@@ -48,21 +48,18 @@ impl Forwarder {
     /// Does the same for all ports, and restores programs that were detached.
     pub(super) fn keep_all_charged(&mut self) {
         let ours = self.steering.gate_program_ids();
-        let mut rated = Vec::new();
-        for entry in self.roster.entries_mut().filter(|entry| entry.plan.rate.is_some()) {
-            let Some(active) = entry.active.as_mut() else { continue };
-            let charging = &mut active.charging;
-            let name = &entry.plan.name;
-            if charging.link.is_some() && !has_any(name, TcAttachType::Egress, &ours) {
+        for name in self.roster.names() {
+            let Some(entry) = self.roster.get_mut(&name) else { continue };
+            if let Some(active) = entry.active.as_mut()
+                && active.charging.link.is_some()
+                && !has_any(&name, TcAttachType::Egress, &ours)
+            {
                 tracing::warn!(
                     port = name,
                     "the program that charges its link was detached from outside"
                 );
-                charging.link = None;
+                active.charging.link = None;
             }
-            rated.push(name.clone());
-        }
-        for name in rated {
             self.keep_charged(&name);
         }
     }

@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
-use weir_port::cells::STRIDE;
 use weir_port::{Cells, FenceSocket};
 
 use crate::host::attach::PendingChanges;
@@ -54,11 +53,9 @@ type Passed = Vec<(usize, u64)>;
 impl ClearingMaps {
     /// `None`: a change is under way.
     fn passed(&self) -> Option<Passed> {
-        let word =
-            |cells: &Cells, at: usize| cells.get(at).map_or(0, |word| word.load(Ordering::Acquire));
         let slots = (0..MAX_PORTS as usize).filter_map(|slot| {
-            let bridged = word(&self.out, slot * STRIDE + out::BRIDGED);
-            let cleared = word(&self.out, slot * STRIDE + out::CLEARED);
+            let bridged = self.out.load(slot, out::BRIDGED);
+            let cleared = self.out.load(slot, out::CLEARED);
             (bridged != cleared).then_some((slot, bridged))
         });
         let passed: Passed = slots.collect();
@@ -68,7 +65,7 @@ impl ClearingMaps {
 
     fn clear(&self, passed: Passed) {
         for (slot, bridged) in passed {
-            if let Some(cleared) = self.out.get(slot * STRIDE + out::CLEARED) {
+            if let Some(cleared) = self.out.word(slot, out::CLEARED) {
                 cleared.store(bridged, Ordering::Release);
             }
         }

@@ -12,15 +12,15 @@ use crate::worker::NoAnswer;
 use weir_schema::PortPlan;
 
 impl Forwarder {
-    /// Every port that should be served, and whether it comes from the bridge.
-    fn wanted(&self, links: &Snapshot) -> Vec<(PortPlan, bool)> {
+    /// Every port that should be served.
+    fn wanted(&self, links: &Snapshot) -> Vec<PortPlan> {
         let listed = self.plan.ports.iter().filter(|port| !port.of_bridge);
-        let mut wanted: Vec<(PortPlan, bool)> = listed.map(|port| (port.clone(), false)).collect();
+        let mut wanted: Vec<PortPlan> = listed.cloned().collect();
         let bridge = self.plan.bridge.as_deref().and_then(|name| links.by_name(name));
         if let Some(bridge) = bridge {
             for member in links.ports_of(bridge.ifindex) {
-                if wanted.iter().all(|(port, _)| port.name != member.name) {
-                    wanted.push((self.plan.port_named(&member.name), true));
+                if wanted.iter().all(|port| port.name != member.name) {
+                    wanted.push(self.plan.port_named(&member.name));
                 }
             }
         }
@@ -30,13 +30,12 @@ impl Forwarder {
     /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
     /// where the operator reads it.
     pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
-        for (plan, transient) in self.wanted(links) {
-            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                if transient {
-                    self.mark_failed(&plan, transient, &error);
-                } else {
+        for plan in self.wanted(links) {
+            if let Err(error) = self.take_in_once_up(&plan, links).await {
+                if !plan.of_bridge {
                     return Err((plan, error));
                 }
+                self.mark_failed(&plan, &error);
             }
         }
         // Promises depend on the number of ports. A worker that has ended shows at the next request.
@@ -49,13 +48,12 @@ impl Forwarder {
         &mut self,
         plan: &PortPlan,
         links: &Snapshot,
-        transient: bool,
     ) -> anyhow::Result<()> {
         if links.by_name(&plan.name).is_none_or(|link| link.up) {
-            return self.take_in(plan, links, transient).await;
+            return self.take_in(plan, links).await;
         }
         tracing::warn!(port = plan.name, "is down; it is taken when it comes up");
-        self.roster.enlist(plan, transient);
+        self.roster.enlist(plan);
         self.roster.mark_gone(&plan.name, State::Down);
         Ok(())
     }
@@ -74,17 +72,17 @@ impl Forwarder {
         for name in self.roster.names() {
             // What a worker owes because it did not answer.
             let _ = self.give_back(&name, Reason::PortGone).await;
-            if wanted.iter().all(|(plan, _)| plan.name != name) {
+            if wanted.iter().all(|plan| plan.name != name) {
                 self.drop_out(&name, State::Gone).await;
             }
         }
-        for (plan, transient) in wanted {
-            self.reconcile_port(&plan, transient, links).await;
+        for plan in wanted {
+            self.reconcile_port(&plan, links).await;
         }
         let _ = self.reshape(None).await;
     }
 
-    async fn reconcile_port(&mut self, plan: &PortPlan, transient: bool, links: &Snapshot) {
+    async fn reconcile_port(&mut self, plan: &PortPlan, links: &Snapshot) {
         let link = links.by_name(&plan.name);
         let served = self.served_ifindex(&plan.name);
         match link {
@@ -93,9 +91,9 @@ impl Forwarder {
                     self.take_out(&plan.name, State::Gone).await;
                 }
                 if self.served_ifindex(&plan.name) != Some(link.ifindex)
-                    && let Err(error) = self.take_in(plan, links, transient).await
+                    && let Err(error) = self.take_in(plan, links).await
                 {
-                    self.mark_failed(plan, transient, &error);
+                    self.mark_failed(plan, &error);
                 }
             }
             Some(_) => self.drop_out(&plan.name, State::Down).await,
@@ -116,7 +114,7 @@ impl Forwarder {
     }
 
     /// Marks a port that failed while others run: logged once, tried again at the next change.
-    pub(super) fn mark_failed(&mut self, plan: &PortPlan, transient: bool, error: &anyhow::Error) {
+    pub(super) fn mark_failed(&mut self, plan: &PortPlan, error: &anyhow::Error) {
         let why = error.to_string();
         let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
         let repeated = match error.downcast_ref() {
@@ -127,7 +125,7 @@ impl Forwarder {
         if !repeated {
             tracing::warn!(port = plan.name, "not in service: {why}");
         }
-        self.roster.enlist(plan, transient);
+        self.roster.enlist(plan);
         self.roster.mark_gone(&plan.name, State::Failed(why));
     }
 

@@ -13,7 +13,7 @@ use aya::programs::links::FdLink;
 use tokio::sync::Notify;
 use weir_abi::{RX_PLACES, table};
 use weir_core::{Mode, addresses::AddressTable};
-use weir_port::{AddressWords, Pool, SHARED_RING, UmemError, UmemHandle, XskConfig, XskPort};
+use weir_port::{AddressWords, SHARED_RING, XskConfig, XskPort};
 
 use super::Forwarder;
 use super::clearing::{Clearing, ClearingMaps};
@@ -29,7 +29,7 @@ use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 /// Frames of a worker's fill ring: twice what the gate lets into the receive ring.
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 
@@ -86,12 +86,6 @@ impl Gate {
             watched: false,
             newcomers: Arc::new(Notify::new()),
         }
-    }
-
-    /// The pool that all workers share, made where their receive rings will be.
-    pub(super) fn pool(pair: &Pair, frames: u32) -> Result<(Pool, UmemHandle), UmemError> {
-        let made = pair.netns.enter(|| Pool::umem(frames));
-        made.unwrap_or_else(|source| Err(UmemError::Anchor { source }))
     }
 }
 
@@ -155,22 +149,14 @@ impl Forwarder {
                 maps.set_worker(queue, socket)?;
             }
             let room = Room::new(maps.taken.clone(), maps.given_back.clone(), worker);
-            self.workers
-                .gather(worker, Some(Gathering::new(port, room, clearing.thread())))
-                .await?;
+            let gathering = Gathering::new(port, room, clearing.thread());
+            self.workers.handle(worker)?.gather(gathering).await?;
         }
         let steering = &mut self.steering;
         let attached = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name));
         let [behind, catch_all] = attached.context(inside)??;
         self.gate.behind = Some(Behind { _clearing: clearing, _links: [behind, catch_all, fence] });
         Ok(())
-    }
-
-    /// Closes it when no port is at the gate any more.
-    pub(super) fn close_gate(&mut self) {
-        // The sockets are closed when the workers have ended: until then they count frames.
-        self.clear_workers();
-        self.gate.behind = None;
     }
 
     /// Follows changes of weir's own pair.
@@ -210,7 +196,8 @@ impl Forwarder {
         }
     }
 
-    fn clear_workers(&mut self) {
+    /// From here on the gate finds no worker.
+    pub(super) fn clear_workers(&mut self) {
         for worker in 0..self.workers.count() {
             if let Err(error) = self.steering.gate.clear_worker(worker as u32) {
                 tracing::debug!("{error}");

@@ -86,11 +86,4 @@ impl Forwarder {
             entry.leaving = entry.active.take();
         }
     }
-
-    /// Detaches the gates that are kept, at the end.
-    pub(super) fn give_up_links(&self) {
-        if let Some(pins) = self.steering.pins() {
-            pins.close();
-        }
-    }
 }

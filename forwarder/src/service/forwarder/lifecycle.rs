@@ -24,9 +24,6 @@ use weir_schema::PortPlan;
 /// which costs a worker some 1.4 times as much for each frame and needs no memory.
 const RINGS: usize = 8;
 
-/// How long the removal of a port waits for steered frames to reach the worker.
-const SETTLE: Duration = Duration::from_millis(50);
-
 /// A port whose sockets are being closed.
 #[derive(Debug)]
 pub(super) struct Closing {
@@ -42,12 +39,11 @@ impl Forwarder {
         &mut self,
         plan: &PortPlan,
         links: &Snapshot,
-        transient: bool,
     ) -> anyhow::Result<()> {
         let link = check_port(links, &plan.name, self.force)?.clone();
         self.give_back(&plan.name, Reason::PortGone).await?;
         self.make_room().await?;
-        let entry = self.roster.enlist(plan, transient);
+        let entry = self.roster.enlist(plan);
         let entry = entry.with_context(|| {
             format!("`{}`: all {} places for ports are taken", plan.name, weir_abi::MAX_PORTS)
         })?;
@@ -199,23 +195,20 @@ impl Forwarder {
 
     /// Takes a port out of service, whatever state its interface is in.
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
+        self.detach(name);
         let Some(entry) = self.roster.get_mut(name) else { return };
         let slot = entry.slot;
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
-        if let Some(mut active) = entry.active.take() {
-            let plan = entry.plan.clone();
-            let ifindex = active.ifindex;
-            self.detach(slot, &mut active);
-            if let Some(entry) = self.roster.get_mut(name) {
-                entry.leaving = Some(active);
-            }
+        if let Some(active) = entry.active.take() {
+            let (plan, ifindex) = (entry.plan.clone(), active.ifindex);
+            entry.leaving = Some(active);
             self.settle(name, slot).await;
             if let Err(error) = self.give_back(name, why).await {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
             self.unlock(slot, &plan);
-            self.forget_addresses(PortId(slot));
+            self.gate.table.remove_port(PortId(slot));
             self.put_back_settings(name, ifindex);
             tracing::info!(
                 port = name,
@@ -262,21 +255,23 @@ impl Forwarder {
             }
             let _ = closing.await;
         }
-        self.workers.reclaim(worker, id).await.map(drop)
+        self.workers.handle(worker)?.reclaim(id).await.map(drop)
     }
 
     /// Waits until the sockets of ports that left together are closed, and takes their frames back.
     pub(super) async fn end_closings(&mut self) {
         for Closing { worker, id, closing } in std::mem::take(&mut self.closing) {
             let _ = closing.await;
-            let _ = self.workers.reclaim(worker, id).await;
+            if let Ok(handle) = self.workers.handle(worker) {
+                let _ = handle.reclaim(id).await;
+            }
         }
     }
 
     /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
     /// another core while the program is detached.
     async fn settle(&self, name: &str, slot: u16) {
-        let until = Instant::now() + SETTLE;
+        let until = Instant::now() + gate::SETTLE;
         while Instant::now() < until {
             let program = self.program_counts(slot);
             let Some(entry) = self.roster.get(name) else { return };

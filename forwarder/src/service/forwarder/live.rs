@@ -55,6 +55,19 @@ impl ApplyError {
     }
 }
 
+/// Those of the ports whose interfaces cannot be ports, each with the reason.
+pub fn wrong_ports(
+    ports: impl Iterator<Item = PortPlan>,
+    links: &Snapshot,
+    force: bool,
+) -> Vec<(PortPlan, GuardError)> {
+    let wrong = ports.filter_map(|port| {
+        let error = check_port(links, &port.name, force).err()?;
+        Some((port, error))
+    });
+    wrong.collect()
+}
+
 /// The ports whose promises change; `None`: any may be, through a setting for all ports.
 fn changed_ports(differences: &[Difference]) -> Option<BTreeSet<&str>> {
     differences.iter().map(|difference| difference.port.as_deref()).collect()
@@ -82,7 +95,7 @@ impl Forwarder {
 
     /// The ports that are there because they are the bridge's.
     fn followed(&self) -> Vec<String> {
-        let there = self.roster.iter().filter(|(_, e)| e.transient && e.state != State::Gone);
+        let there = self.roster.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
         there.map(|(name, _)| name.clone()).collect()
     }
 
@@ -169,14 +182,7 @@ impl Forwarder {
         // one may still change.
         let renewed = named(&changes.renewed).into_iter();
         let there = renewed.filter(|plan| links.by_name(&plan.name).is_some());
-        let wrong: Vec<(PortPlan, GuardError)> = named(&changes.added)
-            .into_iter()
-            .chain(there)
-            .filter_map(|plan| {
-                let error = check_port(links, &plan.name, self.force).err()?;
-                Some((plan, error))
-            })
-            .collect();
+        let wrong = wrong_ports(named(&changes.added).into_iter().chain(there), links, self.force);
         if !wrong.is_empty() {
             return Err(ApplyError::Ports(wrong));
         }
@@ -210,19 +216,14 @@ impl Forwarder {
                 continue;
             }
             let plan = self.plan.port_named(name);
-            let transient = !is_new && (plan.of_bridge || self.is_transient(name));
             done.push(*name);
             self.take_out(name, State::Gone).await;
-            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
+            if let Err(error) = self.take_in_once_up(&plan, links).await {
                 self.undo(&done, changes, old, links).await;
                 return Err(ApplyError::Port { name: (*name).to_owned(), error });
             }
         }
         Ok(())
-    }
-
-    fn is_transient(&self, name: &str) -> bool {
-        self.roster.get(name).is_some_and(|entry| entry.transient)
     }
 
     /// Removes what was added, and serves what was renewed by its earlier plan.
@@ -232,10 +233,10 @@ impl Forwarder {
                 self.remove(name).await;
                 continue;
             }
-            let (plan, transient) = (old.port_named(name), self.is_transient(name));
+            let plan = old.port_named(name);
             self.take_out(name, State::Gone).await;
-            if let Err(error) = self.take_in_once_up(&plan, links, transient).await {
-                self.mark_failed(&plan, transient, &error);
+            if let Err(error) = self.take_in_once_up(&plan, links).await {
+                self.mark_failed(&plan, &error);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, Storm, gate_flags};
-use weir_core::addresses::{self, Location, PortAddresses};
+use weir_core::addresses::{self, Location};
 use weir_core::{Fallback, Mac, Mode, PortId};
 use weir_port::clock_monotonic_ns;
 
@@ -22,7 +22,6 @@ use crate::host::bridge::foreign::{self, Device, Findings};
 use crate::host::bridge::offload::{PortView, VidSpan, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
 use crate::host::links::ExpressPath;
-use weir_api::FdbReport;
 use weir_schema::PortPlan;
 
 /// While rules of the host cannot be read, what was found before holds on for this long.
@@ -215,22 +214,6 @@ impl Forwarder {
         let port = self.roster.active_at(address.ifindex)?;
         let at = station(address.key);
         (table.location(at) == Some(Location::Port(port))).then(|| table.last_seen(at))?
-    }
-
-    /// How full the gate's table is.
-    pub(super) fn table_report(&self) -> FdbReport {
-        let table = &self.gate.table;
-        FdbReport { entries: table.entries().into(), capacity: table.capacity() as u64 }
-    }
-
-    /// A port's addresses in the gate's table.
-    pub(super) fn addresses_of(&self, port: PortId) -> PortAddresses {
-        self.gate.table.port(Location::Port(port))
-    }
-
-    /// Removes the addresses of a port that is gone from the gate's table.
-    pub(super) fn forget_addresses(&mut self, port: PortId) {
-        self.gate.table.remove_port(port);
     }
 
     /// Enters the addresses that a port is locked to, when it is served.

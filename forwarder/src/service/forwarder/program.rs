@@ -7,7 +7,6 @@ use weir_core::Reason;
 
 use super::Forwarder;
 use super::charging::Charging;
-use super::roster::Active;
 use crate::host::attach::MapsError;
 use crate::observe::ledger;
 use crate::worker::NoAnswer;
@@ -33,9 +32,11 @@ impl Forwarder {
         }
     }
 
-    /// Detaches the program from a port. What is gone with its interface needs no undoing, so failures
-    /// are only worth a debug line.
-    pub(super) fn detach(&mut self, slot: u16, active: &mut Active) {
+    /// Detaches the program from a port, if it is served; from here on its frames go by the kernel. What is
+    /// gone with its interface needs no undoing, so failures are only worth a debug line.
+    pub(super) fn detach(&mut self, name: &str) {
+        let Some(entry) = self.roster.get_mut(name) else { return };
+        let (slot, Some(active)) = (entry.slot, entry.active.as_mut()) else { return };
         let ifindex = active.ifindex;
         if let Some(attached) = active.attached.take()
             && let Err(error) = self.steering.detach(attached)
@@ -49,19 +50,6 @@ impl Forwarder {
             (0..active.queues).try_for_each(|queue| self.steering.clear_socket(slot, queue));
         if let Err(error) = forgotten.and(cleared) {
             tracing::debug!(ifindex, "{error}");
-        }
-    }
-
-    /// Detaches the program everywhere; frames go by the kernel from here on.
-    pub(super) fn detach_all(&mut self) {
-        for name in self.roster.names() {
-            let Some(entry) = self.roster.get_mut(&name) else { continue };
-            let slot = entry.slot;
-            let Some(mut active) = entry.active.take() else { continue };
-            self.detach(slot, &mut active);
-            if let Some(entry) = self.roster.get_mut(&name) {
-                entry.active = Some(active);
-            }
         }
     }
 

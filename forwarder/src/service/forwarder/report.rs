@@ -9,16 +9,16 @@ use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
 use super::roster::{Active, Entry};
-use super::shares::{containers, links, promise};
+use super::shares::{containers, links, promise, queued};
 use crate::host::links::tx_dropped;
 use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, WorkersTotal};
-use crate::worker::regimes::Regime;
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter, PortCounts,
-    PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport,
+    Amount, Attached, CensusReport, FdbReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter,
+    PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport,
 };
 use weir_core::Mode;
+use weir_core::addresses::Location;
 
 /// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
 /// answer one after the other, so pieces that one cuts meanwhile can be missing from a reading.
@@ -90,14 +90,17 @@ impl Forwarder {
         let express = self.steering.gate.express_pairs().unwrap_or_default();
         let mut shares = links(&self.roster, snapshots, &express);
         let dropped = tx_dropped(None).unwrap_or_default();
+        let queued = queued(snapshots);
         let ports = ports
             .iter()
             .map(|port| {
                 let links = shares.remove(&port.entry.id()).unwrap_or_default();
-                self.port_report(port, links, snapshots, &dropped)
+                let queued = queued.get(&port.entry.id()).copied().unwrap_or_default();
+                self.port_report(port, links, queued, snapshots, &dropped)
             })
             .collect();
         let workers = snapshots.iter().enumerate();
+        let table = &self.gate.table;
         StatsReport {
             version: weir_api::VERSION,
             uptime_ns: self.measured.uptime_ns(),
@@ -105,7 +108,10 @@ impl Forwarder {
             ledger,
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
-            fdb: self.table_report(),
+            fdb: FdbReport {
+                entries: table.total().entries.into(),
+                capacity: table.capacity() as u64,
+            },
             broken_invariants: weir_core::invariant::of_all_threads(),
         }
     }
@@ -122,23 +128,20 @@ impl Forwarder {
 
     fn worker_report(&self, worker: usize, snapshot: &WorkerSnapshot) -> WorkerReport {
         let regimes = &snapshot.regimes;
-        let [busy, idle, pressed, asleep] =
-            [Regime::Busy, Regime::Idle, Regime::BackPressured, Regime::Asleep]
-                .map(|regime| regimes.spent_ns(regime));
         let kicks: u64 = snapshot.ports.iter().map(|port| port.stats.kicks).sum();
-        let limited = regimes.limited();
-        let whole = u128::from(busy + idle + pressed + asleep);
+        let (busy, idle, pressed) = (regimes.busy_ns, regimes.idle_ns, regimes.back_pressured_ns);
+        let (limited, whole) = (regimes.limited, u128::from(busy + idle + pressed));
         let share = (u128::from(limited.ns) * 1000).checked_div(whole).unwrap_or(0);
         WorkerReport {
             core: snapshot.core as u64,
             idle: self.plan.forwarder.idle,
-            regimes: Regimes::of(busy, idle + asleep, pressed),
+            regimes: Regimes::of(busy, idle, pressed),
             limited: Limited {
                 ns: limited.ns,
                 share_permille: u64::try_from(share).unwrap_or(1000),
                 now_permille: limited.now_permille(),
             },
-            turns: Regime::ALL.iter().map(|&regime| regimes.turns(regime)).sum(),
+            turns: regimes.turns,
             kicks: kicks + self.workers.past_kicks(worker),
             broken_invariants: snapshot.broken_invariants,
         }
@@ -177,6 +180,7 @@ impl Forwarder {
         &self,
         port: &PortNumbers<'_>,
         links: Vec<LinkShare>,
+        queued: Queued,
         snapshots: &[WorkerSnapshot],
         dropped: &HashMap<u32, u64>,
     ) -> PortReport {
@@ -187,7 +191,7 @@ impl Forwarder {
         let active = entry.active.as_ref();
         let dropped = active
             .and_then(|active| dropped.get(&active.ifindex)?.checked_sub(active.dropped_before));
-        let addresses = self.addresses_of(entry.id());
+        let addresses = self.gate.table.port(Location::Port(entry.id()));
         let mut counts = worker.counts;
         counts += PortCounts::from_iter([
             (PortCounter::ChecksumsCompleted, counters.partial_completed),
@@ -207,12 +211,6 @@ impl Forwarder {
             Counter::PassedFallback,
         ];
         let passed = passed.map(|counter| (counter.name().to_owned(), counters.frames(counter)));
-        let mut queued = Queued::default();
-        let all = snapshots.iter().flat_map(|snapshot| &snapshot.queued);
-        for waiting in all.filter(|waiting| waiting.egress == entry.id()) {
-            queued.packets += waiting.packets;
-            queued.bytes += waiting.bytes;
-        }
         let link = self.link_lane(entry, snapshots);
         let (state, problem) = entry.state.report();
         PortReport {
@@ -263,14 +261,6 @@ impl Forwarder {
             |active| active.worker,
         )
     }
-
-    /// Whether every steered frame has come to its end.
-    pub(super) async fn is_drained(&self) -> bool {
-        match self.stats().await {
-            Ok(report) => report.ledger.in_flight == 0 && report.ledger.balanced,
-            Err(_) => true,
-        }
-    }
 }
 
 fn traffic(amount: Amount, superframes: u64) -> Traffic {
@@ -278,12 +268,10 @@ fn traffic(amount: Amount, superframes: u64) -> Traffic {
 }
 
 fn attached(active: Option<&Active>) -> Attached {
-    match active.filter(|active| active.attached.is_some()) {
+    match active.filter(|active| active.attached.is_some()).map(|active| active.mode) {
         None => Attached::None,
-        Some(active) => match active.mode {
-            Mode::Native => Attached::Native,
-            Mode::Gate => Attached::Gate,
-        },
+        Some(Mode::Native) => Attached::Native,
+        Some(Mode::Gate) => Attached::Gate,
     }
 }
 

@@ -84,8 +84,6 @@ pub struct Entry {
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
-    /// The port follows the bridge rather than the configuration.
-    pub transient: bool,
     gone_at: u64,
 }
 
@@ -130,10 +128,8 @@ impl Roster {
     }
 
     pub fn active_at(&self, ifindex: u32) -> Option<PortId> {
-        self.entries
-            .values()
-            .find(|entry| entry.active.as_ref().is_some_and(|a| a.ifindex == ifindex))
-            .map(Entry::id)
+        let (entry, _) = self.active().find(|(_, active)| active.ifindex == ifindex)?;
+        Some(entry.id())
     }
 
     /// The ports that are served.
@@ -158,7 +154,7 @@ impl Roster {
     }
 
     /// The entry for a name, with a slot of its own; `None` if all slots are in use.
-    pub fn enlist(&mut self, plan: &PortPlan, transient: bool) -> Option<&mut Entry> {
+    pub fn enlist(&mut self, plan: &PortPlan) -> Option<&mut Entry> {
         if !self.entries.contains_key(&plan.name) {
             let slot = self.free_slot()?;
             let entry = Entry {
@@ -171,14 +167,12 @@ impl Roster {
                 past: WorkerCounts::default(),
                 driver: String::new(),
                 mtu: 0,
-                transient,
                 gone_at: 0,
             };
             self.entries.insert(plan.name.clone(), entry);
         }
         let entry = self.entries.get_mut(&plan.name)?;
         entry.plan.clone_from(plan);
-        entry.transient = transient;
         Some(entry)
     }
 
@@ -196,9 +190,9 @@ impl Roster {
         }
     }
 
-    /// The transient port that has been gone the longest, if too many are remembered.
+    /// The port of the bridge that has been gone the longest, if too many are remembered.
     pub fn to_strike_off(&self) -> Option<String> {
-        let gone = || self.entries.iter().filter(|(_, e)| e.transient && e.active.is_none());
+        let gone = || self.entries.iter().filter(|(_, e)| e.plan.of_bridge && e.active.is_none());
         let crowded = gone().count() > REMEMBERED || self.free_slot().is_none();
         if !crowded {
             return None;

@@ -9,7 +9,7 @@ use weir_core::{ContainerCounts, PortId, Rate};
 
 use super::roster::{Entry, Roster};
 use crate::worker::{VifQueue, WorkerSnapshot};
-use weir_api::{Containers, LinkShare, Promise};
+use weir_api::{Containers, LinkShare, Promise, Queued};
 use weir_schema::Plan;
 
 /// Frames and bytes that the gate handed over, by the slots of ingress and egress.
@@ -64,6 +64,17 @@ fn gather<'a>(
         links.entry(ingress).or_default().push(LinkShare { to: to.to_owned(), ..share });
     }
     links
+}
+
+/// What waits to be sent out of each port.
+pub(super) fn queued(snapshots: &[WorkerSnapshot]) -> BTreeMap<PortId, Queued> {
+    let mut queued: BTreeMap<PortId, Queued> = BTreeMap::new();
+    for pair in snapshots.iter().flat_map(|snapshot| &snapshot.queues) {
+        let sum = queued.entry(pair.egress).or_default();
+        sum.packets += pair.packets;
+        sum.bytes += pair.bytes;
+    }
+    queued
 }
 
 /// A port's promises, with the settings for all ports filled in.

@@ -3,24 +3,24 @@
 //! Invariant: a port is served by one worker, and every other worker knows which, from before the
 //! program steers a frame of the port until after it has stopped.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{MAX_PORTS, PortId, Reason, Role};
+use weir_core::{PortId, Reason, Role};
 use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, Gathering, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
-    WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher, WorkerHandle,
+    WorkerSettings, WorkerSnapshot,
 };
 
 #[derive(Debug)]
 pub(super) struct Workers {
     cores: Vec<usize>,
     handles: Vec<WorkerHandle<XskPort>>,
-    /// By slot.
-    homes: Vec<Option<Home>>,
+    homes: BTreeMap<PortId, Home>,
     /// Kicks of ports that have left, by worker.
     past_kicks: Vec<u64>,
 }
@@ -53,7 +53,7 @@ impl Workers {
             })
             .collect::<io::Result<Vec<_>>>()?;
         let past_kicks = vec![0; handles.len()];
-        Ok(Self { cores: cores.to_vec(), handles, homes: vec![None; MAX_PORTS], past_kicks })
+        Ok(Self { cores: cores.to_vec(), handles, homes: BTreeMap::new(), past_kicks })
     }
 
     /// Handles for requests, one for each worker in their order.
@@ -77,7 +77,7 @@ impl Workers {
     /// The worker for a port that is not served yet.
     pub(super) fn place(&self, wanted: Option<usize>, role: Role) -> usize {
         let mut loads = vec![Load::default(); self.count()];
-        for home in self.homes.iter().flatten() {
+        for home in self.homes.values() {
             if let Some(load) = loads.get_mut(home.worker) {
                 load.add(home.role);
             }
@@ -87,15 +87,15 @@ impl Workers {
 
     /// The worker that serves a port.
     pub(super) fn home(&self, id: PortId) -> Option<usize> {
-        self.homes.get(id.index()).copied().flatten().map(|home| home.worker)
+        self.homes.get(&id).map(|home| home.worker)
     }
 
     /// The number of ports that a worker serves.
     pub(super) fn ports_of(&self, worker: usize) -> u32 {
-        self.homes.iter().flatten().fold(0, |sum, home| sum + u32::from(home.worker == worker))
+        self.homes.values().fold(0, |sum, home| sum + u32::from(home.worker == worker))
     }
 
-    fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
+    pub(super) fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
         self.handles.get(worker).ok_or(NoAnswer::Ended)
     }
 
@@ -119,9 +119,7 @@ impl Workers {
         new: NewPort<XskPort>,
     ) -> Result<(), NoAnswer> {
         let (id, settings) = (new.id, new.settings);
-        if let Some(home) = self.homes.get_mut(id.index()) {
-            *home = Some(Home { worker, role: settings.role });
-        }
+        self.homes.insert(id, Home { worker, role: settings.role });
         self.handle(worker)?.add(new).await?;
         for other in self.others(worker) {
             other.add_remote(id, settings, worker).await?;
@@ -141,27 +139,11 @@ impl Workers {
             other.remove_remote(id, why).await?;
         }
         let taken = self.handle(worker)?.take(id, why).await?;
-        if let Some(home) = self.homes.get_mut(id.index()) {
-            *home = None;
-        }
+        self.homes.remove(&id);
         if let (Some(taken), Some(past)) = (&taken, self.past_kicks.get_mut(worker)) {
             *past += taken.last.stats.kicks;
         }
         Ok(taken)
-    }
-
-    /// Has a worker take frames from a ring that ports share.
-    pub(super) async fn gather(
-        &self,
-        worker: usize,
-        gathering: Option<Gathering<XskPort>>,
-    ) -> Result<Option<Box<Gathering<XskPort>>>, NoAnswer> {
-        self.handle(worker)?.gather(gathering).await
-    }
-
-    /// Reclaims the frames that a closed port's sockets held.
-    pub(super) async fn reclaim(&self, worker: usize, id: PortId) -> Result<usize, NoAnswer> {
-        self.handle(worker)?.reclaim(id).await
     }
 
     /// Sends new promises to every worker in one piece.
@@ -205,7 +187,7 @@ impl Workers {
     pub(super) async fn snapshots(&self) -> Result<Vec<WorkerSnapshot>, NoAnswer> {
         let mut all = Vec::with_capacity(self.count());
         for handle in &self.handles {
-            all.push(*handle.snapshot().await?);
+            all.push(handle.snapshot().await?);
         }
         Ok(all)
     }
@@ -213,7 +195,7 @@ impl Workers {
     /// The numbers of a port's own worker.
     pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
         let worker = self.home(id).ok_or(NoAnswer::Ended)?;
-        Ok(*self.handle(worker)?.snapshot().await?)
+        self.handle(worker)?.snapshot().await
     }
 
     pub(super) fn past_kicks(&self, worker: usize) -> u64 {

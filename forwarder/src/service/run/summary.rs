@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::observe::dump::files;
 use crate::service::forwarder::FinalNumbers;
-use weir_api::{LedgerReport, StatsReport};
+use weir_api::LedgerReport;
 
 pub(super) fn write_dumps(last: &FinalNumbers, folder: &Path) {
     let Some((latency, flows)) = &last.measured else { return };
@@ -18,11 +18,7 @@ pub(super) fn write_dumps(last: &FinalNumbers, folder: &Path) {
     }
 }
 
-pub(super) fn log_summary(last: &StatsReport) {
-    tracing::info!("stopped: {}", sum(&last.ledger));
-}
-
-fn sum(ledger: &LedgerReport) -> String {
+pub(super) fn summary(ledger: &LedgerReport) -> String {
     let express = match ledger.express {
         0 => String::new(),
         express => format!(" ({express} by the express lane)"),

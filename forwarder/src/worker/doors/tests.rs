@@ -49,7 +49,7 @@ fn bed() -> (Side, Engine<Sized>, Cells) {
 }
 
 fn word(cells: &Cells) -> &std::sync::atomic::AtomicU64 {
-    cells.get(TO.index() * STRIDE).unwrap()
+    cells.word(TO.index(), line::DOOR).unwrap()
 }
 
 fn door(cells: &Cells) -> Door {
@@ -141,8 +141,8 @@ fn two_floods_share_evenly_what_the_host_leaves_of_a_link() {
     let charged = |bytes: u32, now: u64| {
         let seen = door(&cells);
         if seen.is_closed() {
-            let at = TO.index() * STRIDE + line::CHARGED;
-            cells.get(at).unwrap().fetch_add(bytes.into(), Ordering::Relaxed);
+            let passed = cells.word(TO.index(), line::CHARGED).unwrap();
+            passed.fetch_add(bytes.into(), Ordering::Relaxed);
         } else {
             word(&cells).store(seen.charged(now, bytes, per_byte).word(), Ordering::Relaxed);
         }
@@ -202,8 +202,7 @@ fn a_host_that_takes_more_than_the_link_is_waited_for_no_longer_than_the_bound()
     // The same amount while the door is closed.
     doors.enter(TO, |until| engine.occupy(TO, until));
     engine.offer(now, FROM, TO, Sized(1250)).unwrap();
-    let at = TO.index() * STRIDE + line::CHARGED;
-    cells.get(at).unwrap().store(125_000_000, Ordering::Relaxed);
+    cells.word(TO.index(), line::CHARGED).unwrap().store(125_000_000, Ordering::Relaxed);
     doors.settle(TO, |bytes| engine.charge_passing(now, TO, bytes, CHARGE_AHEAD_NS));
     let due_ns = engine.link_due(TO);
     assert_eq!(doors.look(TO, due_ns).unwrap().due_ns, now + CHARGE_AHEAD_NS);

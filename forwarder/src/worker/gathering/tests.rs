@@ -24,17 +24,17 @@ fn what_is_taken_out_is_given_back_to_the_source_and_to_the_ring() {
     let (mut room, _, back) = room();
     room.give_back(SOURCE, 1);
     room.give_back(SOURCE, 18);
-    assert_eq!((load(&back, 3), load(&back, QUEUE)), (19, 0));
+    assert_eq!((back.load(3, home::BACK), back.load(QUEUE, home::BACK)), (19, 0));
     room.publish();
-    assert_eq!((load(&back, 3), load(&back, QUEUE)), (19, 19));
+    assert_eq!((back.load(3, home::BACK), back.load(QUEUE, home::BACK)), (19, 19));
     room.publish();
-    assert_eq!(load(&back, QUEUE), 19);
+    assert_eq!(back.load(QUEUE, home::BACK), 19);
 }
 
 #[test]
 fn a_source_is_done_when_what_was_lost_before_the_ring_is_forgiven() {
     let (mut room, taken, back) = room();
-    let done = || word(&back, 3, home::DONE);
+    let done = || back.load(3, home::DONE);
     set(&taken, 3, out::STEERED, 40);
     room.reset_source(SOURCE);
     assert_eq!(done(), 40, "of another port that had the slot");
@@ -58,15 +58,15 @@ fn a_source_is_done_when_what_was_lost_before_the_ring_is_forgiven() {
 #[test]
 fn what_never_arrives_is_forgiven_once_nothing_is_on_its_way() {
     let (mut room, taken, back) = room();
-    store(&taken, 3, 7);
-    store(&taken, QUEUE, 7);
+    set(&taken, 3, out::TAKEN, 7);
+    set(&taken, QUEUE, out::TAKEN, 7);
     let mut look = |now_ns, empty| room.correct(now_ns, empty, [SOURCE].into_iter());
     look(1, true);
     look(QUIET_NS, true);
-    assert_eq!(load(&back, 3), 0, "it may still arrive");
+    assert_eq!(back.load(3, home::BACK), 0, "it may still arrive");
     look(QUIET_NS + 1, false);
     look(2 * QUIET_NS, true);
-    assert_eq!(load(&back, 3), 0, "something did");
+    assert_eq!(back.load(3, home::BACK), 0, "something did");
     look(2 * QUIET_NS + 1, true);
-    assert_eq!((load(&back, 3), load(&back, QUEUE)), (7, 7));
+    assert_eq!((back.load(3, home::BACK), back.load(QUEUE, home::BACK)), (7, 7));
 }

@@ -4,7 +4,7 @@ use super::*;
 fn every_port_is_served_once_a_turn_and_each_is_first_in_its_turn() {
     let mut lanes = Lanes::new();
     for id in [3, 7, 200] {
-        assert!(lanes.insert(PortId(id), id, true).is_none());
+        lanes.insert(PortId(id), id, true);
     }
     let mut firsts = Vec::new();
     for _ in 0..3 {
@@ -51,7 +51,7 @@ fn a_removed_port_is_served_no_more() {
     lanes.insert(PortId(2), 'b', true);
     lanes.rotate();
     assert_eq!(lanes.remove(PortId(2)).map(|lane| lane.port), Some('b'));
-    assert_eq!(lanes.ids().collect::<Vec<_>>(), [PortId(1)]);
+    assert_eq!(lanes.all().iter().collect::<Vec<_>>(), [PortId(1)]);
     assert_eq!(lanes.nth(0), Some(PortId(1)));
     assert!(lanes.get_mut(PortId(2)).is_none());
 }

@@ -1,43 +1,41 @@
 //! Commands of the control side whose answer is no longer waited for.
 
-use tokio::sync::oneshot;
+use std::time::Duration;
+
+use tokio::time::timeout;
 use weir_core::{PortId, Reason};
 use weir_port::TxFeatures;
 
 use super::command::COMMANDS;
 use super::*;
 
-#[test]
-fn what_nobody_waits_for_any_more_is_not_done() {
+/// Sends a command, and does not wait for its answer.
+async fn ask_in_vain<T>(asked: impl Future<Output = T>) {
+    assert!(timeout(Duration::ZERO, asked).await.is_err());
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
     let mut bench = Bench::with(1, 3, None, settings_of);
+    let (worker, handle, now_ns) = (&mut bench.workers[0], &bench.handles[0], bench.now_ns);
     let id = PortId(1);
-    let (done, gone) = oneshot::channel();
-    drop(gone);
-    bench.commands[0].send(Command::Take { id, why: Reason::PortGone, done }).unwrap();
-    let (done, gone) = oneshot::channel();
-    drop(gone);
+    ask_in_vain(handle.take(id, Reason::PortGone)).await;
     let port = MemPort::new(PortId(7), 64);
-    let new = Box::new(NewPort { id: PortId(7), settings: settings_of(7), port });
-    bench.commands[0].send(Command::Add { new, done }).unwrap();
-    let (done, mut pong) = oneshot::channel();
-    bench.commands[0].send(Command::Ping { done }).unwrap();
-    bench.workers[0].chores(bench.now_ns);
-    assert_eq!(pong.try_recv(), Ok(()), "the next in line is answered");
-    let ids: Vec<PortId> = bench.workers[0].lanes.ids().collect();
+    ask_in_vain(handle.add(NewPort { id: PortId(7), settings: settings_of(7), port })).await;
+    let (pong, ()) = tokio::join!(handle.ping(), async { worker.chores(now_ns) });
+    assert_eq!(pong, Ok(()), "the next in line is answered");
+    let ids: Vec<PortId> = worker.lanes.all().iter().collect();
     assert_eq!(ids, [PortId(0), PortId(1), PortId(2)]);
 
-    let (done, mut taken) = oneshot::channel();
-    bench.commands[0].send(Command::Take { id, why: Reason::PortGone, done }).unwrap();
-    bench.workers[0].chores(bench.now_ns);
-    assert!(taken.try_recv().unwrap().is_some(), "tried again it is there");
+    let take = handle.take(id, Reason::PortGone);
+    let (taken, ()) = tokio::join!(take, async { worker.chores(now_ns) });
+    assert!(taken.unwrap().is_some(), "tried again it is there");
 }
 
 #[test]
 fn the_end_is_for_every_worker() {
     let mut bench = Bench::with(1, 1, None, settings_of);
-    let (done, gone) = oneshot::channel();
-    drop(gone);
-    bench.commands[0].send(Command::Stop { done }).unwrap();
+    bench.handles[0].stop();
     bench.workers[0].chores(bench.now_ns);
     assert!(!bench.workers[0].running);
 }

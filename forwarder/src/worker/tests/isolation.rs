@@ -81,9 +81,8 @@ fn weights_change_between_two_turns_without_loss_or_reordering() {
                 ports: vec![(PortId(1), PortSettings { share, queue_bytes: 1 << 20, ..shaped(1) })],
                 scheduler: None,
             };
-            let (done, _) = oneshot::channel();
             let now_ns = bench.now_ns;
-            bench.workers[0].execute(Command::Reshape { change: Box::new(change), done }, now_ns);
+            bench.workers[0].reshape(now_ns, &change);
         }
         bench.turn();
     }

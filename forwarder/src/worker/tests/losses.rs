@@ -201,9 +201,8 @@ fn hold_one(bench: &mut Bench) {
     };
     let settings = PortSettings { release, ..settings_of(1) };
     let change = Change { ports: vec![(PortId(1), settings)], scheduler: None };
-    let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0].execute(Command::Reshape { change: Box::new(change), done }, now_ns);
+    bench.workers[0].reshape(now_ns, &change);
     bench.push(1, &frame(0, 1, 0));
     bench.turn();
     assert_eq!(bench.workers[0].engine.held_packets(), 1);
@@ -214,7 +213,7 @@ fn send_across(bench: &mut Bench) {
     bench.push(1, &frame(0, 1, 0));
     let now_ns = bench.now_ns;
     bench.workers[1].turn(now_ns);
-    assert_eq!(bench.workers[1].peers.in_transit(), 1);
+    assert_eq!(bench.workers[1].peers.handed_over(), 1);
 }
 
 fn take(bench: &mut Bench, slot: u16, why: Reason) {

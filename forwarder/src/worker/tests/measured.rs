@@ -21,7 +21,7 @@ fn rows(bench: &Bench) -> Vec<FlowRow> {
         let mut from = Some(0);
         while let Some(at) = from {
             let mut page = Vec::with_capacity(3);
-            from = worker.measure.copy_flows(at, true, &mut page);
+            from = worker.measure.flows.copy_rows(at, true, &mut page);
             all.append(&mut page);
         }
     }

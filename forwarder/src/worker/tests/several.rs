@@ -12,7 +12,7 @@ use super::*;
 /// Lets everything come to rest, and checks that every frame was returned to its home.
 fn settle(bench: &mut Bench) {
     for worker in &mut bench.workers {
-        let ids: Vec<PortId> = worker.lanes.ids().collect();
+        let ids: Vec<PortId> = worker.lanes.all().iter().collect();
         for id in ids {
             worker.lanes.get_mut(id).unwrap().port.set_faults(Faults::default());
         }
@@ -21,11 +21,13 @@ fn settle(bench: &mut Bench) {
     bench.assert_balanced();
     for worker in &mut bench.workers {
         let snapshot = worker.snapshot(bench.now_ns);
-        assert_eq!((snapshot.held_packets, snapshot.in_transit_packets), (0, 0));
+        assert_eq!(snapshot.held_packets, 0);
         let census = snapshot.census;
         assert_eq!((census.held, census.rx), (0, 0), "{census:?}");
         assert!(census.adds_up(), "{census:?}");
     }
+    let sum = |of: fn(&Peers) -> u64| bench.workers.iter().map(|it| of(&it.peers)).sum::<u64>();
+    assert_eq!(sum(Peers::handed_over), sum(Peers::taken_over));
 }
 
 #[test]
@@ -69,10 +71,8 @@ fn a_remote_port_that_leaves_takes_nothing_along() {
         bench.push(0, &frame(1 + tag % 3, 9, tag));
     }
     bench.turn();
-    let (done, _) = oneshot::channel();
     let now_ns = bench.now_ns;
-    bench.workers[0]
-        .execute(Command::RemoveRemote { id: PortId(3), why: Reason::PortGone, done }, now_ns);
+    bench.workers[0].remove_remote(PortId(3), Reason::PortGone, now_ns);
     let (done, mut answer) = oneshot::channel();
     bench.workers[1].take(PortId(3), now_ns, Reason::PortGone, done);
     while answer.is_empty() {
@@ -104,7 +104,7 @@ fn a_worker_that_stands_still_does_not_fill_up_with_anothers_frames() {
         let now_ns = bench.now_ns;
         bench.workers[0].turn(now_ns);
         let snapshot = bench.workers[0].snapshot(now_ns);
-        let there = snapshot.held_packets + snapshot.in_transit_packets;
+        let there = snapshot.held_packets + snapshot.handed_over;
         assert!(there <= 600, "{there} packets in round {round}");
         assert!(bench.workers[0].pool.can_fill());
     }

@@ -1,6 +1,7 @@
 //! A worker that is stalled and recovers: everything that waited is lost under a reason, wherever it waited,
 //! before anything is sent and before the gate is told that the worker runs.
 
+use tokio::sync::oneshot;
 use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
 use weir_core::{Rate, Reason};

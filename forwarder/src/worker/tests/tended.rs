@@ -23,7 +23,7 @@ fn port(bench: &mut Bench, slot: u16) -> &mut MemPort {
 /// The visits of each port that only sends, in this many turns.
 fn visits(bench: &mut Bench, turns: usize) -> Vec<u64> {
     let count = |bench: &mut Bench| -> Vec<u64> {
-        let ports: Vec<PortId> = bench.workers[0].lanes.ids().skip(1).collect();
+        let ports: Vec<PortId> = bench.workers[0].lanes.all().iter().skip(1).collect();
         ports.iter().map(|id| port(bench, id.0).visits()).collect()
     };
     let before = count(bench);

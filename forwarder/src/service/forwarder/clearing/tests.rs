@@ -3,7 +3,7 @@ use crate::host::attach::PendingChanges;
 use weir_port::cells::ROOM_WORDS;
 
 fn set(words: &ClearingMaps, slot: usize, word: usize, value: u64) {
-    words.out.get(slot * STRIDE + word).unwrap().store(value, Ordering::Relaxed);
+    words.out.word(slot, word).unwrap().store(value, Ordering::Relaxed);
 }
 
 #[test]
