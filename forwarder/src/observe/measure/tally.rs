@@ -28,22 +28,7 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: the row with more packets decides.
-        if more.delivered > sum.delivered {
-            sum.jitter_ns = more.jitter_ns;
-        }
-        sum.frames += more.frames;
-        sum.bytes += more.bytes;
-        sum.delivered += more.delivered;
-        sum.delivered_bytes += more.delivered_bytes;
-        sum.first_ns = match (sum.first_ns, more.first_ns) {
-            (0, first) | (first, 0) => first,
-            (one, other) => one.min(other),
-        };
-        sum.last_ns = sum.last_ns.max(more.last_ns);
-        sum.tcp_flags |= more.tcp_flags;
-        sum.losses += more.losses;
+        self.counts.merge(&other.counts);
         self.times.extend(&other.times);
     }
 
@@ -77,7 +62,6 @@ impl FlowReporter {
     }
 
     pub(super) fn flow(&mut self, vif: String, key: &FlowKey, tally: &Tally) -> FlowReport {
-        let (counts, histogram) = self.numbers(tally);
         let addresses = key.addresses();
         let ports = (key.src_port != 0 || key.dst_port != 0)
             .then(|| (u64::from(key.src_port), u64::from(key.dst_port)));
@@ -91,8 +75,7 @@ impl FlowReporter {
             vlan: (key.vlan != 0).then(|| u64::from(key.vlan)),
             age_ns: self.now_ns.saturating_sub(tally.counts.first_ns),
             idle_ns: self.now_ns.saturating_sub(tally.counts.last_ns),
-            counts,
-            histogram,
+            counts: self.numbers(tally),
         }
     }
 
@@ -103,18 +86,17 @@ impl FlowReporter {
         flows: Option<u64>,
         tally: &Tally,
     ) -> FlowSumReport {
-        let (counts, histogram) = self.numbers(tally);
-        FlowSumReport { vif, kind, flows, express: 0, counts, histogram }
+        FlowSumReport { vif, kind, flows, express: 0, counts: self.numbers(tally) }
     }
 
-    fn numbers(&mut self, tally: &Tally) -> (FlowNumbers, Option<String>) {
+    fn numbers(&mut self, tally: &Tally) -> FlowNumbers {
         self.times.reset();
         for (value, count) in &tally.times {
             self.times.saturating_record_n(*value, *count);
         }
         let counts = &tally.counts;
         let flags = TCP_FLAGS.iter().enumerate();
-        let numbers = FlowNumbers {
+        FlowNumbers {
             frames: counts.frames,
             bytes: counts.bytes,
             delivered: counts.delivered,
@@ -126,8 +108,8 @@ impl FlowReporter {
             jitter_ns: counts.jitter_ns,
             losses: by_reason(&counts.losses),
             residence: Summary::of(&self.times),
-        };
-        (numbers, self.histograms.then(|| encode(&self.times)))
+            histogram: self.histograms.then(|| encode(&self.times)),
+        }
     }
 }
 
