@@ -88,7 +88,7 @@ impl Job {
     async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
         let mut stop = Stop::listen()?;
         let mut before = self.question.ask(control).await?;
-        let start = before.until();
+        let (_, start) = before.span();
         let mut out = self.target.open()?;
         let mut next = Instant::now();
         let mut written = 0;

@@ -68,14 +68,6 @@ impl Question {
 }
 
 impl Report {
-    pub(super) fn until(&self) -> u64 {
-        match self {
-            Self::Latency(report) => report.until_unix_ns,
-            Self::Losses(report) => report.until_unix_ns,
-            Self::Flows { report, .. } => report.until_unix_ns,
-        }
-    }
-
     /// The difference since `before`, the answer to the same request.
     pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
         match (before, self) {
@@ -183,7 +175,8 @@ impl Report {
         })
     }
 
-    fn span(&self) -> (u64, u64) {
+    /// Its beginning and its end, in Unix time.
+    pub(super) fn span(&self) -> (u64, u64) {
         match self {
             Self::Latency(report) => (report.since_unix_ns, report.until_unix_ns),
             Self::Losses(report) => (report.since_unix_ns, report.until_unix_ns),
