@@ -65,9 +65,9 @@ impl Twin {
         let rows = self.rows.lock().unwrap();
         let begin = page.from.unwrap().div_ceil(STEP) as usize;
         let most = page.rows.capacity().min(SHORT);
-        for row in rows.iter().skip(begin).take(most) {
+        for (nth, row) in rows.iter().enumerate().skip(begin).take(most) {
             let latency = row.latency.clone().filter(|_| page.latency);
-            page.rows.push(FlowRow { latency, ..row.clone() });
+            page.rows.push(FlowRow { place: nth as u32 * STEP, latency, ..row.clone() });
         }
         self.whole.fetch_add(if page.latency { page.rows.len() } else { 0 }, Ordering::Relaxed);
         let next = begin + page.rows.len();
@@ -131,7 +131,7 @@ impl Bench {
         let mut times = histogram::<u32>();
         times.saturating_record_n(1000, counts.delivered as u32);
         let latency = Some(times);
-        self.workers[worker].rows.lock().unwrap().push(FlowRow { key, counts, latency });
+        self.workers[worker].rows.lock().unwrap().push(FlowRow { place: 0, key, counts, latency });
     }
 
     async fn latency(&self, reset: bool) -> LatencyReport {
