@@ -9,10 +9,8 @@ mod top;
 
 use std::{collections::HashSet, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use clap::{
-    ArgGroup, Args, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use weir_core::{Choice, Idle, Lane, Mode, Span};
 use weir_schema::{

@@ -8,18 +8,12 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use self::{
-    report::{Question, Report, Source},
-    target::Target,
-};
+use self::report::{Question, Report, Source};
+use self::target::Target;
 use super::stop::Stop;
-use super::{
-    CliError,
-    args::{
-        DumpArgs,
-        dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What},
-    },
-};
+use super::CliError;
+use super::args::DumpArgs;
+use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 

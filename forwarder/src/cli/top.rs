@@ -27,20 +27,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use self::{
-    grid::Declared,
-    model::Span,
-    sample::Sample,
-    screen::Screen,
-    state::{State, Then},
-    view::Picture,
-};
-use super::{
-    CliError,
-    args::{TopArgs, View},
-    render::paint::{Paint, dumb_terminal},
-    stop::Stop,
-};
+use self::grid::Declared;
+use self::model::Span;
+use self::sample::Sample;
+use self::screen::Screen;
+use self::state::{State, Then};
+use self::view::Picture;
+use super::CliError;
+use super::args::{TopArgs, View};
+use super::render::paint::{Paint, dumb_terminal};
+use super::stop::Stop;
 use weir_schema::ConfigErrors;
 
 /// In the order of [`View`].

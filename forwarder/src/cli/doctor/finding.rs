@@ -5,10 +5,8 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
-use crate::cli::render::{
-    WIDTH, hanging,
-    paint::{Paint, Tone},
-};
+use crate::cli::render::paint::{Paint, Tone};
+use crate::cli::render::{WIDTH, hanging};
 use crate::observe::dump::files::json;
 use weir_api::VERSION;
 

@@ -7,12 +7,9 @@ use serde::Serialize;
 use weir_schema::ConfigErrors;
 
 use crate::cli::{CliError, args::dump::Format, render};
-use crate::observe::dump::{
-    DumpError, Series,
-    csv::{self, Csv},
-    files::json,
-    hgrm, hlog, series, since,
-};
+use crate::observe::dump::csv::{self, Csv};
+use crate::observe::dump::files::json;
+use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
 use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,8 @@ use hdrhistogram::Histogram;
 use weir_core::latency::histogram;
 
 use super::DumpError;
-use weir_api::{
-    FlowReport, FlowSumReport, FlowsReport, LatencyReport, Times, VifTimes, histogram::decode,
-};
+use weir_api::histogram::decode;
+use weir_api::{FlowReport, FlowSumReport, FlowsReport, LatencyReport, Times, VifTimes};
 
 /// The name of the merged vifs.
 pub const ALL: &str = "all";

@@ -6,9 +6,8 @@
 use hdrhistogram::{Counter, Histogram};
 use weir_core::{FlowCounts, FlowKey};
 
-use weir_api::{
-    Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason, histogram::encode,
-};
+use weir_api::histogram::encode;
+use weir_api::{Amount, FlowNumbers, FlowReport, FlowSumReport, SumKind, Summary, by_reason};
 
 const TCP_FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
 
