@@ -90,10 +90,6 @@ impl Capture {
         std::mem::take(self.writer.get_mut())
     }
 
-    pub(super) fn knows(&self, port: PortId) -> bool {
-        self.interfaces.contains_key(&port)
-    }
-
     /// Describes a port, unless it is already described by that name.
     pub(super) fn name(&mut self, port: PortId, name: &str) {
         if self.interfaces.get(&port).is_some_and(|interface| interface.name == name) {
@@ -133,7 +129,7 @@ impl Capture {
                 (*port, *at_ns, *len, INBOUND, Some(outcome_text(*outcome)))
             }
         };
-        if !self.knows(port) {
+        if !self.interfaces.contains_key(&port) {
             // The port is so new that its name is not known yet.
             self.name(port, &format!("#{}", port.0));
         }

@@ -73,6 +73,7 @@ impl<F: Watchable> Session<F> {
         began: WatchStarted,
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let (out, parts) = mpsc::channel(PARTS);
+        let count = query.count.unwrap_or(u64::MAX);
         let WatchStarted { workers, program, unsteered_missed, names } = began;
         let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
         let note = program.is_none().then(|| {
@@ -88,8 +89,7 @@ impl<F: Watchable> Session<F> {
                 Sink::Capture(Box::new(Capture::new(points, snaplen, epoch_ns, now_ns, note)))
             }
             Purpose::Trace => {
-                let wanted = query.count.unwrap_or(u64::MAX);
-                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, wanted));
+                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, count));
                 Sink::Trace { assembler, lines: Vec::new() }
             }
         };
@@ -98,7 +98,7 @@ impl<F: Watchable> Session<F> {
         let mut session = Self {
             forwarder,
             claim,
-            count: query.count.unwrap_or(u64::MAX),
+            count,
             until: query.duration.map(|duration| now + duration),
             merger,
             sink,
@@ -109,11 +109,7 @@ impl<F: Watchable> Session<F> {
             missed: 0,
             out,
         };
-        // A trace names every port that a packet goes to; a capture describes only the ports in its
-        // query.
-        let trace = spec.purpose == Purpose::Trace;
-        let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
-        session.set_names(names.into_iter().filter(chosen));
+        session.set_names(&names);
         session.follow();
         (session, parts)
     }
@@ -193,11 +189,13 @@ impl<F: Watchable> Session<F> {
         }
     }
 
-    fn set_names(&mut self, names: impl Iterator<Item = (PortId, String)>) {
+    /// A trace names every port that a packet goes to; a capture describes only the ports in its query.
+    fn set_names(&mut self, names: &[(PortId, String)]) {
         for (port, name) in names {
             match &mut self.sink {
-                Sink::Capture(file) => file.name(port, &name),
-                Sink::Trace { assembler, .. } => assembler.name(port, &name),
+                Sink::Capture(file) if self.merger.takes_port(*port) => file.name(*port, name),
+                Sink::Capture(_) => {}
+                Sink::Trace { assembler, .. } => assembler.name(*port, name),
             }
         }
     }
@@ -211,13 +209,7 @@ impl<F: Watchable> Session<F> {
         let names = forwarder.port_names();
         drop(forwarder);
         self.names_at = Instant::now() + NAMES_EVERY;
-        let known = |port: &PortId| match &self.sink {
-            Sink::Capture(file) => file.knows(*port),
-            Sink::Trace { .. } => true,
-        };
-        let every = self.merger.takes_every_port();
-        let new: Vec<_> = names.into_iter().filter(|(port, _)| every || known(port)).collect();
-        self.set_names(new.into_iter());
+        self.set_names(&names);
     }
 
     /// Records in the file that packets are missing.
