@@ -13,6 +13,7 @@ use self::target::Target;
 use super::stop::Stop;
 use super::CliError;
 use super::args::DumpArgs;
+use crate::observe::dump::series;
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
@@ -106,8 +107,12 @@ impl Job {
     }
 
     fn shaped(&self, report: Report) -> Result<Report, CliError> {
-        let report = report.of_vif(self.question.vif.as_deref())?;
-        if self.by == By::Stage { Ok(report.by_stage()?) } else { Ok(report) }
+        match report.of_vif(self.question.vif.as_deref())? {
+            Report::Latency(report) if self.by == By::Stage => {
+                Ok(Report::Latency(series::by_stage(&report)?))
+            }
+            report => Ok(report),
+        }
     }
 }
 

@@ -101,13 +101,6 @@ impl Report {
         Ok(self)
     }
 
-    pub(super) fn by_stage(self) -> Result<Self, DumpError> {
-        match self {
-            Self::Latency(report) => series::by_stage(&report).map(Self::Latency),
-            other => Ok(other),
-        }
-    }
-
     pub(super) fn series(&self) -> Result<Vec<Series>, CliError> {
         self.recorded()?;
         Ok(match self {
