@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until};
 
 use self::report::{Question, Report, Source};
 use self::target::Target;
-use super::stop::Stop;
 use super::CliError;
 use super::args::DumpArgs;
-use crate::observe::dump::series;
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
+use super::stop::Stop;
+use crate::observe::dump::series;
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 

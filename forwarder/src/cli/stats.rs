@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::stop::Stop;
 use super::args::StatsArgs;
 use super::render::paint::dumb_terminal;
 use super::render::screen::{self, Screen};
 use super::render::{self, Paint};
+use super::stop::Stop;
 use super::{CliError, print, print_json_line, show};
 use weir_api::Client;
 

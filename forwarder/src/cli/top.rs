@@ -37,6 +37,7 @@ use super::CliError;
 use super::args::{TopArgs, View};
 use super::render::paint::{Paint, dumb_terminal};
 use super::stop::Stop;
+use weir_api::ClientError;
 use weir_schema::ConfigErrors;
 
 /// In the order of [`View`].
@@ -95,7 +96,7 @@ async fn watch(
     let (mut before, mut after) = (None, first);
     let mut gone: Option<String> = None;
     // One request at a time.
-    let mut asking = JoinSet::new();
+    let mut asking: JoinSet<Result<Sample, ClientError>> = JoinSet::new();
     let mut asked = Instant::now();
     let mut next = asked + FIRST.min(state.interval);
     loop {

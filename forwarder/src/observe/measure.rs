@@ -90,7 +90,8 @@ impl Measurements {
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
             None => {
-                let held = RecordedPort { name: name.to_owned(), times: Box::default(), express_before };
+                let held =
+                    RecordedPort { name: name.to_owned(), times: Box::default(), express_before };
                 ports.insert(id, held);
             }
         }

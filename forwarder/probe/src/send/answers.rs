@@ -9,11 +9,11 @@ use std::time::Duration;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
+use super::super::ProbeError;
 use super::super::receive::Batch;
 use super::super::report::{Acknowledged, RoundTrips};
 use super::super::trips::Trips;
 use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
-use super::super::ProbeError;
 
 /// How often an end is sent, and how long to wait for its answer.
 const ROUNDS: u32 = 5;

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
-use super::tally::{FlowReporter, Tally};
 use super::Measurements;
+use super::tally::{FlowReporter, Tally};
 use crate::worker::{FlowPage, NoAnswer};
 use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 

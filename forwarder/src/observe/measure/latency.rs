@@ -71,7 +71,7 @@ impl Measurements {
                     let Some(held) = ports.get_mut(id) else { continue };
                     made.insert(held.name.clone(), of(&held.name, &held.times));
                     if reset {
-                        held.times = Box::default();
+                        *held.times = VifLatency::default();
                     }
                     tokio::task::yield_now().await;
                 }

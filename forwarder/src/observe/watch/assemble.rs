@@ -204,8 +204,8 @@ impl TraceAssembler {
 
     /// Ends a trace; `None` if its beginning was never seen.
     fn finish(&mut self, key: (u8, u64)) -> Option<TraceLine> {
-        let trace = self.open.remove(&key)?;
-        let (worker, mut packet) = trace.begun?;
+        let mut trace = self.open.remove(&key)?;
+        let (worker, mut packet) = trace.begun.take()?;
         self.free_mark(worker, key.0);
         packet.outcome = match (trace.delivered, trace.lost) {
             _ if !trace.has_ended() => TraceOutcome::Unfinished,
