@@ -24,7 +24,8 @@ use serde::Serialize;
 
 use weir_api::ClientError;
 
-use crate::observe::dump::{DumpError, files::FileError};
+use crate::observe::dump::DumpError;
+use crate::observe::dump::files::{self, FileError};
 use weir_schema::ConfigErrors;
 
 /// Why a command that talks to a running weir failed.
@@ -88,11 +89,7 @@ fn show<T: Serialize>(
     report: &T,
     text: impl FnOnce() -> String,
 ) -> Result<(), CliError> {
-    if json {
-        print(&(serde_json::to_string_pretty(report).map_err(io::Error::from)? + "\n"))
-    } else {
-        print(&text())
-    }
+    print(&if json { files::json(report) } else { text() })
 }
 
 fn print_json_line<T: Serialize>(report: &T) -> Result<(), CliError> {

@@ -66,7 +66,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dump(args) => done(dump::run(&args, &control).await),
         Command::Capture(args) => done(capture::run(&args, &control).await),
         Command::Trace(args) => done(trace::run(&args, &control).await),
-        Command::Probe(args) => done(probe::run(&args, &control).await),
+        Command::Probe(args) => done(probe::run(&args).await),
         Command::Completions(args) => done(generate::completions(&args)),
         Command::Man(args) => done(generate::man(&args)),
     }

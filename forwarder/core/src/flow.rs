@@ -61,6 +61,8 @@ impl FlowConfig {
 /// One row, copied out.
 #[derive(Clone, Debug)]
 pub struct FlowRow {
+    /// Where [`FlowTable::copy_rows`] finds it again.
+    pub place: u32,
     pub key: FlowKey,
     pub counts: FlowCounts,
     /// The residence times of its delivered packets, if they were asked for.

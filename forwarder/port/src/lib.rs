@@ -65,6 +65,6 @@ pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};
 pub use reason::reason_of;
-pub use sys::clock_monotonic_ns;
+pub use sys::{clock_monotonic_ns, clock_realtime_ns};
 pub use umem::{UmemError, UmemHandle};
 pub use xsk::{BindError, Transmit, XskConfig, XskPort};

@@ -14,7 +14,17 @@ const XDP_MAX_TX_SKB_BUDGET: libc::c_int = 9;
 /// Nanoseconds on CLOCK_MONOTONIC, which `bpf_ktime_get_ns` reads too.
 #[inline]
 pub fn clock_monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    clock_ns(ClockId::Monotonic)
+}
+
+/// Nanoseconds since 1970, as kernel time stamps have it.
+pub fn clock_realtime_ns() -> u64 {
+    clock_ns(ClockId::Realtime)
+}
+
+#[inline]
+fn clock_ns(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::poll::PollFlags;
-use weir_port::clock_monotonic_ns;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::book::{Book, Moment};
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
 use super::wire::{Block, Came, FULL_LEN, Header, Kind, Stamp, Totals, Turned};
-use super::{ProbeError, nanos, realtime_ns, socket};
+use super::{ProbeError, nanos, socket};
 
 /// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -135,7 +135,7 @@ impl Sink {
 
 impl Run<'_> {
     fn take(&mut self, monotonic_ns: u64) {
-        let realtime_ns = realtime_ns();
+        let realtime_ns = clock_realtime_ns();
         let Self { sink, book, batch, unanswered, .. } = self;
         for (letter, datagram) in batch.letters() {
             let at = Moment { monotonic_ns, realtime_ns, kernel_ns: letter.kernel_ns };

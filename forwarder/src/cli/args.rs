@@ -4,16 +4,14 @@
 mod capture;
 mod change;
 pub mod dump;
-mod generate;
 pub mod probe;
 mod top;
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{collections::HashSet, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use clap::{
-    ArgGroup, Args, Parser, Subcommand, ValueEnum,
-    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use weir_core::{Choice, Idle, Lane, Mode, Span};
 use weir_schema::{
     ConfigErrors, DEFAULT_CONTROL, Declaration, ForwarderPlan, Host, Plan, PortPlan, Section,
@@ -24,7 +22,6 @@ pub use self::capture::{CaptureArgs, TraceArgs};
 use self::change::CONFIG_EXAMPLES;
 pub use self::change::{PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
 pub use self::dump::DumpArgs;
-pub use self::generate::{CompletionsArgs, ManArgs};
 pub use self::probe::ProbeArgs;
 pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
 
@@ -271,6 +268,25 @@ Examples:
   weir stats --json | jq .ledger
   curl --unix-socket /run/weir.sock http://weir/v1/stats";
 
+#[derive(Clone, Copy, Debug, Args)]
+#[command(after_long_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    pub shell: Shell,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  weir completions bash > /etc/bash_completion.d/weir
+  weir completions zsh > \"${fpath[1]}/_weir\"
+  weir completions fish > ~/.config/fish/completions/weir.fish";
+
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Made if it is not there: weir.1, and a page for each command
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
 /// A parser for a choice's names, with the meaning of each for the help.
 fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
     let names = T::ALL.iter().map(|choice| {
@@ -314,12 +330,11 @@ impl RunArgs {
         let mut plan = match (&self.config, &self.bridge) {
             (Some(file), _) => weir_schema::load(file, host)?,
             (None, Some(bridge)) => {
-                for (i, name) in self.uplink.iter().enumerate() {
-                    if self.uplink.get(..i).is_some_and(|before| before.contains(name)) {
-                        let wrong = format!("\"{name}\" is listed twice");
-                        let valid = "valid: each interface once";
-                        return Err(ConfigErrors::argument("--uplink", wrong, valid));
-                    }
+                let mut listed = HashSet::new();
+                if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
+                    let wrong = format!("\"{name}\" is listed twice");
+                    let valid = "valid: each interface once";
+                    return Err(ConfigErrors::argument("--uplink", wrong, valid));
                 }
                 Plan::for_bridge(bridge, &self.uplink, host.default_worker())
             }

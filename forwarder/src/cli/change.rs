@@ -7,11 +7,8 @@ use weir_api::Client;
 
 use serde_json::Value;
 
-use super::{
-    CliError,
-    args::{JsonArgs, PortCommand, SetArgs},
-    render, show,
-};
+use super::args::{JsonArgs, PortCommand, SetArgs};
+use super::{CliError, render, show};
 use weir_schema::ConfigErrors;
 
 pub async fn config(args: &JsonArgs, control: &Path) -> Result<(), CliError> {

@@ -20,7 +20,7 @@ use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
     let report = examine(&args, control).await?;
     let text =
-        if args.json { report.json()? } else { report.text(super::render::Paint::of_stdout()) };
+        if args.json { report.json() } else { report.text(super::render::Paint::of_stdout()) };
     match super::print(&text) {
         Ok(()) | Err(super::CliError::Closed) => {}
         Err(error) => return Err(error.into()),
@@ -84,14 +84,6 @@ fn choose(
     snapshot: &Snapshot,
     report: &mut Report,
 ) -> Subjects {
-    let members = |bridge: &str, report: &mut Report| match check_bridge(snapshot, bridge) {
-        Ok(link) => snapshot.ports_of(link.ifindex).map(|port| port.name.clone()).collect(),
-        Err(error) => {
-            report.section(bridge);
-            report.add(Level::Fail, "bridge", error.to_string());
-            Vec::new()
-        }
-    };
     let mut subjects =
         Subjects { control, interfaces: Vec::new(), plans: Vec::new(), asked_for: true };
     if let Some(file) = &args.config {
@@ -113,7 +105,16 @@ fn choose(
             }
         }
     } else if let Some(bridge) = &args.bridge {
-        subjects.interfaces = members(bridge, report);
+        match check_bridge(snapshot, bridge) {
+            Ok(link) => {
+                let ports = snapshot.ports_of(link.ifindex);
+                subjects.interfaces = ports.map(|port| port.name.clone()).collect();
+            }
+            Err(error) => {
+                report.section(bridge);
+                report.add(Level::Fail, "bridge", error.to_string());
+            }
+        }
     } else if !args.interfaces.is_empty() {
         subjects.interfaces = args.interfaces.clone();
     } else {

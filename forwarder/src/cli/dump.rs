@@ -8,18 +8,13 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use self::{
-    report::{Question, Report, Source},
-    target::Target,
-};
+use self::report::{Question, Report, Source};
+use self::target::Target;
+use super::CliError;
+use super::args::DumpArgs;
+use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use super::stop::Stop;
-use super::{
-    CliError,
-    args::{
-        DumpArgs,
-        dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What},
-    },
-};
+use crate::observe::dump::series;
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 
@@ -88,7 +83,7 @@ impl Job {
     async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
         let mut stop = Stop::listen()?;
         let mut before = self.question.ask(control).await?;
-        let start = before.until();
+        let (_, start) = before.span();
         let mut out = self.target.open()?;
         let mut next = Instant::now();
         let mut written = 0;
@@ -112,8 +107,12 @@ impl Job {
     }
 
     fn shaped(&self, report: Report) -> Result<Report, CliError> {
-        let report = report.of_vif(self.question.vif.as_deref())?;
-        if self.by == By::Stage { Ok(report.by_stage()?) } else { Ok(report) }
+        match report.of_vif(self.question.vif.as_deref())? {
+            Report::Latency(report) if self.by == By::Stage => {
+                Ok(Report::Latency(series::by_stage(&report)?))
+            }
+            report => Ok(report),
+        }
     }
 }
 

@@ -5,11 +5,8 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory as _, builder::Resettable};
 
-use super::{
-    CliError,
-    args::{Cli, CompletionsArgs, ManArgs},
-    print,
-};
+use super::args::{Cli, CompletionsArgs, ManArgs};
+use super::{CliError, print};
 use crate::observe::dump::files;
 
 pub fn completions(args: &CompletionsArgs) -> Result<(), CliError> {

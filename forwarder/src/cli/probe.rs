@@ -2,12 +2,11 @@
 //! Invariant: the results until then are shown, however it ended.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use weir_port::probe::MAX_TEST_FRAME;
+use weir_port::{clock_realtime_ns, probe::MAX_TEST_FRAME};
 
 use super::args::ProbeArgs;
 use super::args::probe::{
@@ -24,7 +23,7 @@ use weir_probe::sink::Sink;
 use weir_probe::{ProbeError, send};
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &ProbeArgs, _control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &ProbeArgs) -> Result<(), CliError> {
     match &args.command {
         ProbeCommand::Send(args) if args.raw.is_some() => send_raw(args).await,
         ProbeCommand::Send(args) => send(args).await,
@@ -43,7 +42,7 @@ async fn send(args: &SendArgs) -> Result<(), CliError> {
     let order = args.order()?;
     guard::check(&order, args.force).await?;
     say(&format!("sending to {} at {}", order.target, order.rate));
-    let began = SystemTime::now();
+    let began = clock_realtime_ns();
     let report = until_stopped(move |stop| send::send(&order, stop)).await?;
     show(args.output.json, &report, || render::probe::send(&report))?;
     save(&args.output, &report.spreads(), began, report.elapsed_ns)?;
@@ -60,7 +59,7 @@ async fn send(args: &SendArgs) -> Result<(), CliError> {
 async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), CliError> {
     let sink = Sink::open(args.options(reflect, keep))?;
     say(&format!("listening on {}", sink.address()));
-    let began = SystemTime::now();
+    let began = clock_realtime_ns();
     let (output, by_flow) = (args.output.clone(), args.by_flow);
     let report = until_stopped(move |stop| {
         sink.run(stop, &AtomicU64::new(0), |report| {
@@ -85,7 +84,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
 async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
     let (order, options, v6) = (args.order()?, args.options(), args.ipv6);
     say(&format!("sending over a bare veth at {}", order.rate));
-    let began = SystemTime::now();
+    let began = clock_realtime_ns();
     let report = until_stopped(move |stop| floor::measure(&order, &options, v6, stop)).await?;
     show(args.output.json, &report, || render::probe::floor(&report))?;
     save(&args.output, &report.sink.spreads(), began, report.sink.elapsed_ns)
@@ -190,9 +189,9 @@ fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<
 fn save(
     output: &OutputArgs,
     named: &[Named<'_>],
-    began: SystemTime,
+    began_unix_ns: u64,
     elapsed_ns: u64,
 ) -> Result<(), CliError> {
     let to = (output.hgrm.as_deref(), output.hlog.as_deref());
-    Ok(files::save(named, began, Duration::from_nanos(elapsed_ns), to)?)
+    Ok(files::save(named, began_unix_ns, elapsed_ns, to)?)
 }

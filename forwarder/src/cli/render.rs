@@ -14,23 +14,19 @@ pub(crate) mod screen;
 mod shares;
 mod watch;
 
+pub use self::config::{changes, config};
+pub use self::counters::counters;
+pub use self::dump::{flow_losses, flows, latency, losses};
+pub use self::ledger::ledger;
+pub(crate) use self::ledger::places;
+pub use self::number::span;
+pub(crate) use self::number::{grouped, per_second, percent, permille, short, time, uptime};
+pub use self::paint::Paint;
 use self::paint::len;
-pub use self::{
-    config::{changes, config},
-    counters::counters,
-    dump::{flow_losses, flows, latency, losses},
-    ledger::ledger,
-    number::span,
-    paint::Paint,
-    ports::{port_list, stats},
-    shares::shares,
-    watch::{Rates, watch},
-};
-pub(crate) use self::{
-    ledger::places,
-    number::{grouped, per_second, percent, permille, short, time, uptime},
-    watch::since,
-};
+pub use self::ports::{port_list, stats};
+pub use self::shares::shares;
+pub(crate) use self::watch::since;
+pub use self::watch::{Rates, watch};
 #[cfg(test)]
 pub(crate) use crate::observe::samples;
 

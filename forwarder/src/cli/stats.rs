@@ -1,25 +1,17 @@
 //! `weir stats`: once, or repeatedly.
 
-use std::{
-    io::{self, IsTerminal},
-    path::Path,
-    time::Duration,
-};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::args::StatsArgs;
+use super::render::paint::dumb_terminal;
+use super::render::screen::{self, Screen};
+use super::render::{self, Paint};
 use super::stop::Stop;
-use super::{
-    CliError,
-    args::StatsArgs,
-    print, print_json_line,
-    render::{
-        self, Paint,
-        paint::dumb_terminal,
-        screen::{self, Screen},
-    },
-    show,
-};
+use super::{CliError, print, print_json_line, show};
 use weir_api::Client;
 
 pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {

@@ -2,10 +2,8 @@
 
 use std::{io, time::Duration};
 
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{MissedTickBehavior, interval, timeout},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use weir_api::Stream;
 
 use super::CliError;

@@ -19,35 +19,25 @@ mod tests;
 mod view;
 mod vifs;
 
-use std::{
-    future::{Future, pending},
-    io::{self, IsTerminal},
-    path::Path,
-    pin::Pin,
-    time::Duration,
-};
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::Duration;
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
-use self::{
-    grid::Declared,
-    model::Span,
-    sample::Sample,
-    screen::Screen,
-    state::{State, Then},
-    view::Picture,
-};
+use self::grid::Declared;
+use self::model::Span;
+use self::sample::Sample;
+use self::screen::Screen;
+use self::state::{State, Then};
+use self::view::Picture;
+use super::CliError;
+use super::args::{TopArgs, View};
+use super::render::paint::{Paint, dumb_terminal};
+use super::stop::Stop;
 use weir_api::ClientError;
-
-use super::{
-    CliError,
-    args::{TopArgs, View},
-    render::paint::{Paint, dumb_terminal},
-    stop::Stop,
-};
 use weir_schema::ConfigErrors;
 
 /// In the order of [`View`].
@@ -55,8 +45,6 @@ static VIEWS: [&Declared; 4] = [&vifs::VIEW, &flows::VIEW, &losses::VIEW, &links
 
 /// Rates need two samples; the first rates need not wait a whole interval.
 const FIRST: Duration = Duration::from_millis(500);
-
-type Asking<'a> = Pin<Box<dyn Future<Output = Result<Sample, ClientError>> + Send + 'a>>;
 
 fn declared(view: View) -> &'static Declared {
     VIEWS[view as usize]
@@ -107,7 +95,8 @@ async fn watch(
     let mut events = screen::events();
     let (mut before, mut after) = (None, first);
     let mut gone: Option<String> = None;
-    let mut asking: Option<Asking<'_>> = None;
+    // One request at a time.
+    let mut asking: JoinSet<Result<Sample, ClientError>> = JoinSet::new();
     let mut asked = Instant::now();
     let mut next = asked + FIRST.min(state.interval);
     loop {
@@ -117,7 +106,7 @@ async fn watch(
         state.settle(grid.rows.len());
         let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };
         screen.draw(|frame| view::draw(frame, &picture))?;
-        let due = !state.held && asking.is_none();
+        let due = !state.held && asking.is_empty();
         tokio::select! {
             event = events.recv() => {
                 // The terminal is gone.
@@ -130,30 +119,22 @@ async fn watch(
                     Some(Then::Quit) => return Ok(()),
                 }
             }
-            answer = answer(&mut asking) => {
-                asking = None;
-                match answer {
-                    Ok(sample) => {
-                        // After a time without answers it may be another weir, whatever its uptime.
-                        let known = gone.take().is_none() || sample.stats.uptime_ns < after.stats.uptime_ns;
-                        before = Some(std::mem::replace(&mut after, sample)).filter(|_| known);
-                    }
-                    Err(error) => gone = Some(error.to_string()),
+            Some(answer) = asking.join_next() => match answer {
+                Ok(Ok(sample)) => {
+                    // After a time without answers it may be another weir, whatever its uptime.
+                    let known = gone.take().is_none() || sample.stats.uptime_ns < after.stats.uptime_ns;
+                    before = Some(std::mem::replace(&mut after, sample)).filter(|_| known);
                 }
-            }
+                Ok(Err(error)) => gone = Some(error.to_string()),
+                Err(error) => gone = Some(error.to_string()),
+            },
             () = sleep_until(next), if due => {
                 // Missed intervals are not made up for: they would come in a burst.
                 asked = Instant::now();
                 next = asked + state.interval;
-                asking = Some(Box::pin(Sample::take(control, state.view)));
+                let (control, view) = (control.to_owned(), state.view);
+                asking.spawn(async move { Sample::take(&control, view).await });
             }
         }
-    }
-}
-
-async fn answer(asking: &mut Option<Asking<'_>>) -> Result<Sample, ClientError> {
-    match asking {
-        Some(asking) => asking.await,
-        None => pending().await,
     }
 }

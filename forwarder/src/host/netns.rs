@@ -60,8 +60,8 @@ impl Netns {
     }
 
     /// Makes a namespace, which lasts as long as something holds it: at first this handle alone. `path`
-    /// is where the caller is going to mount it.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    /// is where the caller is going to mount it, if at all.
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = on_own_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
             File::open(OWN)
@@ -69,7 +69,7 @@ impl Netns {
         Self::from_file(file, path)
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 

@@ -51,13 +51,7 @@ counts! {
 impl ProgramCounts {
     /// `reached`: frames and bytes that reached the port by the express lane.
     pub fn new(counters: &PortCounters, [frames, bytes]: [u64; 2]) -> Self {
-        Self { reached: Amount::new(frames, bytes), ..Self::from(counters) }
-    }
-}
-
-impl From<&PortCounters> for ProgramCounts {
-    fn from(counters: &PortCounters) -> Self {
-        let mut counts = Self::default();
+        let mut counts = Self { reached: Amount::new(frames, bytes), ..Self::default() };
         for counter in Counter::all() {
             let frames = counters.frames[counter as usize];
             let amount = Amount::new(frames, counters.bytes[counter as usize]);

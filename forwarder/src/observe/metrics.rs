@@ -19,13 +19,11 @@ mod times;
 
 use std::future::Future;
 
-pub use self::{
-    families::{ALL, Kind, Metric},
-    format::Format,
-    page::page,
-    server::{ListenError, claim, serve},
-    times::{BOUNDS_US, PortTimes, Spread},
-};
+pub use self::families::{ALL, Kind, Metric};
+pub use self::format::Format;
+pub use self::page::page;
+pub use self::server::{ListenError, claim, serve};
+pub use self::times::{BOUNDS_US, PortTimes, Spread};
 use crate::observe::measure::FlowRoom;
 use weir_api::{Refused, StatsReport};
 

@@ -21,11 +21,11 @@ pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
         state: State::Up,
         problem: None,
         mode: Attached::Gate,
-        rx: Traffic { frames: rx, bytes: rx * 1000, superframes: 0 },
-        tx: Traffic { frames: tx, bytes: tx * 1000, superframes: 0 },
+        rx: traffic(rx),
+        tx: traffic(tx),
         passed: Traffic::default(),
-        lanes: Lanes { scheduled: Amount::new(rx, rx * 1000), ..Lanes::default() },
-        tx_lanes: TxLanes { scheduled: Amount::new(tx, tx * 1000), ..TxLanes::default() },
+        lanes: Lanes { scheduled: traffic(rx).amount(), ..Lanes::default() },
+        tx_lanes: TxLanes { scheduled: traffic(tx).amount(), ..TxLanes::default() },
         link: None,
         losses: BTreeMap::new(),
         queued: Queued::default(),
@@ -34,6 +34,11 @@ pub(crate) fn port(name: &str, role: Role, rx: u64, tx: u64) -> PortReport {
         containers: Containers::default(),
         counters: BTreeMap::new(),
     }
+}
+
+/// Frames of 1000 bytes.
+fn traffic(frames: u64) -> Traffic {
+    Traffic { frames, bytes: frames * 1000, superframes: 0 }
 }
 
 /// An uplink and two vifs, one of them gone, after 1 h 02 min 03 s.
@@ -112,8 +117,10 @@ pub(crate) fn express() -> StatsReport {
     (v1.passed.frames, v1.passed.bytes) = (12, 720);
     v1.lanes.bridge = Amount::new(12, 720);
     sent_express(v1, 300_000);
-    reached_by_express(nic0, 200_000);
-    reached_by_express(v2, 100_000);
+    for (port, frames) in [(nic0, 200_000), (v2, 100_000)] {
+        port.tx_lanes.express += traffic(frames).amount();
+        port.tx += traffic(frames);
+    }
     let ledger = &mut report.ledger;
     ledger.received += 300_012;
     ledger.delivered += 300_000;
@@ -124,15 +131,6 @@ pub(crate) fn express() -> StatsReport {
 
 /// Adds this many frames of 1000 bytes that the port sent by the express lane.
 pub(crate) fn sent_express(port: &mut PortReport, frames: u64) {
-    let more = Amount::new(frames, frames * 1000);
-    port.lanes.express += more;
-    port.rx.frames += more.frames;
-    port.rx.bytes += more.bytes;
-}
-
-fn reached_by_express(port: &mut PortReport, frames: u64) {
-    let more = Amount::new(frames, frames * 1000);
-    port.tx_lanes.express += more;
-    port.tx.frames += more.frames;
-    port.tx.bytes += more.bytes;
+    port.lanes.express += traffic(frames).amount();
+    port.rx += traffic(frames);
 }

@@ -72,16 +72,9 @@ pub async fn begin<F: Watchable>(
     let spec = query.spec(ports);
     let outcomes = outcomes(&query);
     let began = locked.watch(spec, outcomes).await.map_err(Refused::unavailable)?;
-    match Session::new(Arc::clone(&forwarder), claim, query, spec, began) {
-        Ok((session, parts)) => {
-            tokio::spawn(session.run());
-            Ok(WatchStream { id, parts })
-        }
-        Err(error) => {
-            locked.unwatch().await;
-            Err(Refused::unavailable(format!("a capture could not be begun: {error}")))
-        }
-    }
+    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, query, spec, began);
+    tokio::spawn(session.run());
+    Ok(WatchStream { id, parts })
 }
 
 /// The slots of the named ports; without names, of all.

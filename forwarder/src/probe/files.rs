@@ -2,7 +2,6 @@
 //! those of `observe::dump`; nothing here knows them.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::observe::dump::{Series, hgrm, hlog};
 use weir_probe::ProbeError;
@@ -11,8 +10,8 @@ use weir_probe::report::Named;
 /// Writes the requested files: the first histogram's distribution, all of them as a log.
 pub fn save(
     named: &[Named<'_>],
-    began: SystemTime,
-    lasted: Duration,
+    began_unix_ns: u64,
+    lasted_ns: u64,
     (to_hgrm, to_hlog): (Option<&Path>, Option<&Path>),
 ) -> Result<(), ProbeError> {
     let write = |path: &Path, text: String| {
@@ -30,16 +29,10 @@ pub fn save(
                 times: spread.histogram.clone(),
             })
             .collect();
-        let since_ns = began.duration_since(UNIX_EPOCH).map_or(0, whole_ns);
-        let until_ns = since_ns.saturating_add(whole_ns(lasted));
-        let log = hlog::header(since_ns) + &hlog::interval(since_ns, since_ns, until_ns, &series);
-        write(path, log)?;
+        let (since, until) = (began_unix_ns, began_unix_ns.saturating_add(lasted_ns));
+        write(path, hlog::header(since) + &hlog::interval(since, since, until, &series))?;
     }
     Ok(())
-}
-
-fn whole_ns(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,23 +3,22 @@
 //! Invariant: the two namespaces have no name and no process. They end, and the veth with them, with
 //! the last thread and descriptor of this process, however the process ends.
 
-use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::libc;
-use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::host::netlink::{Attributes, Netlink, Request};
+use crate::host::netns::Netns;
 use weir_probe::report::{FloorReport, VERSION};
 use weir_probe::send::{self, Order};
 use weir_probe::sink::{Options, Sink};
 use weir_probe::{ProbeError, sizes::LARGEST};
 
-const OWN: &str = "/proc/thread-self/ns/net";
 const LEFT: &str = "floor0";
 const RIGHT: &str = "floor1";
 /// Reserved for documentation (RFC 5737): in use on no network.
@@ -37,44 +36,24 @@ const LOOK: Duration = Duration::from_millis(5);
 const VETH_INFO_PEER: u16 = 1;
 const IF_OPER_UP: u8 = 6;
 
-/// A network namespace that lives as long as this descriptor.
-#[derive(Debug)]
-struct Space(File);
-
-impl Space {
-    fn new() -> Result<Self, ProbeError> {
-        on_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET).map_err(|error| match error {
-                nix::Error::EPERM => ProbeError::Refused(
-                    "`weir probe floor` makes two network namespaces and a veth between them: it \
-                     takes root (CAP_SYS_ADMIN and CAP_NET_ADMIN)"
-                        .to_owned(),
-                ),
-                error => ProbeError::io("cannot make a network namespace")(error.into()),
-            })?;
-            File::open(OWN).map(Self).map_err(ProbeError::io(OWN))
-        })
-    }
-
-    /// Runs on a thread of its own inside; sockets made there stay there.
-    fn run<T: Send>(
-        &self,
-        work: impl FnOnce() -> Result<T, ProbeError> + Send,
-    ) -> Result<T, ProbeError> {
-        on_thread(|| {
-            setns(&self.0, CloneFlags::CLONE_NEWNET)
-                .map_err(|error| ProbeError::io("cannot enter a namespace")(error.into()))?;
-            work()
-        })
-    }
+/// A namespace that lives as long as its handle.
+fn make() -> Result<Netns, ProbeError> {
+    Netns::create(Path::new("weir probe floor")).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => ProbeError::Refused(
+            "`weir probe floor` makes two network namespaces and a veth between them: it takes root \
+             (CAP_SYS_ADMIN and CAP_NET_ADMIN)"
+                .to_owned(),
+        ),
+        _ => ProbeError::io("cannot make a network namespace")(error),
+    })
 }
 
-/// A thread that changes its namespace does nothing else, and ends.
-fn on_thread<T: Send>(
+/// Runs `work` on a thread of its own inside; sockets made there stay there.
+fn run<T: Send>(
+    inside: &Netns,
     work: impl FnOnce() -> Result<T, ProbeError> + Send,
 ) -> Result<T, ProbeError> {
-    let panicked = || ProbeError::Refused("a thread of the probe panicked".to_owned());
-    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| Err(panicked())))
+    inside.enter(work).map_err(ProbeError::io("cannot enter a namespace"))?
 }
 
 /// Sends as `order` says, but over the bare veth, to a sink with `options`.
@@ -84,23 +63,23 @@ pub fn measure(
     v6: bool,
     stop: &AtomicBool,
 ) -> Result<FloorReport, ProbeError> {
-    let (left, right) = (Space::new()?, Space::new()?);
-    left.run(|| plug(&right).map_err(ProbeError::io("cannot make a veth")))?;
+    let (left, right) = (make()?, make()?);
+    run(&left, || plug(&right).map_err(ProbeError::io("cannot make a veth")))?;
     let (from, to): (IpAddr, IpAddr) =
         if v6 { (LEFT_V6.into(), RIGHT_V6.into()) } else { (LEFT_V4.into(), RIGHT_V4.into()) };
     let failed = || ProbeError::io("cannot set the veth up");
-    left.run(|| set_up(LEFT, from, to, RIGHT_MAC).map_err(failed()))?;
-    right.run(|| set_up(RIGHT, to, from, LEFT_MAC).map_err(failed()))?;
-    left.run(|| wait_up(LEFT).map_err(failed()))?;
-    right.run(|| wait_up(RIGHT).map_err(failed()))?;
-    let sink = right.run(|| Sink::open(Options { bind: Some(to), port: 0, ..options.clone() }))?;
+    run(&left, || set_up(LEFT, from, to, RIGHT_MAC).map_err(failed()))?;
+    run(&right, || set_up(RIGHT, to, from, LEFT_MAC).map_err(failed()))?;
+    run(&left, || wait_up(LEFT).map_err(failed()))?;
+    run(&right, || wait_up(RIGHT).map_err(failed()))?;
+    let sink = run(&right, || Sink::open(Options { bind: Some(to), port: 0, ..options.clone() }))?;
     let order = Order { target: SocketAddr::new(to, sink.address().port()), ..order.clone() };
     let sunk_enough = AtomicBool::new(false);
     let (sent, sunk) = std::thread::scope(|scope| {
         let (inside, enough) = (&right, &sunk_enough);
         let sinking =
-            scope.spawn(move || inside.run(|| sink.run(enough, &AtomicU64::new(0), |_| {})));
-        let sent = left.run(|| send::send(&order, stop));
+            scope.spawn(move || run(inside, || sink.run(enough, &AtomicU64::new(0), |_| {})));
+        let sent = run(&left, || send::send(&order, stop));
         // The sink ends with the sender, if the sender got so far.
         if !matches!(&sent, Ok(report) if report.acknowledged.is_some()) {
             sunk_enough.store(true, Ordering::Relaxed);
@@ -112,7 +91,7 @@ pub fn measure(
 }
 
 /// A veth from this thread's namespace to the other.
-fn plug(other: &Space) -> io::Result<()> {
+fn plug(other: &Netns) -> io::Result<()> {
     let end = |request: Request, name: &str, mac: &[u8; 6]| {
         // The largest datagram, so that nothing is fragmented.
         let mtu = (LARGEST + 28).min(65_535);
@@ -120,7 +99,7 @@ fn plug(other: &Space) -> io::Result<()> {
         named.number(libc::IFLA_MTU, mtu)
     };
     let peer = end(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
-        .number(libc::IFLA_NET_NS_FD, other.0.as_raw_fd() as u32);
+        .number(libc::IFLA_NET_NS_FD, other.file().as_raw_fd() as u32);
     let request = end(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC)
         .nest(libc::IFLA_LINKINFO, |info| {
             info.text(libc::IFLA_INFO_KIND, "veth")

@@ -211,6 +211,7 @@ impl FlowTable {
             }
             if self.sources.is_in_use(row) {
                 rows.push(FlowRow {
+                    place: place as u32,
                     key: FlowKey::from(&row.key),
                     counts: row.counts(),
                     latency: latency.then(|| row.latency(&self.bins)),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::realtime_ns;
+use weir_port::clock_realtime_ns;
 
 fn pair(at: &str) -> (UdpSocket, UdpSocket) {
     let to = UdpSocket::bind(at).unwrap();
@@ -48,7 +48,7 @@ fn the_kernel_stamps_when_told() {
     stamp(&to).unwrap();
     let mut batch = Batch::default();
     for _ in 0..3 {
-        let before = realtime_ns();
+        let before = clock_realtime_ns();
         from.send(b"x").unwrap();
         assert_eq!(batch.receive(&to, 1).unwrap(), 1);
         let (letter, _) = batch.letters().next().unwrap();

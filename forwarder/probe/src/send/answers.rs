@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use weir_port::clock_monotonic_ns;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
+use super::super::ProbeError;
 use super::super::receive::Batch;
 use super::super::report::{Acknowledged, RoundTrips};
 use super::super::trips::Trips;
 use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
-use super::super::{ProbeError, realtime_ns};
 
 /// How often an end is sent, and how long to wait for its answer.
 const ROUNDS: u32 = 5;
@@ -118,7 +118,7 @@ impl<'a> Answers<'a> {
             session: self.session,
             number,
             monotonic_ns: clock_monotonic_ns(),
-            realtime_ns: realtime_ns(),
+            realtime_ns: clock_realtime_ns(),
         };
         header.write(&mut datagram);
         totals.write(&mut datagram);

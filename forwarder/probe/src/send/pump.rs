@@ -10,13 +10,13 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
-use weir_port::clock_monotonic_ns;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::super::rate::Rate;
 use super::super::report::{SendReport, VERSION};
 use super::super::schedule::Schedule;
 use super::super::wire::{Header, Kind, Session, Stamp};
-use super::super::{ProbeError, nanos, realtime_ns, socket};
+use super::super::{ProbeError, nanos, socket};
 use super::{Front, Order, Progress};
 
 /// The longest sleep: how often the stop flag is read.
@@ -201,7 +201,8 @@ impl<'a> Pump<'a> {
     /// Writes the headers or stamps into the buffers; returns the time since the start.
     fn stamp(&mut self, items: &[&Item]) -> u64 {
         let monotonic_ns = clock_monotonic_ns();
-        let realtime_ns = if self.order.front == Front::Header { realtime_ns() } else { 0 };
+        let timed = self.order.front == Front::Header;
+        let realtime_ns = if timed { clock_realtime_ns() } else { 0 };
         for (i, (item, buffer)) in (0..).zip(items.iter().zip(&mut self.buffers)) {
             let number = self.sent.of(item.flow) + i;
             match self.order.front {

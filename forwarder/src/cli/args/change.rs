@@ -1,10 +1,8 @@
 //! The arguments that change a running weir, and their merge patches. Invariant: an invalid number,
 //! unit or name is refused here (exit code 2); weir itself checks whether it fits the rest.
 
-use clap::{
-    Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches,
-    builder::{PossibleValue, PossibleValuesParser},
-};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::{Map, Value, json};
 use weir_core::Role;
 use weir_schema::{Declaration, PortPlan, Section, pages};

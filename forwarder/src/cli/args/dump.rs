@@ -3,10 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{
-    Args, Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use weir_core::Choice;
 
 use super::{interface, time};

@@ -1,14 +1,13 @@
 //! Findings, and their text. Invariant: the text stays within 80 columns, except for a command or path
 //! that must not be broken.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
-use crate::cli::render::{
-    WIDTH, hanging,
-    paint::{Paint, Tone},
-};
+use crate::cli::render::paint::{Paint, Tone};
+use crate::cli::render::{WIDTH, hanging};
+use crate::observe::dump::files::json;
 use weir_api::VERSION;
 
 /// The severity of a finding.
@@ -93,6 +92,20 @@ impl Report {
         self.findings.push(Finding { subject, level, check, text, fix });
     }
 
+    /// A check that passes or fails; returns whether it passes.
+    pub(super) fn check<T>(
+        &mut self,
+        check: &'static str,
+        checked: &Result<T, impl Display>,
+        passes: &str,
+    ) -> bool {
+        match checked {
+            Ok(_) => self.add(Level::Ok, check, passes),
+            Err(error) => self.add(Level::Fail, check, error.to_string()),
+        }
+        checked.is_ok()
+    }
+
     pub fn fails(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Fail)
     }
@@ -101,9 +114,8 @@ impl Report {
         &self.findings
     }
 
-    pub(super) fn json(&self) -> serde_json::Result<String> {
-        let json = Json { version: VERSION, ok: !self.fails(), findings: &self.findings };
-        serde_json::to_string_pretty(&json).map(|text| text + "\n")
+    pub(super) fn json(&self) -> String {
+        json(&Json { version: VERSION, ok: !self.fails(), findings: &self.findings })
     }
 
     pub(super) fn text(&self, paint: Paint) -> String {

@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use weir_abi::table::Seed;
-use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
 use crate::host::attach::{AttachError, GateGlobals, Steering};
@@ -25,15 +24,13 @@ const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
-    let privileged = privileges(report);
-    match btf::facts() {
-        Ok(facts) => {
-            report.add(Level::Ok, "btf", "tells how the kernel keeps packets");
-            if privileged {
-                programs(&facts, report);
-            }
-        }
-        Err(error) => report.add(Level::Fail, "btf", error.to_string()),
+    let privileged = report.check("privileges", &check_privileges(), "all that is needed");
+    let facts = btf::facts();
+    report.check("btf", &facts, "tells how the kernel keeps packets");
+    if let (Ok(facts), true) = (facts, privileged) {
+        // The programs are loaded but not attached, so any device will do as the pair.
+        let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
+        report.check("programs", &Steering::load(&facts, gate), "all of them load");
     }
     if privileged {
         tcx(report);
@@ -69,24 +66,6 @@ fn judge_kernel(release: &str, version: KernelVersion, report: &mut Report) {
     report.add(level, "kernel", format!("Linux {release}{separator}{}", reasons.join("; ")));
 }
 
-fn privileges(report: &mut Report) -> bool {
-    let checked = check_privileges();
-    match &checked {
-        Ok(()) => report.add(Level::Ok, "privileges", "all that is needed"),
-        Err(error) => report.add(Level::Fail, "privileges", error.to_string()),
-    }
-    checked.is_ok()
-}
-
-fn programs(facts: &KernelFacts, report: &mut Report) {
-    // The programs are loaded but not attached, so any device will do as the pair.
-    let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
-    match Steering::load(facts, gate) {
-        Ok(_) => report.add(Level::Ok, "programs", "all of them load"),
-        Err(error) => report.add(Level::Fail, "programs", error.to_string()),
-    }
-}
-
 /// Querying the hook shows whether the kernel has it.
 fn tcx(report: &mut Report) {
     let asked = SchedClassifier::query_tcx("lo", TcAttachType::Ingress);
@@ -97,11 +76,8 @@ fn tcx(report: &mut Report) {
     match asked {
         Ok(_) => report.add(Level::Ok, "tcx", "there, the hook of the gate"),
         Err(error) if lacks(&error) => {
-            report.add(
-                Level::Fail,
-                "tcx",
-                AttachError::NoTcx { name: "lo".to_owned() }.to_string(),
-            );
+            let none = AttachError::NoTcx { name: "lo".to_owned() };
+            report.add(Level::Fail, "tcx", none.to_string());
         }
         Err(error) => report.add(Level::Note, "tcx", format!("cannot be asked for: {error}")),
     }

@@ -7,12 +7,9 @@ use serde::Serialize;
 use weir_schema::ConfigErrors;
 
 use crate::cli::{CliError, args::dump::Format, render};
-use crate::observe::dump::{
-    DumpError, Series,
-    csv::{self, Csv},
-    files::json,
-    hgrm, hlog, series, since,
-};
+use crate::observe::dump::csv::{self, Csv};
+use crate::observe::dump::files::json;
+use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
 use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +65,6 @@ impl Question {
 }
 
 impl Report {
-    pub(super) fn until(&self) -> u64 {
-        match self {
-            Self::Latency(report) => report.until_unix_ns,
-            Self::Losses(report) => report.until_unix_ns,
-            Self::Flows { report, .. } => report.until_unix_ns,
-        }
-    }
-
     /// The difference since `before`, the answer to the same request.
     pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
         match (before, self) {
@@ -110,13 +99,6 @@ impl Report {
             }
         }
         Ok(self)
-    }
-
-    pub(super) fn by_stage(self) -> Result<Self, DumpError> {
-        match self {
-            Self::Latency(report) => series::by_stage(&report).map(Self::Latency),
-            other => Ok(other),
-        }
     }
 
     pub(super) fn series(&self) -> Result<Vec<Series>, CliError> {
@@ -183,7 +165,8 @@ impl Report {
         })
     }
 
-    fn span(&self) -> (u64, u64) {
+    /// Its beginning and its end, in Unix time.
+    pub(super) fn span(&self) -> (u64, u64) {
         match self {
             Self::Latency(report) => (report.since_unix_ns, report.until_unix_ns),
             Self::Losses(report) => (report.since_unix_ns, report.until_unix_ns),

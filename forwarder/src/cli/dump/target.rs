@@ -4,11 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CliError, Output, args::dump::Format, print};
-use crate::observe::dump::{
-    Series,
-    files::{self, FileError},
-    hgrm,
-};
+use crate::observe::dump::files::{self, FileError};
+use crate::observe::dump::{Series, hgrm};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {

@@ -1,10 +1,7 @@
 //! `weir stats --ledger`: the sum, which must be exact, and its difference.
 
-use super::{
-    Table, WIDTH, grouped,
-    paint::{Paint, Tone},
-    percent, permille,
-};
+use super::paint::{Paint, Tone};
+use super::{Table, WIDTH, grouped, percent, permille};
 use weir_api::StatsReport;
 
 /// The column in which the figures end.

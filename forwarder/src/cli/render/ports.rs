@@ -1,13 +1,9 @@
 //! `weir stats` and `weir port list`.
 
-use super::{
-    Table, grouped,
-    lanes::{lanes, links},
-    paint::{Paint, Tone},
-    paragraph, percent,
-    shares::contended,
-    uptime,
-};
+use super::lanes::{lanes, links};
+use super::paint::{Paint, Tone};
+use super::shares::contended;
+use super::{Table, grouped, paragraph, percent, uptime};
 use weir_api::{
     Express, PortInfo, PortList, PortReport, Regimes, State, StatsReport, WorkerReport,
 };

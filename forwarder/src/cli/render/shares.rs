@@ -4,11 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Table, WIDTH,
-    paint::{Paint, Tone},
-    per_second, percent, permille, short, time, uptime,
-};
+use super::paint::{Paint, Tone};
+use super::{Table, WIDTH, per_second, percent, permille, short, time, uptime};
 use weir_api::{Containers, LinkShare, PortReport, StatsReport, losses::change};
 use weir_core::Role;
 

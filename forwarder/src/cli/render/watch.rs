@@ -1,13 +1,9 @@
 //! `weir stats --watch`: rates from two reports. Invariant: the time between them is weir's own (its
 //! uptime), so that a slow answer does not distort a rate.
 
-use super::{
-    Table, grouped,
-    paint::{Paint, Tone},
-    per_second,
-    ports::{limits, state, worker_line},
-    short, uptime,
-};
+use super::paint::{Paint, Tone};
+use super::ports::{limits, state, worker_line};
+use super::{Table, grouped, per_second, short, uptime};
 use weir_api::{PortReport, Regimes, StatsReport, WorkerReport};
 
 /// Rates per second, of one port or of all.

@@ -1,11 +1,9 @@
 //! The flows. Invariant: a flow that was not in the answer before has a rate only if it is younger than
 //! that answer; earlier traffic does not belong to this interval.
 
-use super::{
-    grid::{Cell, Declared, Grid, Row, columns},
-    model::Span,
-    sample::Measured,
-};
+use super::grid::{Cell, Declared, Grid, Row, columns};
+use super::model::Span;
+use super::sample::Measured;
 use crate::cli::render::{paint::Tone, per_second, short, time};
 use weir_api::{FlowNumbers, FlowReport, FlowSumReport, FlowsReport, SumKind};
 

@@ -2,10 +2,8 @@
 //! to its scheduler. Invariant: the load is everything sent to the link, by the gate, by a worker, and
 //! by the host and the bridge.
 
-use super::{
-    grid::{Cell, Declared, Grid, Row, columns},
-    model::Span,
-};
+use super::grid::{Cell, Declared, Grid, Row, columns};
+use super::model::Span;
 use crate::cli::render::{paint::Tone, permille, short, time};
 use weir_api::{Amount, LaneNow, LinkLane, PortReport};
 

@@ -2,10 +2,8 @@
 
 use weir_core::Reason;
 
-use super::{
-    grid::{Cell, Declared, Grid, Row, columns},
-    model::Span,
-};
+use super::grid::{Cell, Declared, Grid, Row, columns};
+use super::model::Span;
 use crate::cli::render::{grouped, paint::Tone, percent, permille, places, short};
 
 columns! {

@@ -43,19 +43,15 @@ impl<'s> Span<'s> {
     pub(super) fn header(&self) -> [Vec<(String, Tone)>; 2] {
         let stats = &self.after.stats;
         let plain = |text: String| (text, Tone::Plain);
-        let ledger = match stats.ledger.balanced {
-            true => ("ledger balanced".to_owned(), Tone::Plain),
-            false => ("LEDGER NOT BALANCED".to_owned(), Tone::Bad),
-        };
         let mut first = vec![plain(format!("weir, up {}", uptime(stats.uptime_ns)))];
         if self.restarted {
             first.push(("restarted".to_owned(), Tone::Warn));
         }
-        if stats.ledger.balanced {
-            first.extend([plain(self.busy()), ledger]);
-        } else {
-            first.extend([ledger, plain(self.busy())]);
-        }
+        let busy = plain(self.busy());
+        first.extend(match stats.ledger.balanced {
+            true => [busy, plain("ledger balanced".to_owned())],
+            false => [("LEDGER NOT BALANCED".to_owned(), Tone::Bad), busy],
+        });
         first.push(plain(format!("{} in flight", short(stats.ledger.in_flight))));
         let rates = stats.ports.iter().map(|port| self.rates(port));
         let total = rates.collect::<Option<Vec<_>>>().filter(|rates| !rates.is_empty());

@@ -1,11 +1,12 @@
-//! The requests for one picture. Invariant: data that an older weir does not have, or that is switched
-//! off, is reported as missing by its name and hides nothing else.
+//! The requests for one picture. Invariant: data that is refused or switched off is reported as missing by
+//! its name and hides nothing else.
 
 use std::{collections::BTreeMap, path::Path};
 
 use hdrhistogram::Histogram;
 
 use crate::cli::args::View;
+use crate::observe::dump::since::take;
 use weir_api::{
     Client, ClientError, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, StatsReport,
     histogram::decode,
@@ -55,28 +56,27 @@ impl Sample {
         let client = Client::at(socket);
         let stats = client.stats().await?;
         let histograms = LatencyQuery { histograms: true, reset: false };
-        let latency = match measured(client.latency(histograms).await)? {
-            Measured::On(report) if !report.on => Measured::Off,
-            Measured::On(report) => Measured::On(Latency::of(&report)),
-            Measured::Unavailable(why) => Measured::Unavailable(why),
-            Measured::Off | Measured::NotAsked => Measured::NotAsked,
-        };
-        let flows = FlowQuery { top: Some(FLOWS), ..FlowQuery::default() };
-        let flows = match view {
-            View::Flows => match measured(client.flows(&flows).await)? {
-                Measured::On(report) if report.capacity == 0 => Measured::Off,
-                flows => flows,
-            },
-            View::Vifs | View::Losses | View::Links => Measured::NotAsked,
+        let latency = client.latency(histograms).await;
+        let latency = measured(latency, |report| report.on.then(|| Latency::of(&report)))?;
+        let flows = if view == View::Flows {
+            let query = FlowQuery { top: Some(FLOWS), ..FlowQuery::default() };
+            let flows = client.flows(&query).await;
+            measured(flows, |report| (report.capacity > 0).then_some(report))?
+        } else {
+            Measured::NotAsked
         };
         Ok(Self { stats, latency, flows })
     }
 }
 
-fn measured<T>(answer: Result<T, ClientError>) -> Result<Measured<T>, ClientError> {
+/// What `of` makes of the answer; `None`: it is switched off.
+fn measured<R, T>(
+    answer: Result<R, ClientError>,
+    of: impl FnOnce(R) -> Option<T>,
+) -> Result<Measured<T>, ClientError> {
     match answer {
-        Ok(report) => Ok(Measured::On(report)),
-        // weir runs and refuses: it is older than this command, or too busy.
+        Ok(report) => Ok(of(report).map_or(Measured::Off, Measured::On)),
+        // weir runs and refuses, or is too busy.
         Err(
             error @ (ClientError::Refused(_)
             | ClientError::Garbled { .. }
@@ -100,11 +100,7 @@ impl Latency {
         let mut now = self.residence.get(vif)?.clone();
         let before = before.filter(|before| before.since_unix_ns == self.since_unix_ns);
         if let Some(before) = before.and_then(|before| before.residence.get(vif)) {
-            // A port that went and came back may have recorded less than before.
-            let mut rest = now.clone();
-            if rest.subtract(before).is_ok() {
-                now = rest;
-            }
+            take(&mut now, before);
         }
         Some(now)
     }

@@ -1,22 +1,18 @@
 //! The terminal while weir uses it. Invariant: however the command ends (a key, a signal, an error, a
 //! panic in any thread), the cursor, the lines and the earlier content are restored.
 
-use std::{
-    io::{self, stdout},
-    panic, thread,
-    time::Duration,
-};
+use std::io::{self, stdout};
+use std::time::Duration;
+use std::{panic, thread};
 
-use ratatui::{
-    DefaultTerminal, Frame, Terminal,
-    backend::CrosstermBackend,
-    crossterm::{
-        cursor::Show,
-        event::{self, Event},
-        execute,
-        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
-    },
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::{DefaultTerminal, Frame, Terminal};
 use tokio::sync::mpsc;
 
 use crate::cli::CliError;

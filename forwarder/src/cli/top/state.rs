@@ -6,10 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
-use super::{
-    VIEWS, declared,
-    grid::{Column, Declared, Order},
-};
+use super::grid::{Column, Declared, Order};
+use super::{VIEWS, declared};
 use crate::cli::args::{LONGEST, SHORTEST, View};
 
 /// The rows of a page; the window's size is unknown here, so a little less than the smallest.

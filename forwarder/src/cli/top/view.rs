@@ -1,21 +1,16 @@
 //! Draws the picture. Invariants: pure, from the state to the buffer; plain ASCII, so that it is the
 //! same on every terminal; nothing is written outside the window, whatever its size.
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    style::{Color, Modifier, Style},
-    text::{Line, Span as Piece},
-    widgets::Paragraph,
-};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span as Piece};
+use ratatui::widgets::Paragraph;
 
-use super::{
-    VIEWS,
-    grid::{Grid, Kind},
-    help,
-    model::Span,
-    state::State,
-};
+use super::grid::{Grid, Kind};
+use super::model::Span;
+use super::state::State;
+use super::{VIEWS, help};
 use crate::cli::render::{paint::Tone, time, wrapped};
 
 /// The content to draw.

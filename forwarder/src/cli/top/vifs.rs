@@ -2,11 +2,9 @@
 //! and their losses. Invariant: a port's share is that of the link on which it fares worst, so that
 //! trouble anywhere shows.
 
-use super::{
-    grid::{Cell, Declared, Grid, Row, WIDE, columns},
-    model::Span,
-    sample::Measured,
-};
+use super::grid::{Cell, Declared, Grid, Row, WIDE, columns};
+use super::model::Span;
+use super::sample::Measured;
 use crate::cli::render::{Rates, paint::Tone, permille, short, time};
 use weir_api::{Amount, Lanes, LinkShare, PortReport, State};
 use weir_core::Choice as _;

@@ -36,21 +36,20 @@ pub(crate) fn latency() -> LatencyReport {
     }
 }
 
-pub(crate) fn numbers(frames: u64, recorded: &[u64]) -> (FlowNumbers, Option<String>) {
+fn numbers(frames: u64, recorded: &[u64]) -> FlowNumbers {
     let times = times("", recorded);
-    let counts = FlowNumbers {
+    FlowNumbers {
         frames,
         bytes: frames * 100,
         delivered: recorded.len() as u64,
         delivered_bytes: recorded.len() as u64 * 100,
         residence: times.summary,
+        histogram: times.histogram,
         ..FlowNumbers::default()
-    };
-    (counts, times.histogram)
+    }
 }
 
 pub(crate) fn udp(vif: &str, port: u64, frames: u64, recorded: &[u64]) -> FlowReport {
-    let (counts, histogram) = numbers(frames, recorded);
     FlowReport {
         vif: vif.to_owned(),
         proto: "udp".to_owned(),
@@ -59,17 +58,15 @@ pub(crate) fn udp(vif: &str, port: u64, frames: u64, recorded: &[u64]) -> FlowRe
         src_port: Some(port),
         dst_port: Some(53),
         age_ns: SECOND,
-        idle_ns: 0,
-        counts,
-        histogram,
+        counts: numbers(frames, recorded),
         ..FlowReport::default()
     }
 }
 
 pub(crate) fn sum(vif: &str, kind: SumKind, frames: u64, recorded: &[u64]) -> FlowSumReport {
-    let (counts, histogram) = numbers(frames, recorded);
     let flows = (kind == SumKind::Ended).then_some(1);
-    FlowSumReport { vif: vif.to_owned(), kind, flows, express: 0, counts, histogram }
+    let counts = numbers(frames, recorded);
+    FlowSumReport { vif: vif.to_owned(), kind, flows, express: 0, counts }
 }
 
 /// A flow of v1 that lost three of its packets, one of v2 over IPv6, one that is no IP, and a sum.

@@ -106,7 +106,7 @@ fn what_the_program_dropped_is_lost_under_its_reason() {
     for (n, counter) in Counter::all().enumerate() {
         counters.frames[counter as usize] = n as u64 + 1;
     }
-    let counts = ProgramCounts::from(&counters);
+    let counts = ProgramCounts::new(&counters, [0; 2]);
     let total: u64 = counters.frames.iter().sum();
     let lost: u64 = counts.lost.iter().map(|(_, frames)| frames).sum();
     assert_eq!(counts.received, total);

@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
-use weir_port::clock_monotonic_ns;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
+use super::Measurements;
 use super::tally::{FlowReporter, Tally};
-use super::{Measurements, WorkerMeasures, unix_ns};
 use crate::worker::{FlowPage, NoAnswer};
 use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
@@ -32,8 +32,8 @@ const AT_ONCE: usize = 32;
 /// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    /// The page's beginning, and the row in it.
-    page: u32,
+    row: u32,
+    /// The number of rows before it.
     nth: usize,
 }
 
@@ -55,7 +55,7 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
-impl<S: WorkerMeasures> Measurements<S> {
+impl Measurements {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after they
     /// were read: counts between the two are in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
@@ -96,7 +96,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(FlowsReport {
             version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
-            until_unix_ns: unix_ns(),
+            until_unix_ns: clock_realtime_ns(),
             capacity: u64::from(self.plan.flows) * self.workers.len() as u64,
             known: reading.known as u64,
             flows,
@@ -164,9 +164,10 @@ impl<S: WorkerMeasures> Measurements<S> {
         while let Some(page) = from {
             let rows;
             (rows, from) = self.page(worker, page, false, LIGHT_ROWS).await?;
-            let row =
-                |(nth, row): (usize, &FlowRow)| (row.key, row.counts.bytes, Place { page, nth });
-            seen.extend(rows.iter().enumerate().map(row));
+            for row in rows {
+                let place = Place { row: row.place, nth: seen.len() };
+                seen.push((row.key, row.counts.bytes, place));
+            }
         }
         Ok(seen)
     }
@@ -180,18 +181,12 @@ impl<S: WorkerMeasures> Measurements<S> {
         places.sort_unstable_by_key(|(place, _)| *place);
         let keys: HashSet<FlowKey> = places.iter().map(|(_, key)| *key).collect();
         let mut picked = HashMap::new();
-        for page in places.chunk_by(|(one, _), (next, _)| one.page == next.page) {
-            let Some((Place { page: begin, .. }, _)) = page.first() else { continue };
-            let (mut from, mut passed) = (Some(*begin), 0);
-            let neighbours = page.chunk_by(|(one, _), (next, _)| one.nth + 1 == next.nth);
-            for run in neighbours.flat_map(|run| run.chunks(WHOLE_ROWS)) {
-                let Some((Place { nth, .. }, _)) = run.first() else { continue };
-                (_, from) = self.some(worker, from, false, nth - passed).await?;
-                let rows;
-                (rows, from) = self.some(worker, from, true, run.len()).await?;
-                passed = nth + run.len();
-                for row in rows.into_iter().filter(|row| keys.contains(&row.key)) {
-                    // If rows moved meanwhile, a row may be returned twice; it is still one row.
+        let neighbours = places.chunk_by(|(one, _), (next, _)| one.nth + 1 == next.nth);
+        for run in neighbours.flat_map(|run| run.chunks(WHOLE_ROWS)) {
+            let Some((first, _)) = run.first() else { continue };
+            for row in self.some(worker, first.row, run.len()).await? {
+                // If rows moved meanwhile, a row may be returned twice; it is still one row.
+                if keys.contains(&row.key) {
                     picked.insert(row.key, Tally::of(row.counts, row.latency.as_ref()));
                 }
             }
@@ -199,22 +194,16 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(picked)
     }
 
-    /// Reads this many rows from a position on, or fewer at the table's end; a worker may return them
+    /// Reads this many whole rows from a place on, or fewer at the table's end; a worker may return them
     /// in parts.
-    async fn some(
-        &self,
-        worker: usize,
-        mut from: Option<u32>,
-        latency: bool,
-        most: usize,
-    ) -> Result<(Vec<FlowRow>, Option<u32>), NoAnswer> {
-        let mut all = Vec::new();
+    async fn some(&self, worker: usize, from: u32, most: usize) -> Result<Vec<FlowRow>, NoAnswer> {
+        let (mut all, mut from) = (Vec::new(), Some(from));
         while let Some(at) = from.filter(|_| all.len() < most) {
             let rows;
-            (rows, from) = self.page(worker, at, latency, most - all.len()).await?;
+            (rows, from) = self.page(worker, at, true, most - all.len()).await?;
             all.extend(rows);
         }
-        Ok((all, from))
+        Ok(all)
     }
 
     async fn page(

@@ -61,7 +61,6 @@ impl FlowReporter {
     }
 
     pub(super) fn flow(&mut self, vif: String, key: &FlowKey, tally: &Tally) -> FlowReport {
-        let (counts, histogram) = self.numbers(tally);
         let addresses = key.addresses();
         let ports = (key.src_port != 0 || key.dst_port != 0)
             .then(|| (u64::from(key.src_port), u64::from(key.dst_port)));
@@ -75,8 +74,7 @@ impl FlowReporter {
             vlan: (key.vlan != 0).then(|| u64::from(key.vlan)),
             age_ns: self.now_ns.saturating_sub(tally.counts.first_ns),
             idle_ns: self.now_ns.saturating_sub(tally.counts.last_ns),
-            counts,
-            histogram,
+            counts: self.numbers(tally),
         }
     }
 
@@ -87,18 +85,17 @@ impl FlowReporter {
         flows: Option<u64>,
         tally: &Tally,
     ) -> FlowSumReport {
-        let (counts, histogram) = self.numbers(tally);
-        FlowSumReport { vif, kind, flows, express: 0, counts, histogram }
+        FlowSumReport { vif, kind, flows, express: 0, counts: self.numbers(tally) }
     }
 
-    fn numbers(&mut self, tally: &Tally) -> (FlowNumbers, Option<String>) {
+    fn numbers(&mut self, tally: &Tally) -> FlowNumbers {
         self.times.reset();
         for (value, count) in &tally.times {
             self.times.saturating_record_n(*value, *count);
         }
         let counts = &tally.counts;
         let flags = TCP_FLAGS.iter().enumerate();
-        let numbers = FlowNumbers {
+        FlowNumbers {
             frames: counts.frames,
             bytes: counts.bytes,
             delivered: counts.delivered,
@@ -110,8 +107,8 @@ impl FlowReporter {
             jitter_ns: counts.jitter_ns,
             losses: counts.losses.by_name(),
             residence: Summary::of(&self.times),
-        };
-        (numbers, self.histograms.then(|| encode(&self.times)))
+            histogram: self.histograms.then(|| encode(&self.times)),
+        }
     }
 }
 

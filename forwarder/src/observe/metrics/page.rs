@@ -1,10 +1,10 @@
 //! Writes the page, in either format. Invariant: both carry the same data; what only OpenMetrics has is left
 //! out of the other or expressed in its terms. A row has exactly its metric's labels and a value of its
-//! metric's kind, else nothing is written.
+//! metric's kind.
 
 use std::fmt::{self, Write as _};
 
-use weir_core::Reason;
+use weir_core::{Reason, broken, invariant};
 
 use super::Sample;
 use super::families::{ALL, Kind, Metric};
@@ -19,15 +19,16 @@ pub(super) enum Value<'s> {
 }
 
 /// The whole page.
-pub fn page(sample: &Sample, format: Format) -> Result<String, fmt::Error> {
+pub fn page(sample: &Sample, format: Format) -> String {
     let (mut text, open) = (String::new(), format == Format::OpenMetrics);
     for metric in ALL {
-        family(&mut text, metric, sample, open)?;
+        // Writing to a string cannot fail.
+        let _ = family(&mut text, metric, sample, open);
     }
     if open {
         text.push_str("# EOF\n");
     }
-    Ok(text)
+    text
 }
 
 /// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units nor
@@ -42,9 +43,7 @@ fn family(text: &mut String, metric: &Metric, sample: &Sample, open: bool) -> fm
         writeln!(text, "# UNIT {name} {unit}")?;
     }
     for (values, value) in (metric.rows)(sample) {
-        if values.len() != metric.labels.len() {
-            return Err(fmt::Error);
-        }
+        invariant!(values.len() == metric.labels.len(), "a metric's row has other labels");
         let pairs = metric.labels.iter().zip(&values);
         let labels: Vec<String> =
             pairs.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
@@ -65,7 +64,7 @@ fn family(text: &mut String, metric: &Metric, sample: &Sample, open: bool) -> fm
                     writeln!(text, "{name}_bucket{{{labels}}} {below}")?;
                 }
             }
-            (Kind::Histogram, _) | (_, Value::Spread(_)) => return Err(fmt::Error),
+            (Kind::Histogram, _) | (_, Value::Spread(_)) => broken!("a metric of another kind"),
             (_, Value::Whole(number)) => writeln!(text, "{name}{suffix}{braced} {number}")?,
             (_, Value::Real(number)) => writeln!(text, "{name}{suffix}{braced} {}", real(number))?,
         }

@@ -3,7 +3,6 @@
 //! second however many clients ask; a sample that has begun is completed, even if its client is gone. A
 //! client cannot delay the forwarder's end.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +10,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE};
-use hyper::{Method, Request, Response, StatusCode};
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -43,7 +46,6 @@ const INDEX: &str = concat!(
     "<li><a href=\"/healthz\">/healthz</a>: 200 while the workers answer, else 503 and why\n",
     "</ul>\n<p>Everything else is asked on the control socket: <code>weir --help</code>.\n"
 );
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Why metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +82,12 @@ pub async fn serve<N: Numbers>(
     numbers: Arc<N>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let cache = Arc::new(SampleCache { numbers, last: Arc::default() });
+    let routes = Router::new()
+        .route("/", get(Html(INDEX)))
+        .route("/metrics", get(metrics::<N>))
+        .route("/healthz", get(health::<N>))
+        .fallback(unknown)
+        .with_state(Arc::new(SampleCache { numbers, last: Arc::default() }));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -88,7 +95,7 @@ pub async fn serve<N: Numbers>(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&cache)))),
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, routes.clone()))),
                 Err(error) => {
                     tracing::debug!("metrics: a connection was not accepted: {error}");
                     sleep(PAUSE).await;
@@ -102,60 +109,44 @@ pub async fn serve<N: Numbers>(
     let _ = timeout(CLOSE_TIMEOUT, ended).await;
 }
 
-async fn connection<N: Numbers>(stream: TcpStream, cache: Arc<SampleCache<N>>) {
-    let service = hyper::service::service_fn(|request: Request<Incoming>| {
-        let cache = Arc::clone(&cache);
-        async move { Ok::<_, Infallible>(cache.answer(&request).await) }
-    });
+async fn connection(stream: TcpStream, routes: Router) {
     let mut server = hyper::server::conn::http1::Builder::new();
+    let service = TowerToHyperService::new(routes);
     let served = server.keep_alive(false).serve_connection(TokioIo::new(stream), service);
     if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, served).await {
         tracing::debug!("metrics: {error}");
     }
 }
 
-fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<String> {
-    let mut answer = Response::new(text);
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
-    answer
+type Failed = (StatusCode, String);
+
+fn unavailable(why: String) -> Failed {
+    (StatusCode::SERVICE_UNAVAILABLE, why + "\n")
+}
+
+async fn metrics<N: Numbers>(
+    State(cache): State<Arc<SampleCache<N>>>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Failed> {
+    let sample = cache.sample().await.map_err(unavailable)?;
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
+    Ok(([(CONTENT_TYPE, format.content_type())], page(&sample, format)))
+}
+
+/// Healthy means that the numbers can be read: that proves that the workers turn.
+async fn health<N: Numbers>(
+    State(cache): State<Arc<SampleCache<N>>>,
+) -> Result<&'static str, Failed> {
+    cache.sample().await.map(|_| "ok\n").map_err(unavailable)
+}
+
+async fn unknown(uri: Uri) -> Failed {
+    let why = format!("there is no {}; valid: /metrics, /healthz, /\n", uri.path());
+    (StatusCode::NOT_FOUND, why)
 }
 
 impl<N: Numbers> SampleCache<N> {
-    async fn answer(&self, request: &Request<Incoming>) -> Response<String> {
-        let path = request.uri().path();
-        if !["/", "/metrics", "/healthz"].contains(&path) {
-            let why = format!("there is no {path}; valid: /metrics, /healthz, /\n");
-            return answer(StatusCode::NOT_FOUND, TEXT, why);
-        }
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
-            let mut refusal = answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, String::new());
-            let allowed = hyper::header::HeaderValue::from_static("GET,HEAD");
-            refusal.headers_mut().insert(ALLOW, allowed);
-            return refusal;
-        }
-        if path == "/" {
-            return answer(StatusCode::OK, "text/html; charset=utf-8", INDEX.to_owned());
-        }
-        // Healthy means that the numbers can be read: that proves that the workers turn.
-        match self.sample().await {
-            Err(why) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
-            Ok(_) if path == "/healthz" => answer(StatusCode::OK, TEXT, "ok\n".to_owned()),
-            Ok(sample) => {
-                let accept = request.headers().get_all(ACCEPT).iter();
-                let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
-                let format = Format::wanted(&accept.join(","));
-                match page(&sample, format) {
-                    Ok(text) => answer(StatusCode::OK, format.content_type(), text),
-                    Err(error) => {
-                        let why = format!("the numbers cannot be written down: {error}\n");
-                        answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, why)
-                    }
-                }
-            }
-        }
-    }
-
     async fn sample(&self) -> Sampled {
         timeout(ANSWER_TIMEOUT, self.ask()).await.unwrap_or_else(|_| {
             Err(format!("the workers did not answer within {ANSWER_TIMEOUT:?}; see weir's log"))

@@ -49,7 +49,7 @@ pub(super) fn sample() -> Sample {
 }
 
 fn text() -> String {
-    page(&sample(), Format::OpenMetrics).unwrap()
+    page(&sample(), Format::OpenMetrics)
 }
 
 /// A file of the repository.
@@ -99,7 +99,7 @@ fn value<'t>(text: &'t str, series: &str) -> &'t str {
 
 #[test]
 fn the_older_format_names_the_samples() {
-    let classic = page(&sample(), Format::Classic).unwrap();
+    let classic = page(&sample(), Format::Classic);
     assert!(classic.contains("# TYPE weir_build_info gauge\nweir_build_info{version="));
     let bytes = "# TYPE weir_port_bytes_total counter\nweir_port_bytes_total{port=";
     assert!(classic.contains(bytes) && !classic.contains("# UNIT") && !classic.contains("# EOF"));
@@ -185,7 +185,7 @@ fn histograms_are_cumulative_and_end_in_their_count() {
 fn a_port_that_failed_says_so_and_one_without_promises_has_none() {
     let mut sample = sample();
     sample.stats.ports[0].state = State::Failed;
-    let text = page(&sample, Format::OpenMetrics).unwrap();
+    let text = page(&sample, Format::OpenMetrics);
     assert_eq!(value(&text, "weir_port_state{port=\"nic0\",state=\"failed\"}"), "1");
     assert_eq!(value(&text, "weir_port_state{port=\"nic0\",state=\"up\"}"), "0");
     assert_eq!(value(&text, "weir_port_min_rate_bytes_per_second{port=\"v1\"}"), "2500000.0");
@@ -210,7 +210,7 @@ fn lanes_add_up_to_what_a_port_sent() {
 
 #[test]
 fn a_weir_that_has_nothing_to_tell_yet_tells_it() {
-    let text = page(&Sample::default(), Format::OpenMetrics).unwrap();
+    let text = page(&Sample::default(), Format::OpenMetrics);
     assert!(text.ends_with("# EOF\n"));
     assert_eq!(value(&text, "weir_ledger_balanced"), "1");
     assert_eq!(value(&text, "weir_ledger_lost_frames_total{reason=\"shed\"}"), "0");

@@ -20,13 +20,13 @@ use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedP
 /// A packet without events for this long is reported as it is.
 const PATIENCE_NS: u64 = 3_000_000_000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct OpenTrace {
     /// The worker that received it; known once its arrival was seen.
     begun: Option<(usize, TracedPacket)>,
     steps: Vec<TraceStep>,
-    /// The number of its copies and pieces.
-    expected: usize,
+    /// The number of its pieces beyond the packet itself.
+    more: usize,
     delivered: usize,
     lost: usize,
     seen_ns: u64,
@@ -46,6 +46,13 @@ pub(super) struct TraceAssembler {
     wanted: u64,
     begun: u64,
     finished: u64,
+}
+
+impl OpenTrace {
+    /// Whether all of its pieces have ended.
+    fn has_ended(&self) -> bool {
+        self.delivered + self.lost > self.more
+    }
 }
 
 impl TraceAssembler {
@@ -100,8 +107,7 @@ impl TraceAssembler {
                 self.step(*worker, event, bytes);
                 let key = (event.mark, event.ingress_ns);
                 let trace = self.open.get(&key)?;
-                let ended = trace.delivered + trace.lost >= trace.expected;
-                if trace.begun.is_some() && ended { self.finish(key) } else { None }
+                if trace.begun.is_some() && trace.has_ended() { self.finish(key) } else { None }
             }
             Observation::Program { outcome, port, at_ns, len, facts } => {
                 if self.begun >= self.wanted {
@@ -128,9 +134,8 @@ impl TraceAssembler {
             return;
         }
         let since = |ns: u64| ns.saturating_sub(event.ingress_ns);
-        let mut steps: Vec<(u64, TraceEvent)> = Vec::new();
-        let mut begun = None;
-        let (mut more, mut delivered, mut lost) = (0, 0, 0);
+        let mut trace = self.open.remove(&key).unwrap_or_default();
+        let mut step = |ns: u64, what| trace.steps.push(TraceStep { at_ns: since(ns), what });
         match event.step {
             Step::Arrived { taken_ns } => {
                 self.begun += 1;
@@ -138,58 +143,39 @@ impl TraceAssembler {
                 let mut packet =
                     self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
                 packet.number = self.begun;
-                begun = Some((worker, packet));
                 let core = self.cores.get(worker).map_or(0, |core| *core as u64);
-                steps.push((event.ingress_ns, TraceEvent::Steered));
-                steps.push((taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) }));
+                step(event.ingress_ns, TraceEvent::Steered);
+                step(taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) });
+                trace.begun = Some((worker, packet));
             }
             Step::Decided(egress) => {
-                steps.push((event.at_ns, TraceEvent::Decided { to: self.named(egress) }));
+                step(event.at_ns, TraceEvent::Decided { to: self.named(egress) });
             }
             Step::Cut { egress, pieces } => {
-                more = usize::from(pieces).saturating_sub(1);
+                trace.more += usize::from(pieces).saturating_sub(1);
                 let (to, pieces) = (self.named(egress), pieces.into());
-                steps.push((event.at_ns, TraceEvent::Cut { to, pieces }));
+                step(event.at_ns, TraceEvent::Cut { to, pieces });
             }
             Step::Settled { egress, taken_ns, released_ns, sent_ns } => {
-                delivered = 1;
                 let to = self.named(egress);
                 let released_ns = released_ns.max(taken_ns);
                 let container_ns = released_ns - taken_ns;
                 let queue_ns = sent_ns.saturating_sub(released_ns);
                 let tx_ns = event.at_ns.saturating_sub(sent_ns);
-                steps.extend([
-                    (released_ns, TraceEvent::Released { to: to.clone(), container_ns }),
-                    (sent_ns, TraceEvent::Sent { to: to.clone(), queue_ns }),
-                    (
-                        event.at_ns,
-                        TraceEvent::Delivered { to, tx_ns, residence_ns: since(event.at_ns) },
-                    ),
-                ]);
+                let residence_ns = since(event.at_ns);
+                step(released_ns, TraceEvent::Released { to: to.clone(), container_ns });
+                step(sent_ns, TraceEvent::Sent { to: to.clone(), queue_ns });
+                step(event.at_ns, TraceEvent::Delivered { to, tx_ns, residence_ns });
+                trace.delivered += 1;
             }
             Step::Lost(reason) => {
-                lost = 1;
-                steps.push((event.at_ns, lost_under(reason)));
+                step(event.at_ns, lost_under(reason));
+                trace.lost += 1;
             }
             Step::Sent(_) => {}
         }
-        let trace = self.open.entry(key).or_insert_with(|| OpenTrace {
-            begun: None,
-            steps: Vec::new(),
-            expected: 1,
-            delivered: 0,
-            lost: 0,
-            seen_ns: 0,
-        });
-        if begun.is_some() {
-            trace.begun = begun;
-        }
-        let steps = steps.into_iter().map(|(at_ns, what)| TraceStep { at_ns: since(at_ns), what });
-        trace.steps.extend(steps);
-        trace.expected += more;
-        trace.delivered += delivered;
-        trace.lost += lost;
         trace.seen_ns = event.at_ns;
+        self.open.insert(key, trace);
     }
 
     fn packet(
@@ -200,7 +186,7 @@ impl TraceAssembler {
         facts: &Facts,
         bytes: &[u8],
     ) -> TracedPacket {
-        let names = meta_flags::NAMES.iter().filter(|(flag, _)| facts.flags & flag != 0);
+        let names = meta_flags::NAMES.iter().filter(|(flag, _)| facts.has(*flag));
         TracedPacket {
             version: VERSION,
             number: 0,
@@ -218,11 +204,11 @@ impl TraceAssembler {
 
     /// Ends a trace; `None` if its beginning was never seen.
     fn finish(&mut self, key: (u8, u64)) -> Option<TraceLine> {
-        let trace = self.open.remove(&key)?;
-        let (worker, mut packet) = trace.begun?;
+        let mut trace = self.open.remove(&key)?;
+        let (worker, mut packet) = trace.begun.take()?;
         self.free_mark(worker, key.0);
         packet.outcome = match (trace.delivered, trace.lost) {
-            (delivered, lost) if delivered + lost < trace.expected => TraceOutcome::Unfinished,
+            _ if !trace.has_ended() => TraceOutcome::Unfinished,
             (_, 0) => TraceOutcome::Delivered,
             (0, _) => TraceOutcome::Lost,
             (_, _) => TraceOutcome::Partly,

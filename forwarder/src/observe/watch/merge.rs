@@ -68,8 +68,8 @@ impl EventMerger {
         self.workers.iter().map(|watched| watched.events.missed_at(port)).sum()
     }
 
-    pub(super) fn takes_every_port(&self) -> bool {
-        self.filter.ports.is_none()
+    pub(super) fn takes_port(&self, port: PortId) -> bool {
+        self.filter.takes_port(port)
     }
 
     pub(super) fn missed(&self) -> u64 {

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
@@ -16,7 +15,8 @@ use pcap_file::pcapng::blocks::interface_statistics::{
     InterfaceStatisticsBlock, InterfaceStatisticsOption,
 };
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
-use pcap_file::{DataLink, Endianness, PcapError};
+use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
+use pcap_file::{DataLink, Endianness};
 use weir_abi::{Counter, meta_flags};
 use weir_core::PortId;
 use weir_port::reason_of;
@@ -41,8 +41,6 @@ struct Interface {
 pub(super) struct Capture {
     writer: PcapNgWriter<Vec<u8>>,
     interfaces: BTreeMap<PortId, Interface>,
-    /// The number of interfaces described so far: a slot may get another port's name.
-    described: u32,
     snaplen: u32,
     points: Points,
     /// Unix time minus the clock of the events' time stamps.
@@ -59,7 +57,7 @@ impl Capture {
         epoch_ns: u64,
         now_ns: u64,
         note: Option<&str>,
-    ) -> Result<Self, PcapError> {
+    ) -> Self {
         let mut options = vec![
             SectionHeaderOption::OS(Cow::Borrowed("Linux")),
             SectionHeaderOption::UserApplication(Cow::Borrowed(concat!(
@@ -70,16 +68,18 @@ impl Capture {
         options.extend(note.map(|note| SectionHeaderOption::Comment(Cow::Owned(note.to_owned()))));
         let section =
             SectionHeaderBlock { endianness: Endianness::native(), options, ..Default::default() };
-        Ok(Self {
-            writer: PcapNgWriter::with_section_header(Vec::new(), section)?,
+        #[expect(clippy::expect_used, reason = "only the Vec could fail, and it does not")]
+        let writer = PcapNgWriter::with_section_header(Vec::new(), section)
+            .expect("memory takes every byte");
+        Self {
+            writer,
             interfaces: BTreeMap::new(),
-            described: 0,
             snaplen,
             points,
             epoch_ns,
             began_ns: now_ns,
             packets: 0,
-        })
+        }
     }
 
     pub(super) fn packets(&self) -> u64 {
@@ -90,71 +90,67 @@ impl Capture {
         std::mem::take(self.writer.get_mut())
     }
 
-    pub(super) fn knows(&self, port: PortId) -> bool {
-        self.interfaces.contains_key(&port)
-    }
-
     /// Describes a port, unless it is already described by that name.
-    pub(super) fn name(&mut self, port: PortId, name: &str) -> Result<(), PcapError> {
+    pub(super) fn name(&mut self, port: PortId, name: &str) {
         if self.interfaces.get(&port).is_some_and(|interface| interface.name == name) {
-            return Ok(());
+            return;
         }
-        self.writer.write_pcapng_block(InterfaceDescriptionBlock {
+        // A slot may get another port's name, so its earlier interface is described, too.
+        let id = self.writer.interfaces().len() as u32;
+        self.interfaces.insert(port, Interface { id, name: name.to_owned(), packets: 0 });
+        let block = InterfaceDescriptionBlock {
             linktype: DataLink::ETHERNET,
             snaplen: self.snaplen,
             options: vec![
                 InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
                 InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
             ],
-        })?;
-        let interface = Interface { id: self.described, name: name.to_owned(), packets: 0 };
-        self.described += 1;
-        self.interfaces.insert(port, interface);
-        Ok(())
+        };
+        append(&mut self.writer, block);
     }
 
-    /// Writes an observation, if it is a packet of a described port.
-    pub(super) fn write(&mut self, seen: &Observation, bytes: &[u8]) -> Result<(), PcapError> {
+    /// Writes an observation, if it is a packet.
+    pub(super) fn write(&mut self, seen: &Observation, bytes: &[u8]) {
         let (port, at_ns, len, flags, comment) = match seen {
             Observation::Worker(_, event) => {
                 let (flags, comment) = match event.step {
                     Step::Arrived { .. } => (INBOUND, None),
                     Step::Sent(_) => (OUTBOUND, None),
                     Step::Lost(reason) => (INBOUND, Some(lost(reason))),
-                    _ => return Ok(()),
+                    _ => return,
                 };
                 (event.port(), event.at_ns, event.len, flags, comment)
             }
             Observation::Program { outcome, port, at_ns, len, .. } => {
                 let lost = reason_of(*outcome).is_some();
                 if !(self.points.arrival || self.points.loss && lost) {
-                    return Ok(());
+                    return;
                 }
                 (*port, *at_ns, *len, INBOUND, Some(outcome_text(*outcome)))
             }
         };
-        let Some(interface) = self.interfaces.get_mut(&port) else { return Ok(()) };
+        if !self.interfaces.contains_key(&port) {
+            // The port is so new that its name is not known yet.
+            self.name(port, &format!("#{}", port.0));
+        }
+        let Some(interface) = self.interfaces.get_mut(&port) else { return };
+        interface.packets += 1;
+        self.packets += 1;
         let mut options = vec![EnhancedPacketOption::Flags(flags)];
         let comments = comment.into_iter().chain(offload(seen));
         options.extend(comments.map(|comment| EnhancedPacketOption::Comment(Cow::Owned(comment))));
-        self.writer.write_pcapng_block(EnhancedPacketBlock {
+        let block = EnhancedPacketBlock {
             interface_id: interface.id,
             timestamp: Duration::from_nanos(at_ns.wrapping_add(self.epoch_ns)),
             original_len: len,
             data: Cow::Borrowed(bytes),
             options,
-        })?;
-        interface.packets += 1;
-        self.packets += 1;
-        Ok(())
+        };
+        append(&mut self.writer, block);
     }
 
     /// Writes how many packets of each port were captured, and how many found no room.
-    pub(super) fn statistics(
-        &mut self,
-        now_ns: u64,
-        missed_at: impl Fn(PortId) -> u64,
-    ) -> Result<(), PcapError> {
+    pub(super) fn statistics(&mut self, now_ns: u64, missed_at: impl Fn(PortId) -> u64) {
         let time = |ns: u64| words(ns.wrapping_add(self.epoch_ns));
         for (port, interface) in &self.interfaces {
             let missed = missed_at(*port);
@@ -172,14 +168,17 @@ impl Capture {
                 );
                 options.push(InterfaceStatisticsOption::Comment(Cow::Owned(comment)));
             }
-            let interface_id = interface.id;
-            self.writer.write_pcapng_block(InterfaceStatisticsBlock {
-                interface_id,
-                timestamp: time(now_ns),
-                options,
-            })?;
+            let (interface_id, timestamp) = (interface.id, time(now_ns));
+            let block = InterfaceStatisticsBlock { interface_id, timestamp, options };
+            append(&mut self.writer, block);
         }
-        Ok(())
+    }
+}
+
+/// Fails only for an interface that is not described: memory takes every byte.
+fn append<'b>(writer: &mut PcapNgWriter<Vec<u8>>, block: impl PcapNgBlock<'b>) {
+    if writer.write_pcapng_block(block).is_err() {
+        weir_core::broken!("a capture has a packet of an interface that it does not describe");
     }
 }
 
@@ -211,8 +210,8 @@ fn offload(seen: &Observation) -> Option<String> {
              until it is cut"
         ));
     }
-    (event.facts.flags & meta_flags::CSUM_PARTIAL != 0)
-        .then(|| "the checksum is partial: left to the device that sends it".to_owned())
+    let is_partial = event.facts.has(meta_flags::CSUM_PARTIAL);
+    is_partial.then(|| "the checksum is partial: left to the device that sends it".to_owned())
 }
 
 #[cfg(test)]

@@ -8,18 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use pcap_file::PcapError;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use weir_core::PortId;
-use weir_port::clock_monotonic_ns;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::assemble::TraceAssembler;
-use super::merge::{EventMerger, Observation, UnsteeredRing};
+use super::merge::{EventMerger, UnsteeredRing};
 use super::pcapng::Capture;
 use super::slot::Claim;
 use super::{WatchQuery, Watchable};
-use crate::observe::measure::unix_ns;
 use crate::worker::{Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 
@@ -73,8 +71,9 @@ impl<F: Watchable> Session<F> {
         query: WatchQuery,
         spec: WatchSpec,
         began: WatchStarted,
-    ) -> Result<(Self, mpsc::Receiver<Bytes>), PcapError> {
+    ) -> (Self, mpsc::Receiver<Bytes>) {
         let (out, parts) = mpsc::channel(PARTS);
+        let count = query.count.unwrap_or(u64::MAX);
         let WatchStarted { workers, program, unsteered_missed, names } = began;
         let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
         let note = program.is_none().then(|| {
@@ -83,15 +82,14 @@ impl<F: Watchable> Session<F> {
                 .to_owned()
         });
         let now_ns = clock_monotonic_ns();
-        let epoch_ns = unix_ns().wrapping_sub(now_ns);
+        let epoch_ns = clock_realtime_ns().wrapping_sub(now_ns);
         let sink = match spec.purpose {
             Purpose::Capture(points) => {
                 let (snaplen, note) = (spec.snaplen, note.as_deref());
-                Sink::Capture(Box::new(Capture::new(points, snaplen, epoch_ns, now_ns, note)?))
+                Sink::Capture(Box::new(Capture::new(points, snaplen, epoch_ns, now_ns, note)))
             }
             Purpose::Trace => {
-                let wanted = query.count.unwrap_or(u64::MAX);
-                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, wanted));
+                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, count));
                 Sink::Trace { assembler, lines: Vec::new() }
             }
         };
@@ -100,7 +98,7 @@ impl<F: Watchable> Session<F> {
         let mut session = Self {
             forwarder,
             claim,
-            count: query.count.unwrap_or(u64::MAX),
+            count,
             until: query.duration.map(|duration| now + duration),
             merger,
             sink,
@@ -111,13 +109,9 @@ impl<F: Watchable> Session<F> {
             missed: 0,
             out,
         };
-        // A trace names every port that a packet goes to; a capture describes only the ports in its
-        // query.
-        let trace = spec.purpose == Purpose::Trace;
-        let chosen = |(port, _): &(PortId, String)| trace || spec.filter.takes_port(*port);
-        session.set_names(names.into_iter().filter(chosen))?;
+        session.set_names(&names);
         session.follow();
-        Ok((session, parts))
+        (session, parts)
     }
 
     pub(super) async fn run(mut self) {
@@ -132,7 +126,7 @@ impl<F: Watchable> Session<F> {
                 () = sleep_until(until), if self.until.is_some() => break,
                 _ = tick.tick() => {}
             }
-            let done = self.turn().unwrap_or_else(|error| failed(&error));
+            let done = self.turn();
             if self.pass_on().await.is_break() || done {
                 break;
             }
@@ -141,11 +135,11 @@ impl<F: Watchable> Session<F> {
     }
 
     /// True if enough was seen.
-    fn turn(&mut self) -> Result<bool, PcapError> {
-        self.refresh_names()?;
-        let done = self.look(false)?;
-        self.write_missed()?;
-        Ok(done)
+    fn turn(&mut self) -> bool {
+        self.refresh_names();
+        let done = self.look(false);
+        self.write_missed();
+        done
     }
 
     /// Withdraws the watchers, and writes the last part.
@@ -158,9 +152,8 @@ impl<F: Watchable> Session<F> {
         for (before, now) in self.unsteered_missed.iter_mut().zip(unsteered_missed) {
             *before = now.saturating_sub(*before);
         }
-        if let Err(error) = self.look(true).and_then(|_| self.trailer()) {
-            failed(&error);
-        }
+        self.look(true);
+        self.trailer();
         let last = self.part();
         if !last.is_empty() {
             // A client that has gone, or does not read, needs no last part.
@@ -169,43 +162,25 @@ impl<F: Watchable> Session<F> {
     }
 
     /// Polls once; true if enough was seen.
-    fn look(&mut self, last: bool) -> Result<bool, PcapError> {
+    fn look(&mut self, last: bool) -> bool {
         let now_ns = clock_monotonic_ns();
-        let (sink, count, mut outcome) = (&mut self.sink, self.count, Ok(()));
-        self.merger.poll(now_ns, last, |seen, bytes| {
-            let told = match sink {
-                Sink::Capture(file) if file.packets() < count => {
-                    let port = match seen {
-                        Observation::Worker(_, event) => event.port(),
-                        Observation::Program { port, .. } => *port,
-                    };
-                    // The port is so new that its name is not known yet.
-                    let named = match file.knows(port) {
-                        true => Ok(()),
-                        false => file.name(port, &format!("#{}", port.0)),
-                    };
-                    named.and_then(|()| file.write(seen, bytes))
-                }
-                Sink::Trace { assembler, lines } => {
-                    assembler.observe(seen, bytes).iter().for_each(|line| write_line(lines, line));
-                    Ok(())
-                }
-                Sink::Capture(_) => Ok(()),
-            };
-            if outcome.is_ok() {
-                outcome = told;
+        let (sink, count) = (&mut self.sink, self.count);
+        self.merger.poll(now_ns, last, |seen, bytes| match sink {
+            Sink::Capture(file) if file.packets() < count => file.write(seen, bytes),
+            Sink::Capture(_) => {}
+            Sink::Trace { assembler, lines } => {
+                assembler.observe(seen, bytes).iter().for_each(|line| write_line(lines, line));
             }
         });
-        outcome?;
         if let Sink::Trace { assembler, lines } = &mut self.sink {
             let given_up = assembler.end_stale(now_ns, last);
             given_up.iter().for_each(|line| write_line(lines, line));
         }
         self.follow();
-        Ok(match &self.sink {
+        match &self.sink {
             Sink::Capture(file) => file.packets() >= self.count,
             Sink::Trace { assembler, .. } => assembler.is_done(),
-        })
+        }
     }
 
     fn follow(&mut self) {
@@ -214,55 +189,44 @@ impl<F: Watchable> Session<F> {
         }
     }
 
-    fn set_names(
-        &mut self,
-        names: impl Iterator<Item = (PortId, String)>,
-    ) -> Result<(), PcapError> {
+    /// A trace names every port that a packet goes to; a capture describes only the ports in its query.
+    fn set_names(&mut self, names: &[(PortId, String)]) {
         for (port, name) in names {
             match &mut self.sink {
-                Sink::Capture(file) => file.name(port, &name)?,
-                Sink::Trace { assembler, .. } => assembler.name(port, &name),
+                Sink::Capture(file) if self.merger.takes_port(*port) => file.name(*port, name),
+                Sink::Capture(_) => {}
+                Sink::Trace { assembler, .. } => assembler.name(*port, name),
             }
         }
-        Ok(())
     }
 
     /// Reads the ports' names now and then, if the forwarder's lock is free.
-    fn refresh_names(&mut self) -> Result<(), PcapError> {
+    fn refresh_names(&mut self) {
         if Instant::now() < self.names_at {
-            return Ok(());
+            return;
         }
-        let Ok(forwarder) = self.forwarder.try_lock() else { return Ok(()) };
+        let Ok(forwarder) = self.forwarder.try_lock() else { return };
         let names = forwarder.port_names();
         drop(forwarder);
         self.names_at = Instant::now() + NAMES_EVERY;
-        let known = |port: &PortId| match &self.sink {
-            Sink::Capture(file) => file.knows(*port),
-            Sink::Trace { .. } => true,
-        };
-        let every = self.merger.takes_every_port();
-        let new: Vec<_> = names.into_iter().filter(|(port, _)| every || known(port)).collect();
-        self.set_names(new.into_iter())
+        self.set_names(&names);
     }
 
     /// Records in the file that packets are missing.
-    fn write_missed(&mut self) -> Result<(), PcapError> {
+    fn write_missed(&mut self) {
         let missed = self.merger.missed();
         if missed == self.missed || Instant::now() < self.statistics_at {
-            return Ok(());
+            return;
         }
         self.missed = missed;
         self.statistics_at = Instant::now() + STATISTICS_EVERY;
         let merger = &self.merger;
-        match &mut self.sink {
-            Sink::Capture(file) => {
-                file.statistics(clock_monotonic_ns(), |port| merger.missed_at(port))
-            }
-            Sink::Trace { .. } => Ok(()),
+        if let Sink::Capture(file) = &mut self.sink {
+            file.statistics(clock_monotonic_ns(), |port| merger.missed_at(port));
         }
     }
 
-    fn trailer(&mut self) -> Result<(), PcapError> {
+    fn trailer(&mut self) {
         let (merger, unsteered_missed) = (&self.merger, &self.unsteered_missed);
         match &mut self.sink {
             Sink::Capture(file) => file.statistics(clock_monotonic_ns(), |port| {
@@ -272,7 +236,6 @@ impl<F: Watchable> Session<F> {
             Sink::Trace { assembler, lines } => {
                 let missed = merger.missed() + unsteered_missed.iter().sum::<u64>();
                 write_line(lines, &assembler.end(missed, self.note.clone()));
-                Ok(())
             }
         }
     }
@@ -301,12 +264,6 @@ impl<F: Watchable> Session<F> {
             () = sleep_until(until), if self.until.is_some() => ControlFlow::Break(()),
         }
     }
-}
-
-/// Ends the session. Writing to memory does not fail.
-fn failed(error: &PcapError) -> bool {
-    tracing::error!(%error, "the capture ends: a packet could not be written");
-    true
 }
 
 fn write_line(lines: &mut Vec<u8>, line: &TraceLine) {

@@ -3,7 +3,7 @@
 //! Invariant: a packet is matched by its bytes as they are. If it lacks what is asked for, as a later
 //! fragment lacks its port, it does not match.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use weir_abi::{Bytes, Verdict, meta_flags};
 use weir_core::{PortId, PortSet};
@@ -29,7 +29,7 @@ impl Protocol {
         match self {
             Self::Tcp => Some(6),
             Self::Udp => Some(17),
-            Self::Icmp if facts.flags & meta_flags::IPV6 != 0 => Some(58),
+            Self::Icmp if facts.has(meta_flags::IPV6) => Some(58),
             Self::Icmp => Some(1),
             Self::Arp => None,
         }
@@ -80,6 +80,34 @@ impl Facts {
             gso_size: packet.gso_size(),
         }
     }
+
+    /// Whether any of these flags is set.
+    pub fn has(&self, flags: u16) -> bool {
+        self.flags & flags != 0
+    }
+
+    /// The addresses of IP or ARP, the source first, as far as they are there.
+    pub fn addresses(&self, head: &[u8]) -> [Option<IpAddr>; 2] {
+        let l3 = usize::from(self.l3_off);
+        let v4 = |at: usize| head.be32(l3 + at).map(|bits| Ipv4Addr::from_bits(bits).into());
+        let v6 = |at: usize| {
+            let octets = head.get(l3 + at..)?.first_chunk::<16>()?;
+            Some(Ipv6Addr::from(*octets).into())
+        };
+        match () {
+            () if self.has(meta_flags::IPV4) => [12, 16].map(v4),
+            () if self.has(meta_flags::IPV6) => [8, 24].map(v6),
+            () if self.has(meta_flags::ARP) => [14, 24].map(v4),
+            () => [None; 2],
+        }
+    }
+
+    /// The ports of TCP or UDP, the source first.
+    pub fn ports(&self, head: &[u8]) -> [Option<u16>; 2] {
+        let l4 = usize::from(self.l4_off);
+        let has = l4 != 0 && self.has(meta_flags::TCP | meta_flags::UDP);
+        [l4, l4 + 2].map(|at| head.be16(at).filter(|_| has))
+    }
 }
 
 impl From<&Verdict> for Facts {
@@ -98,51 +126,24 @@ impl Filter {
     pub fn takes(&self, facts: &Facts, head: &[u8]) -> bool {
         self.protocol.is_none_or(|protocol| has_protocol(facts, head, protocol))
             && self.vlan.is_none_or(|vlan| vlan == facts.vlan)
-            && self.l4_port.is_none_or(|port| has_port(facts, head, port))
-            && self.host.is_none_or(|host| has_host(facts, head, host))
+            && self.l4_port.is_none_or(|port| facts.ports(head).contains(&Some(port)))
+            && self.host.is_none_or(|host| facts.addresses(head).contains(&Some(host)))
     }
 }
 
 /// For a fragment the parser does not examine what IP carries.
 fn has_protocol(facts: &Facts, head: &[u8], protocol: Protocol) -> bool {
-    if facts.flags & meta_flags::FRAGMENT == 0 {
-        return facts.flags & protocol.flag() != 0;
+    if !facts.has(meta_flags::FRAGMENT) {
+        return facts.has(protocol.flag());
     }
     const V6_FRAGMENT: u8 = 44;
     let l3 = usize::from(facts.l3_off);
     let carried = match () {
-        () if facts.flags & meta_flags::IPV4 != 0 => head.u8(l3 + 9),
+        () if facts.has(meta_flags::IPV4) => head.u8(l3 + 9),
         () if head.u8(l3 + 6) == Some(V6_FRAGMENT) => head.u8(l3 + 40),
         () => None,
     };
     carried.is_some() && carried == protocol.number(facts)
-}
-
-fn has_port(facts: &Facts, head: &[u8], port: u16) -> bool {
-    let l4 = usize::from(facts.l4_off);
-    facts.flags & (meta_flags::TCP | meta_flags::UDP) != 0
-        && l4 != 0
-        && [l4, l4 + 2].iter().any(|at| head.be16(*at) == Some(port))
-}
-
-fn has_host(facts: &Facts, head: &[u8], host: IpAddr) -> bool {
-    let l3 = usize::from(facts.l3_off);
-    let has = |flag: u16| facts.flags & flag != 0;
-    match host {
-        IpAddr::V4(host) => {
-            let places = match () {
-                () if has(meta_flags::IPV4) => [12, 16],
-                () if has(meta_flags::ARP) => [14, 24],
-                () => return false,
-            };
-            places.iter().any(|at| head.be32(l3 + at) == Some(host.to_bits()))
-        }
-        IpAddr::V6(host) => {
-            let address = |at: usize| head.get(l3 + at..l3 + at + 16);
-            has(meta_flags::IPV6)
-                && [8, 24].iter().any(|at| address(*at) == Some(&host.octets()[..]))
-        }
-    }
 }
 
 #[cfg(test)]

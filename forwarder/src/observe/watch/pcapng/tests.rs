@@ -32,10 +32,10 @@ fn blocks(bytes: &[u8]) -> Vec<Block<'static>> {
 
 #[test]
 fn each_packet_says_where_which_way_and_what_became_of_it() {
-    let mut file = Capture::new(ALL, 2048, 1_000_000_000_000, 0, Some("a note")).unwrap();
-    file.name(PortId(1), "v1").unwrap();
-    file.name(PortId(2), "v2").unwrap();
-    file.name(PortId(1), "v1").unwrap();
+    let mut file = Capture::new(ALL, 2048, 1_000_000_000_000, 0, Some("a note"));
+    file.name(PortId(1), "v1");
+    file.name(PortId(2), "v2");
+    file.name(PortId(1), "v1");
     let program = Observation::Program {
         outcome: Counter::Spoofed,
         port: PortId(1),
@@ -49,9 +49,9 @@ fn each_packet_says_where_which_way_and_what_became_of_it() {
         event(Step::Lost(Reason::QueueFull), 9),
         program,
     ] {
-        file.write(&seen, &[1, 2, 3, 4]).unwrap();
+        file.write(&seen, &[1, 2, 3, 4]);
     }
-    file.statistics(20, |port| u64::from(port == PortId(2)) * 5).unwrap();
+    file.statistics(20, |port| u64::from(port == PortId(2)) * 5);
     let written = blocks(&file.take());
     let interfaces: Vec<_> =
         written.iter().filter(|block| matches!(block, Block::InterfaceDescription(_))).collect();
@@ -108,21 +108,21 @@ fn what_was_passed_is_no_loss() {
         facts: Facts::default(),
     };
     let losses = Points { loss: true, ..Points::default() };
-    let mut file = Capture::new(losses, 2048, 0, 0, None).unwrap();
-    file.name(PortId(1), "v1").unwrap();
-    file.write(&program(Counter::PassedHost), &[0; 4]).unwrap();
+    let mut file = Capture::new(losses, 2048, 0, 0, None);
+    file.name(PortId(1), "v1");
+    file.write(&program(Counter::PassedHost), &[0; 4]);
     assert_eq!(file.packets(), 0);
-    file.write(&program(Counter::Malformed), &[0; 4]).unwrap();
+    file.write(&program(Counter::Malformed), &[0; 4]);
     assert_eq!(file.packets(), 1);
     assert!(outcome_text(Counter::PassedHost).starts_with("passed_host - For the host itself"));
 }
 
 #[test]
 fn a_place_that_gets_another_name_is_another_interface() {
-    let mut file = Capture::new(ALL, 2048, 0, 0, None).unwrap();
-    file.name(PortId(1), "v1").unwrap();
-    file.name(PortId(1), "v9").unwrap();
-    file.write(&event(Step::Arrived { taken_ns: 0 }, 0), &[0; 4]).unwrap();
+    let mut file = Capture::new(ALL, 2048, 0, 0, None);
+    file.name(PortId(1), "v1");
+    file.name(PortId(1), "v9");
+    file.write(&event(Step::Arrived { taken_ns: 0 }, 0), &[0; 4]);
     let written = blocks(&file.take());
     let Some(Block::EnhancedPacket(packet)) = written.last() else { panic!("{written:?}") };
     assert_eq!(packet.interface_id, 1);

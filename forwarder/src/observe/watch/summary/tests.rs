@@ -1,4 +1,5 @@
 use super::*;
+use std::net::Ipv6Addr;
 
 fn of(kind: u16, body: &[u8]) -> String {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
