@@ -3,7 +3,7 @@
 //! - [`rate`], [`sizes`], [`schedule`]: what is sent when; [`wire`]: the datagrams' content
 //! - [`sequence`], [`timing`], [`book`], [`trips`]: arrivals, their order and their times
 //! - [`report`]: the JSON
-//! - [`send`], [`sink`], [`reflect`]: the sockets; [`receive`]: batches of datagrams with their times
+//! - [`send`], [`sink`]: the sockets; [`receive`]: batches of datagrams with their times
 //! - [`raw`]: frames past the kernel's stack, at line rate; [`program`]: the small programs that send and
 //!   count them in the kernel
 //!
@@ -14,7 +14,6 @@ pub mod program;
 pub mod rate;
 pub mod raw;
 pub mod receive;
-pub mod reflect;
 pub mod report;
 pub mod schedule;
 pub mod send;

@@ -47,25 +47,18 @@ pub struct Program {
 
 /// A program at an interface; detached on drop.
 #[derive(Debug)]
-pub struct Attached {
-    _link: Link,
-}
-
-#[derive(Debug)]
-#[expect(dead_code, reason = "held until it is dropped")]
-enum Link {
+pub enum Attached {
     Xdp(XdpLink),
     Tcx(SchedClassifierLink),
 }
 
 /// The frames that a program has counted.
-#[derive(Debug)]
-pub struct Counter(PerCpu<1>);
+pub type Counter = PerCpu<1>;
 
 impl Counter {
     /// The sum over all CPUs.
     pub fn total(&self) -> io::Result<u64> {
-        self.0.sums(0).map(|[total]| total)
+        self.sums(0).map(|[total]| total)
     }
 }
 
@@ -129,7 +122,7 @@ impl Program {
 
     /// Its counter; it can be taken once.
     pub fn counter(&mut self) -> io::Result<Counter> {
-        self.per_cpu("COUNT").map(Counter)
+        self.per_cpu("COUNT")
     }
 
     /// Another per-CPU map of numbers.
@@ -145,11 +138,11 @@ impl Program {
     /// Attaches it to an interface of the calling thread's namespace.
     pub fn attach(&mut self, ifindex: u32, hook: Hook) -> io::Result<Attached> {
         let program = self.ebpf.program_mut(self.name).ok_or(io::ErrorKind::NotFound)?;
-        let link = match (program, hook) {
+        match (program, hook) {
             (Loaded::Xdp(program), Hook::Skb | Hook::Native) => {
                 let mode = if hook == Hook::Skb { XdpMode::Skb } else { XdpMode::Driver };
                 let id = program.attach_to_if_index(ifindex, mode).map_err(refused)?;
-                Link::Xdp(program.take_link(id).map_err(refused)?)
+                program.take_link(id).map(Attached::Xdp).map_err(refused)
             }
             (Loaded::SchedClassifier(program), Hook::Tcx | Hook::TcxEgress) => {
                 let at =
@@ -158,11 +151,10 @@ impl Program {
                 let name = name.to_str().map_err(io::Error::other)?;
                 let last = TcAttachOptions::TcxOrder(LinkOrder::default());
                 let id = program.attach_with_options(name, at, last).map_err(refused)?;
-                Link::Tcx(program.take_link(id).map_err(refused)?)
+                program.take_link(id).map(Attached::Tcx).map_err(refused)
             }
-            _ => return Err(io::ErrorKind::Unsupported.into()),
-        };
-        Ok(Attached { _link: link })
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Attaches it to a trace point for as long as the program lives.

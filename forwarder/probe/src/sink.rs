@@ -15,8 +15,8 @@ use super::book::{Book, Moment};
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
-use super::wire::{Block, Header, Kind, Stamp, Totals, Turned};
-use super::{ProbeError, nanos, realtime_ns, reflect, socket};
+use super::wire::{self, Block, Header, Kind, Stamp, Totals, Turned};
+use super::{ProbeError, nanos, realtime_ns, socket};
 
 /// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -37,6 +37,8 @@ pub struct Options {
     pub count: Option<u64>,
     /// Continue when the senders have ended.
     pub keep: bool,
+    /// Also count datagrams with a [`Stamp`]; timed by this machine's monotonic clock.
+    pub stamps: bool,
     pub core: Option<usize>,
 }
 
@@ -46,7 +48,6 @@ pub struct Sink {
     socket: UdpSocket,
     at: SocketAddr,
     options: Options,
-    stamps: bool,
 }
 
 struct Run<'a> {
@@ -61,18 +62,12 @@ struct Run<'a> {
 impl Sink {
     pub fn open(options: Options) -> Result<Self, ProbeError> {
         let socket = socket::listener(options.bind, options.port)?;
-        let failed = |what: &'static str| ProbeError::io(what);
         if options.kernel_stamps {
-            receive::stamp(&socket).map_err(failed("cannot have the kernel stamp datagrams"))?;
+            let failed = ProbeError::io("cannot have the kernel stamp datagrams");
+            receive::stamp(&socket).map_err(failed)?;
         }
-        let at = socket.local_addr().map_err(failed("the socket has no address"))?;
-        Ok(Self { socket, at, options, stamps: false })
-    }
-
-    /// Also counts datagrams with a [`Stamp`]; timed by this machine's monotonic clock.
-    #[must_use]
-    pub fn with_stamps(self) -> Self {
-        Self { stamps: true, ..self }
+        let at = socket.local_addr().map_err(ProbeError::io("the socket has no address"))?;
+        Ok(Self { socket, at, options })
     }
 
     /// The address on which it listens.
@@ -151,13 +146,13 @@ impl Run<'_> {
                 Some(header) if header.kind == Kind::End => {
                     let totals = Totals::read(datagram);
                     if let Some((received, came)) = book.end(letter.from, &header, totals) {
-                        reflect::acknowledge(datagram, &header, received, came);
+                        wire::acknowledge(datagram, &header, received, came);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
                 }
                 Some(_) => book.foreign += 1,
-                None => match Stamp::read(datagram).filter(|_| sink.stamps) {
+                None => match Stamp::read(datagram).filter(|_| sink.options.stamps) {
                     Some(stamp) => {
                         let at = Moment { kernel_ns: None, ..at };
                         book.take(letter.from, letter.len, &stamp.header(book.host()), at);
@@ -200,13 +195,11 @@ impl Sink {
         header: &Header,
         received_ns: u64,
     ) -> bool {
-        let number = book.replied(header);
-        let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number };
+        let Some(replied) = book.replied(header) else { return false };
+        let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number: *replied };
         let sent =
-            reflect::reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
-        if !sent {
-            book.not_replied(header);
-        }
+            wire::reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
+        *replied += u64::from(sent);
         sent
     }
 

@@ -110,7 +110,7 @@ impl Sending {
         begin: Instant,
         urgent: bool,
     ) -> Result<Self> {
-        let open = |to: &SocketAddr| send::open(*to).map_err(Into::into);
+        let open = |to: &SocketAddr| send::open(*to, None).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
         let progress = Arc::new(Progress::new(sockets.len()));
         let (halt, time) = (Halt::default(), Arc::new(ThreadTime::default()));
@@ -233,9 +233,9 @@ impl Sink {
 
     /// On a core of the caller's choice.
     pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
-        let options =
-            Options { bind: Some(addr.ip()), port: addr.port(), core, ..Options::default() };
-        Ok(Self::of(ns.run(|| Ok(sink::Sink::open(options)?))?.with_stamps()))
+        let (bind, port) = (Some(addr.ip()), addr.port());
+        let options = Options { bind, port, core, stamps: true, ..Options::default() };
+        Ok(Self::of(ns.run(|| Ok(sink::Sink::open(options)?))?))
     }
 
     /// Counts what comes to an open socket, on a thread that runs like the calling one.
