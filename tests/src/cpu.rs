@@ -70,7 +70,7 @@ impl Busy {
 }
 
 /// User and system time of a process, all its threads, as long as it has not been reaped.
-pub fn process_exact(pid: u32) -> Result<Duration> {
+pub fn process_time(pid: u32) -> Result<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
     let time = nix::time::clock_getcpuclockid(pid)?.now()?;
     Ok(Duration::from(time))
@@ -92,9 +92,8 @@ impl ThreadTime {
 
     /// Records the calling thread's time at its end.
     pub fn end(&self) {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
-        self.whole.store(u64::try_from(ns).unwrap_or(0), Ordering::Relaxed);
+        let whole = weir_probe::send::thread_time().as_nanos();
+        self.whole.store(whole as u64, Ordering::Relaxed);
     }
 
     /// The time as of its last tick; 0 before it began.
@@ -130,11 +129,6 @@ impl Footprint {
             threads: status.threads,
         })
     }
-}
-
-/// The time of all threads of a process, without those that have ended.
-pub fn cpu_time(pid: u32) -> Result<Duration> {
-    Ok(Duration::from_nanos(threads(pid)?.map(|thread| ran(&thread)).sum()))
 }
 
 /// The threads of a process.
