@@ -61,11 +61,6 @@ impl WeirSpec {
     }
 
     #[must_use]
-    pub fn idle(self, idle: &'static str) -> Self {
-        Self { idle, ..self }
-    }
-
-    #[must_use]
     pub fn mode(self, mode: &'static str) -> Self {
         Self { mode, ..self }
     }
