@@ -223,7 +223,6 @@ impl Bed {
     }
 
     /// Names of the ports in the host, the uplink's last.
-    #[must_use]
     pub fn ports(&self) -> Vec<String> {
         let routers = if self.spec.layout == Layout::Routers { &self.guests[..] } else { &[] };
         let left = routers.iter().map(|router| routers::left_port(router.number));

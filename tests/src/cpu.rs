@@ -42,13 +42,11 @@ impl Busy {
     }
 
     /// Busy time of all cores since `earlier`.
-    #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
         (0..self.cores.len()).map(|core| self.core_since(earlier, core)).sum()
     }
 
     /// Busy time of one core since `earlier`.
-    #[must_use]
     pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
         if core >= self.cores.len() {
             return Duration::ZERO;
@@ -58,7 +56,6 @@ impl Busy {
     }
 
     /// The part of it in soft interrupts of any context, as far as ticks saw them.
-    #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
         self.part_since(earlier, core, |core| core.soft)
     }
@@ -97,7 +94,6 @@ impl ThreadTime {
     }
 
     /// The time as of its last tick; 0 before it began.
-    #[must_use]
     pub fn so_far(&self) -> Duration {
         let running = || {
             let thread = self.thread.load(Ordering::Relaxed);
@@ -169,7 +165,6 @@ pub fn pin_other(thread: i32, core: usize) -> Result<()> {
     Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(thread), &set)?)
 }
 
-#[must_use]
 pub fn this_thread() -> i32 {
     nix::unistd::gettid().as_raw()
 }

@@ -128,7 +128,6 @@ impl Flow {
     }
 
     /// Datagrams sent so far.
-    #[must_use]
     pub fn sent(&self) -> u64 {
         self.sending.so_far()
     }

@@ -34,7 +34,6 @@ pub struct Ns {
 }
 
 /// `wt<pid>x<bed>-<role>`: unique among living processes.
-#[must_use]
 pub fn name_of(bed: u32, role: &str) -> String {
     format!("{PREFIX}{}x{bed}-{role}", std::process::id())
 }
@@ -51,12 +50,10 @@ impl Ns {
         Ok(ns)
     }
 
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    #[must_use]
     pub fn path(&self) -> PathBuf {
         PathBuf::from(FOLDER).join(&self.name)
     }
@@ -74,7 +71,6 @@ impl Ns {
     }
 
     /// A command for `program` inside; its pid is the program's own, since `ip` execs it.
-    #[must_use]
     pub fn cmd(&self, program: &str) -> Command {
         cmd_in(&self.name, program)
     }
@@ -240,7 +236,6 @@ pub fn remove_stale() {
 }
 
 /// The same by the namespace's name, if its handle cannot be held.
-#[must_use]
 pub fn cmd_in(name: &str, program: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", name, program]);

@@ -107,23 +107,19 @@ impl Weir {
         }
     }
 
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
     /// Its log so far.
-    #[must_use]
     pub fn said(&self) -> String {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
     }
 
-    #[must_use]
     pub fn client(&self) -> Client {
         Client::at(&self.socket)
     }

@@ -144,7 +144,6 @@ impl WeirSpec {
     }
 
     /// The arguments after `weir run`.
-    #[must_use]
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut words: Vec<String> = if self.takes_bridge {

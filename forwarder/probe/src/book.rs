@@ -63,7 +63,6 @@ impl Book {
         Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
     }
 
-    #[must_use]
     pub fn host(&self) -> u32 {
         self.host
     }
@@ -140,7 +139,6 @@ impl Book {
     }
 
     /// Every session, in the order of their numbers.
-    #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
         self.sessions.values().map(Entry::report).collect()
     }

@@ -69,12 +69,10 @@ impl Progress {
         Self((0..flows).map(|_| AtomicU64::new(0)).collect())
     }
 
-    #[must_use]
     pub fn of(&self, flow: usize) -> u64 {
         self.0.get(flow).map_or(0, |sent| sent.load(Ordering::Relaxed))
     }
 
-    #[must_use]
     pub fn each(&self) -> Vec<u64> {
         (0..self.0.len()).map(|flow| self.of(flow)).collect()
     }
@@ -98,7 +96,6 @@ pub struct Sent {
 }
 
 impl Sent {
-    #[must_use]
     pub fn per_second(&self) -> f64 {
         self.frames as f64 * 1e9 / self.elapsed_ns.max(1) as f64
     }
@@ -127,7 +124,6 @@ impl Order {
     }
 
     /// Bytes of a frame beside the payload.
-    #[must_use]
     pub fn overhead(&self) -> u32 {
         frame_overhead(self.target.is_ipv6())
     }

@@ -58,7 +58,6 @@ impl Trips {
     }
 
     /// `sent`: the number of datagrams of each flow.
-    #[must_use]
     pub fn report(&self, sent: &[u64]) -> (Option<Acknowledged>, Option<RoundTrips>) {
         let mut all = Acknowledged::default();
         let mut lost_back = 0;

@@ -66,7 +66,6 @@ impl Session {
         Self(u64::from(host) << 32 | u64::from(random))
     }
 
-    #[must_use]
     pub fn host(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -119,7 +118,6 @@ impl Header {
     }
 
     /// `None` if the datagram is not a probe's.
-    #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let front = datagram.first_chunk::<DATA_LEN>()?;
         if front[..4] != MAGIC || front[4] != VERSION {
@@ -172,7 +170,6 @@ impl Stamp {
     }
 
     /// `None` if the datagram has no stamp.
-    #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
         ([m0, m1] == STAMP_MAGIC).then_some(Self {
@@ -183,7 +180,6 @@ impl Stamp {
     }
 
     /// As data of the one session that stamps belong to: that of the machine `host`.
-    #[must_use]
     pub fn header(self, host: u32) -> Header {
         Header {
             kind: Kind::Data,

@@ -34,7 +34,6 @@ pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
     [0x02, 0, 0, 0, kind, number]
 }
 
-#[must_use]
 pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
@@ -61,38 +60,31 @@ impl Guest {
         Ok(Self { ns, port: port.to_owned(), number, net })
     }
 
-    #[must_use]
     pub fn mac(&self) -> [u8; 6] {
         mac(0, self.number)
     }
 
-    #[must_use]
     pub fn mac_text(&self) -> String {
         mac_text(self.mac())
     }
 
     /// The MAC address of the other end, in the host.
-    #[must_use]
     pub fn port_mac(&self) -> [u8; 6] {
         mac(1, self.number)
     }
 
-    #[must_use]
     pub fn v4(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, self.net, 0, self.number)
     }
 
-    #[must_use]
     pub fn v6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00 + u16::from(self.net), 0, 0, 0, 0, 0, 0, u16::from(self.number))
     }
 
-    #[must_use]
     pub fn addr(&self, family: Family) -> IpAddr {
         address(family, self.net, self.number)
     }
 
-    #[must_use]
     pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
         SocketAddr::new(self.addr(family), port)
     }

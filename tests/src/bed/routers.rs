@@ -39,13 +39,11 @@ const TO_RIGHT_NET: u8 = 3;
 const TO_LEFT_NET: u8 = 4;
 
 /// The right host's address for traffic through router `number`.
-#[must_use]
 pub fn right_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_RIGHT_NET, number)
 }
 
 /// The left host's address for traffic through router `number`, as destination and as source.
-#[must_use]
 pub fn left_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_LEFT_NET, number)
 }
@@ -75,7 +73,6 @@ pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()>
 
 impl Bed {
     /// The left host's next hop for traffic through router `number`.
-    #[must_use]
     pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
         match self.spec.layout {
             Layout::HostRouter => self.uplink.port_mac(),

@@ -82,7 +82,6 @@ impl Bulk {
     }
 
     /// Processor time of both ends so far; 0 for an end that does not exist.
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         let ends = std::iter::once(&self.server).chain(&self.client);
         ends.map(|end| cpu::process_time(end.pid()).unwrap_or_default()).sum()
@@ -110,7 +109,6 @@ impl Bulk {
 
 impl Goodput {
     /// Mb/s between two instants; `None` if there are no reports for a fifth of that time or more.
-    #[must_use]
     pub fn mbit_between(&self, from: Instant, to: Instant) -> Option<f64> {
         let began = |report: &Heard| {
             report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?)
