@@ -259,12 +259,8 @@ fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
     let port = receiver.local_addr()?.port();
     let from = IpAddr::from([10, 0, 0, 9]);
     let (ethertype, mut packet) = raw::udp(from, two.addr(Family::V4), (9, port), &[7; 100])?;
-    let own = VnetHeader {
-        flags: NEEDS_CSUM,
-        csum_start: 34,
-        csum_offset: 6,
-        ..VnetHeader::default()
-    };
+    let own =
+        VnetHeader { flags: NEEDS_CSUM, csum_start: 34, csum_offset: 6, ..VnetHeader::default() };
     let inner = VnetHeader { csum_start: 58, ..own };
     let good = raw::frame(two.mac(), mac, &[], ethertype, &packet);
     let pseudo = !raw::checksum(&[&packet[12..20], &[0, 17], &108_u16.to_be_bytes()]);

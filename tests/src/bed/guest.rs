@@ -25,7 +25,9 @@ pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(10, net, 0, number).into(),
-        Family::V6 => Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into()).into(),
+        Family::V6 => {
+            Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into()).into()
+        }
     }
 }
 
@@ -116,8 +118,7 @@ impl Veth<'_> {
             let (ns, mac) = (ns.name(), mac_text(mac));
             format!("{name} netns {ns} mtu {mtu} address {mac} numrxqueues 1 numtxqueues 1")
         };
-        let (near, far) =
-            (end(interface, self.ns, self.mac), end(port, host, self.port_mac));
+        let (near, far) = (end(interface, self.ns, self.mac), end(port, host, self.port_mac));
         ip(&format!("link add {near} type veth peer name {far}"))?;
         let [v4, v6] = self.addresses;
         self.ns.ip_batch(&[

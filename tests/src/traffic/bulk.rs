@@ -110,9 +110,8 @@ impl Bulk {
 impl Goodput {
     /// Mb/s between two instants; `None` if there are no reports for a fifth of that time or more.
     pub fn mbit_between(&self, from: Instant, to: Instant) -> Option<f64> {
-        let began = |report: &Heard| {
-            report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?)
-        };
+        let began =
+            |report: &Heard| report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?);
         // No report is made before its time is over: so the earliest one is the most exact.
         let began = self.0.iter().filter_map(began).min()?;
         let since = |at: Instant| {

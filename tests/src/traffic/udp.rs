@@ -191,21 +191,15 @@ impl Received {
     fn of(report: SinkReport) -> Self {
         let foreign = report.foreign;
         // All stamps are of one session, which begins with the first.
-        let session = report.sessions.into_iter().next();
-        let sum =
-            |of: fn(&weir_probe::report::SessionReport) -> u64| session.as_ref().map_or(0, of);
+        let session = report.sessions.into_iter().next().unwrap_or_default();
         Self {
-            frames: sum(|session| session.datagrams) + foreign,
-            duplicates: sum(|session| session.duplicates),
-            reordered: sum(|session| session.reordered),
+            frames: session.datagrams + foreign,
+            duplicates: session.duplicates,
+            reordered: session.reordered,
             foreign,
-            longest_gap_ns: sum(|session| session.interarrival.summary().max_ns),
-            flows: session
-                .iter()
-                .flat_map(|session| &session.flows)
-                .map(|f| (f.flow, f.unique))
-                .collect(),
-            latency_ns: session.map(|session| session.latency).unwrap_or_default().histogram,
+            longest_gap_ns: session.interarrival.summary().max_ns,
+            flows: session.flows.iter().map(|flow| (flow.flow, flow.unique)).collect(),
+            latency_ns: session.latency.histogram,
         }
     }
 
