@@ -1,16 +1,15 @@
 //! A bed: guests and an uplink host, each a namespace, on veths of one host namespace.
 //!
 //! - [`guest`]: a guest, its addresses and its veth; [`routers`]: guests that are routers
-//! - [`pairs`]: what weir leaves beyond its end
 //!
 //! Invariant: names and addresses follow from a guest's number and the layout alone, so that a bed
 //! follows from its spec, and any number of beds live side by side.
 
 pub mod guest;
-pub(crate) mod pairs;
 pub mod routers;
 
-use crate::ns::{self, Ns, ip_batch, name_of};
+use crate::kept;
+use crate::ns::{self, Ns, name_of};
 use crate::wait::wait_for;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -80,11 +79,6 @@ impl BedSpec {
     }
 
     #[must_use]
-    pub fn direct(self) -> Self {
-        self.layout(Layout::Direct)
-    }
-
-    #[must_use]
     pub fn layout(self, layout: Layout) -> Self {
         Self { layout, ..self }
     }
@@ -124,7 +118,7 @@ impl Bed {
         crate::signals::exit_on_signal();
         SWEPT.call_once(|| {
             ns::remove_stale();
-            pairs::remove_stale();
+            kept::remove_stale_pairs();
         });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let _one_at_a_time = MAKING.lock();
@@ -135,17 +129,14 @@ impl Bed {
             for family in ["iptables", "ip6tables", "arptables"] {
                 let _ = host.sysctl(&format!("bridge/bridge-nf-call-{family}"), "0");
             }
-            ip_batch(
-                Some(host.name()),
-                &[
-                    format!(
-                        "link add {BRIDGE} mtu {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                        spec.mtu
-                    ),
-                    format!("link set {BRIDGE} addrgenmode none"),
-                    format!("link set {BRIDGE} up"),
-                ],
-            )?;
+            host.ip_batch(&[
+                format!(
+                    "link add {BRIDGE} mtu {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                    spec.mtu
+                ),
+                format!("link set {BRIDGE} addrgenmode none"),
+                format!("link set {BRIDGE} up"),
+            ])?;
         }
         let net = if spec.is_routed() { routers::LEFT_NET } else { 0 };
         let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK, net)?;
@@ -180,14 +171,11 @@ impl Bed {
         if self.spec.is_direct() {
             guest.plug(&self.uplink.ns, &self.spec)?;
             let port = &guest.port;
-            ip_batch(
-                Some(self.uplink.ns.name()),
-                &[
-                    format!("address add {}/24 dev {port}", self.uplink.v4()),
-                    format!("address add {}/64 dev {port} nodad", self.uplink.v6()),
-                    format!("link set {port} up"),
-                ],
-            )?;
+            self.uplink.ns.ip_batch(&[
+                format!("address add {}/24 dev {port}", self.uplink.v4()),
+                format!("address add {}/64 dev {port} nodad", self.uplink.v6()),
+                format!("link set {port} up"),
+            ])?;
             if self.spec.guest_gro {
                 self.uplink.ns.ethtool(&format!("-K {port} gro on"))?;
             }
@@ -235,7 +223,6 @@ impl Bed {
     }
 
     /// Names of the ports in the host, the uplink's last.
-    #[must_use]
     pub fn ports(&self) -> Vec<String> {
         let routers = if self.spec.layout == Layout::Routers { &self.guests[..] } else { &[] };
         let left = routers.iter().map(|router| routers::left_port(router.number));
@@ -244,7 +231,7 @@ impl Bed {
 
     /// Ends the programs of the guests and the uplink host; weir, in the host, goes on.
     pub fn kill_clients(&self) {
-        self.everybody().for_each(|guest| guest.ns.kill_all());
+        self.everybody().for_each(|guest| ns::kill_inside(guest.ns.name()));
     }
 
     /// Waits until the kernel has noticed every port's carrier, which it does in its own time.
@@ -272,7 +259,7 @@ impl Bed {
             let lines = others.flat_map(|other| {
                 FAMILIES.map(|family| neighbour(other.addr(family), other.mac(), GUEST_IF))
             });
-            ip_batch(Some(guest.ns.name()), &lines.collect::<Vec<String>>())?;
+            guest.ns.ip_batch(&lines.collect::<Vec<String>>())?;
         }
         Ok(())
     }
@@ -292,6 +279,6 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        pairs::remove_of(&self.host);
+        kept::remove_pairs_of(&self.host);
     }
 }

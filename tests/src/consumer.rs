@@ -11,8 +11,7 @@ use crate::cpu;
 use crate::{Guest, ns, wait_for};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// Real-time priorities: the holder's above the poll's.
@@ -50,36 +49,27 @@ impl Consumer {
         // Kernels without the fair server throttle real-time threads after 0.95 s of every second.
         ensure!(time <= Duration::from_millis(800), "a core cannot be held for that long");
         let core = self.core;
-        let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let (held, is_held) = mpsc::channel();
-            let done = &done;
+            // Dropped even if `f` panics.
+            let (hold, holds) = mpsc::channel::<()>();
             let holder = scope.spawn(move || -> Result<()> {
                 cpu::pin(core);
                 cpu::urgent(cpu::this_thread(), HOLDER)?;
                 let start = Instant::now();
                 held.send(()).context("the caller is gone")?;
-                while start.elapsed() < time || !done.load(Ordering::Relaxed) {
+                while start.elapsed() < time || holds.try_recv() != Err(TryRecvError::Disconnected)
+                {
                     std::hint::spin_loop();
                 }
                 Ok(())
             });
-            let end = AtEnd(done);
             // A holder that could not start is reported below.
             let result = is_held.recv().map_err(Into::into).and_then(|()| f());
-            drop(end);
+            drop(hold);
             holder.join().map_err(|_| anyhow!("the holder panicked"))??;
             result
         })
-    }
-}
-
-/// Releases the holder, even if `f` panics.
-struct AtEnd<'a>(&'a AtomicBool);
-
-impl Drop for AtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

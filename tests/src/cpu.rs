@@ -42,13 +42,11 @@ impl Busy {
     }
 
     /// Busy time of all cores since `earlier`.
-    #[must_use]
     pub fn since(&self, earlier: &Self) -> Duration {
         (0..self.cores.len()).map(|core| self.core_since(earlier, core)).sum()
     }
 
     /// Busy time of one core since `earlier`.
-    #[must_use]
     pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
         if core >= self.cores.len() {
             return Duration::ZERO;
@@ -58,7 +56,6 @@ impl Busy {
     }
 
     /// The part of it in soft interrupts of any context, as far as ticks saw them.
-    #[must_use]
     pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
         self.part_since(earlier, core, |core| core.soft)
     }
@@ -70,7 +67,7 @@ impl Busy {
 }
 
 /// User and system time of a process, all its threads, as long as it has not been reaped.
-pub fn process_exact(pid: u32) -> Result<Duration> {
+pub fn process_time(pid: u32) -> Result<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid)?);
     let time = nix::time::clock_getcpuclockid(pid)?.now()?;
     Ok(Duration::from(time))
@@ -92,13 +89,11 @@ impl ThreadTime {
 
     /// Records the calling thread's time at its end.
     pub fn end(&self) {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
-        self.whole.store(u64::try_from(ns).unwrap_or(0), Ordering::Relaxed);
+        let whole = weir_probe::send::thread_time().as_nanos();
+        self.whole.store(whole as u64, Ordering::Relaxed);
     }
 
     /// The time as of its last tick; 0 before it began.
-    #[must_use]
     pub fn so_far(&self) -> Duration {
         let running = || {
             let thread = self.thread.load(Ordering::Relaxed);
@@ -130,11 +125,6 @@ impl Footprint {
             threads: status.threads,
         })
     }
-}
-
-/// The time of all threads of a process, without those that have ended.
-pub fn cpu_time(pid: u32) -> Result<Duration> {
-    Ok(Duration::from_nanos(threads(pid)?.map(|thread| ran(&thread)).sum()))
 }
 
 /// The threads of a process.
@@ -175,7 +165,6 @@ pub fn pin_other(thread: i32, core: usize) -> Result<()> {
     Ok(nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(thread), &set)?)
 }
 
-#[must_use]
 pub fn this_thread() -> i32 {
     nix::unistd::gettid().as_raw()
 }

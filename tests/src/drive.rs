@@ -3,7 +3,6 @@
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
 use crate::traffic::ping::echo;
-
 use crate::traffic::{Pace, Received, Sending, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
@@ -129,7 +128,6 @@ impl Flow {
     }
 
     /// Datagrams sent so far.
-    #[must_use]
     pub fn sent(&self) -> u64 {
         self.sending.so_far()
     }

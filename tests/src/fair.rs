@@ -29,11 +29,6 @@ impl Sender {
         Self { max, ..self }
     }
 
-    #[must_use]
-    pub fn demand(self, demand: f64) -> Self {
-        Self { demand, ..self }
-    }
-
     fn at(&self, level: f64) -> f64 {
         let most = self.max.min(self.demand);
         (self.weight * level).max(self.min).min(most)

@@ -104,7 +104,6 @@ pub fn acquaint(weir: &Weir, bed: &Bed) -> Result<()> {
 }
 
 /// A frame with the mark, and with these tags (TPID, TCI).
-#[must_use]
 pub fn marked(from: [u8; 6], to: [u8; 6], tags: &[(u16, u16)]) -> Vec<u8> {
     raw::frame(to, from, tags, OURS, &MARK[2..])
 }

@@ -32,19 +32,16 @@ pub fn check(stats: &StatsReport) -> Result<(), String> {
 }
 
 /// Frames lost under `reason`, over all ports.
-#[must_use]
 pub fn lost_under(stats: &StatsReport, reason: &str) -> u64 {
     stats.ledger.lost_by_reason.get(reason).copied().unwrap_or(0)
 }
 
 /// A number of one port; 0 if there is no such port.
-#[must_use]
 pub fn number(stats: &StatsReport, name: &str, of: impl Fn(&PortReport) -> u64) -> u64 {
     stats.port(name).map_or(0, of)
 }
 
 /// Frames that a port's guest sent and that were lost under `reason`.
-#[must_use]
 pub fn port_lost(stats: &StatsReport, name: &str, reason: &str) -> u64 {
     number(stats, name, |port| port.lost_under(reason))
 }

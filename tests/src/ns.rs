@@ -6,6 +6,7 @@
 use crate::{cpu, kept};
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
+use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,7 +34,6 @@ pub struct Ns {
 }
 
 /// `wt<pid>x<bed>-<role>`: unique among living processes.
-#[must_use]
 pub fn name_of(bed: u32, role: &str) -> String {
     format!("{PREFIX}{}x{bed}-{role}", std::process::id())
 }
@@ -41,37 +41,26 @@ pub fn name_of(bed: u32, role: &str) -> String {
 impl Ns {
     /// Makes the namespace and brings its loopback up.
     pub fn create(name: &str) -> Result<Self> {
-        register(name);
-        ip(&["netns", "add", name])?;
+        if let Ok(mut made) = MADE.lock() {
+            made.push(name.to_owned());
+        }
+        ip(&format!("netns add {name}"))?;
         let ns = Self { name: name.to_owned() };
-        ip(&["-n", name, "link", "set", "lo", "up"])?;
+        ns.ip("link set lo up")?;
         Ok(ns)
     }
 
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Ends every process inside.
-    pub fn kill_all(&self) {
-        kill_inside(&self.name);
-    }
-
-    #[must_use]
     pub fn path(&self) -> PathBuf {
         PathBuf::from(FOLDER).join(&self.name)
     }
 
     /// Runs `f` on a thread of its own inside the namespace; sockets it opens stay there.
     pub fn run<T: Send>(&self, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(move || {
-                Self::enter(&self.path())?;
-                f()
-            });
-            thread.join().map_err(|_| anyhow!("a closure in {} panicked", self.name))?
-        })
+        inside(&self.path(), f)
     }
 
     /// Puts the calling thread into the namespace for good: for a thread that does nothing else.
@@ -82,16 +71,23 @@ impl Ns {
     }
 
     /// A command for `program` inside; its pid is the program's own, since `ip` execs it.
-    #[must_use]
     pub fn cmd(&self, program: &str) -> Command {
         cmd_in(&self.name, program)
     }
 
     /// `ip -n NAME WORDS…`, split at blanks.
     pub fn ip(&self, words: &str) -> Result<String> {
-        let args: Vec<&str> =
-            ["-n", &self.name].into_iter().chain(words.split_whitespace()).collect();
-        ip(&args)
+        ip(&format!("-n {} {words}", self.name))
+    }
+
+    /// Many lines of `ip` as one batch.
+    pub fn ip_batch(&self, lines: &[String]) -> Result<()> {
+        let file = tempfile::NamedTempFile::new().context("a batch file")?;
+        let text = lines.join("\n");
+        fs::write(file.path(), &text)?;
+        output(Command::new("ip").args(["-n", &self.name, "-batch"]).arg(file.path()))
+            .with_context(|| format!("in the batch\n{text}"))
+            .map(drop)
     }
 
     /// `bridge WORDS…`, inside.
@@ -139,9 +135,7 @@ impl Ns {
     }
 
     pub fn ifindex(&self, interface: &str) -> Result<u32> {
-        let link = self.link(interface)?;
-        let index = link["ifindex"].as_u64().context("no ifindex")?;
-        Ok(u32::try_from(index)?)
+        self.run(|| if_nametoindex(interface).with_context(|| format!("no {interface}")))
     }
 
     /// A counter of the protocols, such as `Udp` `RcvbufErrors` or `TcpExt` `TCPOFOQueue`.
@@ -188,15 +182,19 @@ impl Drop for Ns {
     }
 }
 
+pub(crate) fn inside<T: Send>(path: &Path, f: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            Ns::enter(path)?;
+            f()
+        });
+        thread.join().map_err(|_| anyhow!("a closure in {} panicked", path.display()))?
+    })
+}
+
 /// The calling thread in /proc, whose own files show the main thread's namespace.
 fn own_thread() -> Result<Process> {
     Ok(Process::new_with_root(format!("/proc/self/task/{}", cpu::this_thread()).into())?)
-}
-
-fn register(name: &str) {
-    if let Ok(mut made) = MADE.lock() {
-        made.push(name.to_owned());
-    }
 }
 
 /// Ends every process in `name` and removes it.
@@ -204,11 +202,12 @@ fn remove(name: &str) {
     // Processes keep a namespace alive after its name is gone.
     kill_inside(name);
     kept::remove(&PathBuf::from(FOLDER).join(name));
-    let _ = ip(&["netns", "del", name]);
+    let _ = ip(&format!("netns del {name}"));
 }
 
-fn kill_inside(name: &str) {
-    let Ok(pids) = ip(&["netns", "pids", name]) else { return };
+/// Ends every process in `name`.
+pub(crate) fn kill_inside(name: &str) {
+    let Ok(pids) = ip(&format!("netns pids {name}")) else { return };
     for pid in pids.split_whitespace().filter_map(|pid| pid.parse().ok()) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
@@ -237,32 +236,15 @@ pub fn remove_stale() {
 }
 
 /// The same by the namespace's name, if its handle cannot be held.
-#[must_use]
 pub fn cmd_in(name: &str, program: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", name, program]);
     command
 }
 
-/// Runs `ip` and returns what it prints.
-pub fn ip(args: &[&str]) -> Result<String> {
-    output(Command::new("ip").args(args))
-}
-
-/// Runs many `ip` commands as one batch, in the namespace if one is given.
-pub fn ip_batch(ns: Option<&str>, lines: &[String]) -> Result<()> {
-    use std::io::Write;
-    let mut file = tempfile::NamedTempFile::new().context("a batch file")?;
-    for line in lines {
-        writeln!(file, "{line}")?;
-    }
-    let mut command = Command::new("ip");
-    if let Some(ns) = ns {
-        command.args(["-n", ns]);
-    }
-    output(command.arg("-batch").arg(file.path()))
-        .with_context(|| format!("in the batch\n{}", lines.join("\n")))
-        .map(drop)
+/// `ip WORDS…`, split at blanks.
+pub fn ip(words: &str) -> Result<String> {
+    output(Command::new("ip").args(words.split_whitespace()))
 }
 
 /// Runs a command to its end; an error includes its output.

@@ -5,7 +5,6 @@
 use anyhow::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::Arc;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,33 +19,27 @@ pub(crate) fn came() -> bool {
 
 /// Cleans up and exits on the first signal; the first caller in a process decides.
 pub(crate) fn exit_on_signal() {
-    WATCHED.call_once(|| {
-        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
-        std::thread::spawn(move || {
-            if let Some(signal) = signals.forever().next() {
+    let _ = watch(|| true);
+}
+
+/// A flag that is set on the first signal, for a program that shuts down by itself; the second signal
+/// cleans up and exits at once.
+pub fn flag() -> Result<&'static AtomicBool> {
+    watch(|| CAME.swap(true, Ordering::SeqCst))?;
+    Ok(&CAME)
+}
+
+/// Cleans up and exits on the first signal for which `ends` returns true.
+fn watch(ends: fn() -> bool) -> Result<()> {
+    let mut result = Ok(());
+    WATCHED.call_once(|| match Signals::new([SIGINT, SIGTERM]) {
+        Ok(mut signals) => drop(std::thread::spawn(move || {
+            if let Some(signal) = signals.forever().find(|_| ends()) {
                 crate::ns::remove_own();
                 std::process::exit(128 + signal);
             }
-        });
+        })),
+        Err(error) => result = Err(error.into()),
     });
-}
-
-/// Sets a flag on the first signal, for a program that shuts down by itself; the second signal cleans
-/// up and exits at once.
-pub fn flag() -> Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let set = Arc::clone(&flag);
-    WATCHED.call_once(|| {
-        std::thread::spawn(move || {
-            for signal in signals.forever() {
-                CAME.store(true, Ordering::SeqCst);
-                if set.swap(true, Ordering::SeqCst) {
-                    crate::ns::remove_own();
-                    std::process::exit(128 + signal);
-                }
-            }
-        });
-    });
-    Ok(flag)
+    result
 }

@@ -5,7 +5,6 @@
 
 use crate::bed::Bed;
 pub use crate::binary::binary;
-use crate::cpu::Footprint;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
 use crate::{cpu, ledger};
@@ -108,28 +107,19 @@ impl Weir {
         }
     }
 
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its present resources.
-    pub fn footprint(&self) -> Result<Footprint> {
-        Footprint::of(self.pid())
-    }
-
-    #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
     /// Its log so far.
-    #[must_use]
     pub fn said(&self) -> String {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
     }
 
-    #[must_use]
     pub fn client(&self) -> Client {
         Client::at(&self.socket)
     }
@@ -281,12 +271,8 @@ impl Weir {
 
     /// Waits until it ends by itself, with an error; returns its complete log.
     pub fn wait_end(mut self) -> Result<String> {
-        let child = &mut self.child;
-        let ended = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
-        let status = ended.with_context(|| self.said())?;
-        if status.success() {
-            bail!("weir ended without an error:\n{}", self.said());
-        }
+        let status = self.ended()?;
+        ensure!(!status.success(), "weir ended without an error:\n{}", self.said());
         let said = Arc::clone(&self.said);
         drop(self);
         last_words(&said)
@@ -294,9 +280,7 @@ impl Weir {
 
     pub fn stop_with(mut self, signal: Signal) -> Result<()> {
         let status = self.end_with(signal)?;
-        if !status.success() {
-            bail!("weir ended with {status} on {signal}:\n{}", self.said());
-        }
+        ensure!(status.success(), "weir ended with {status} on {signal}:\n{}", self.said());
         Ok(())
     }
 
@@ -307,9 +291,13 @@ impl Weir {
 
     fn end_with(&mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal)?;
+        self.ended().with_context(|| signal.to_string())
+    }
+
+    fn ended(&mut self) -> Result<ExitStatus> {
         let child = &mut self.child;
         let status = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
-        status.with_context(|| format!("{signal}:\n{}", self.said()))
+        status.with_context(|| self.said())
     }
 }
 

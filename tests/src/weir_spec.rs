@@ -61,11 +61,6 @@ impl WeirSpec {
     }
 
     #[must_use]
-    pub fn idle(self, idle: &'static str) -> Self {
-        Self { idle, ..self }
-    }
-
-    #[must_use]
     pub fn mode(self, mode: &'static str) -> Self {
         Self { mode, ..self }
     }
@@ -149,7 +144,6 @@ impl WeirSpec {
     }
 
     /// The arguments after `weir run`.
-    #[must_use]
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
         let mut words: Vec<String> = if self.takes_bridge {

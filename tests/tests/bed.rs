@@ -128,11 +128,12 @@ fn what_a_dead_process_left_is_removed_with_its_processes() -> Result<()> {
     let dead = child.id();
     child.wait()?;
     let name = format!("wt{dead}x0-h");
-    ns::ip(&["netns", "add", &name])?;
+    ns::ip(&format!("netns add {name}"))?;
     let mut inside =
         std::process::Command::new("ip").args(["netns", "exec", &name, "sleep", "100"]).spawn()?;
     wait_for(Duration::from_secs(5), "sleep to be inside", || {
-        ns::ip(&["netns", "pids", &name]).is_ok_and(|pids| pids.contains(&inside.id().to_string()))
+        let pids = ns::ip(&format!("netns pids {name}"));
+        pids.is_ok_and(|pids| pids.contains(&inside.id().to_string()))
     })?;
     ns::remove_stale();
     ensure!(!std::path::Path::new("/run/netns").join(&name).exists(), "{name} is left");

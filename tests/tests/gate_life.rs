@@ -7,7 +7,7 @@ use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{self, start, wait_steered};
 use system_tests::traffic::{Pace, Source, ping};
-use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
+use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip, wait_for};
 
 /// The outer end of weir's own pair.
 fn outer(bed: &Bed) -> Result<String> {
@@ -258,8 +258,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     let ours = bed.host.tcx_programs("v1")?;
     let flow = Flow::start(one, two, 2000)?;
     let ifindex = bed.host.ifindex("v1")?;
-    let ours_id = *ours.first().context("nothing is attached")?;
-    bed.host.run(|| Ok(weir_rig::links::take_off_tcx(ifindex, ours_id)?))?;
+    kept::links(&bed.host)?.get(&ifindex).context("no link is kept")?.detach()?;
     weir.wait_said("its gate program was detached from outside")?;
     wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;

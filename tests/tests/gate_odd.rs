@@ -11,7 +11,8 @@ use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::traffic::tcp;
 use system_tests::{Bed, BedSpec, Guest, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 use weir_api::PortReport;
-use weir_rig::tap::{RawTap, Super};
+use weir_core::offload::VnetHeader;
+use weir_rig::tap::{NEEDS_CSUM, RawTap, UFO, USO};
 
 /// A guest sends frames that it has redirected itself: the kernel's XDP hook would let them pass
 /// unseen.
@@ -182,7 +183,7 @@ fn steer_tap(weir: &Weir, tap: &RawTap, from: [u8; 6], to: &Guest) -> Result<()>
         let before = steered(weir, "t9").unwrap_or(u64::MAX);
         // A frame from each teaches its address.
         let back = marked(to.mac(), from, &[]);
-        tap.send(&frame, None).is_ok()
+        tap.send(&frame, VnetHeader::default()).is_ok()
             && gate::send(to, &back, 1).is_ok()
             && wait_for(Duration::from_millis(200), "it", || {
                 steered(weir, "t9").is_ok_and(|now| now > before)
@@ -217,10 +218,17 @@ fn ufo_goes_by_the_bridge_and_uso_by_the_worker() -> Result<()> {
     let sum = raw::checksum(&[&packet[..20]]);
     packet.splice(10..12, sum.to_be_bytes());
     let frame = raw::frame(two.mac(), mac, &[], ethertype, &packet);
-    for (kind, by_worker) in [(Super::UFO, false), (Super::USO, true)] {
+    for (kind, by_worker) in [(UFO, false), (USO, true)] {
         let before = (steered(&weir, "t9")?, passed(&weir, "t9")?);
-        let header = Super { kind, header_len: 42, segment: SEGMENT, csum_start: 34, csum_off: 6 };
-        tap.send(&frame, Some(header))?;
+        let header = VnetHeader {
+            flags: NEEDS_CSUM,
+            gso_type: kind,
+            hdr_len: 42,
+            gso_size: SEGMENT,
+            csum_start: 34,
+            csum_offset: 6,
+        };
+        tap.send(&frame, header)?;
         let mut buffer = [0; 8192];
         let whole = [&payload[..]];
         let train: Vec<&[u8]> = payload.chunks(usize::from(SEGMENT)).collect();
@@ -251,8 +259,9 @@ fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
     let port = receiver.local_addr()?.port();
     let from = IpAddr::from([10, 0, 0, 9]);
     let (ethertype, mut packet) = raw::udp(from, two.addr(Family::V4), (9, port), &[7; 100])?;
-    let own = Super { kind: 0, header_len: 0, segment: 0, csum_start: 34, csum_off: 6 };
-    let inner = Super { csum_start: 58, ..own };
+    let own =
+        VnetHeader { flags: NEEDS_CSUM, csum_start: 34, csum_offset: 6, ..VnetHeader::default() };
+    let inner = VnetHeader { csum_start: 58, ..own };
     let good = raw::frame(two.mac(), mac, &[], ethertype, &packet);
     let pseudo = !raw::checksum(&[&packet[12..20], &[0, 17], &108_u16.to_be_bytes()]);
     packet.splice(26..28, pseudo.to_be_bytes());
@@ -261,7 +270,7 @@ fn a_checksum_elsewhere_goes_by_the_bridge() -> Result<()> {
         [("its own", &partial, own, true), ("an inner one", &good, inner, false)]
     {
         let before = (steered(&weir, "t9")?, passed(&weir, "t9")?);
-        tap.send(frame, Some(header))?;
+        tap.send(frame, header)?;
         let mut buffer = [0; 200];
         let len = receiver.recv(&mut buffer).with_context(|| what.to_owned())?;
         ensure!(len == 100, "{what}: {len} bytes came");

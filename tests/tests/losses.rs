@@ -11,7 +11,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use system_tests::bed::{GUEST_IF, UPLINK_PORT};
-use system_tests::ns::ip_batch;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::StatsReport;
@@ -137,7 +136,7 @@ fn introduce(weir: &Weir, bed: &Bed) -> Result<()> {
                 format!("neighbour replace {address} lladdr {mac} dev {GUEST_IF} nud permanent")
             })
             .collect();
-        ip_batch(Some(guest.ns.name()), &lines)?;
+        guest.ns.ip_batch(&lines)?;
     }
     Ok(())
 }

@@ -94,14 +94,14 @@ fn mixed_traffic_with_ports_coming_and_going() -> Result<()> {
     soak.unrate()?;
     // The server closes a connection that ended just now in its own time.
     let same = || {
-        let now = weir.footprint()?;
+        let now = Footprint::of(weir.pid())?;
         let threads = early.threads + POOL_SPARE;
         Ok::<_, anyhow::Error>(now.files == early.files && now.threads <= threads)
     };
     wait_for(Duration::from_secs(20), "as many files and threads as after the warm-up", || {
         same().unwrap_or(false)
     })
-    .with_context(|| format!("{early} early, now {:?}", weir.footprint()))?;
+    .with_context(|| format!("{early} early, now {:?}", Footprint::of(weir.pid())))?;
     let stats = weir.assert_ledger()?;
     println!("{:#?}", stats.ledger);
     weir.stop()
@@ -171,7 +171,7 @@ impl Soak<'_> {
             reachable(guest, three, Duration::from_secs(5))?;
             if early.is_none() {
                 // Idle threads end after a while: the largest number counts.
-                threads = weir.footprint()?.threads.max(threads);
+                threads = Footprint::of(weir.pid())?.threads.max(threads);
                 if self.start.elapsed() >= self.warm_up() {
                     early = Some(Footprint { threads, ..self.footprint()? });
                 }
@@ -195,10 +195,10 @@ impl Soak<'_> {
     fn footprint(&self) -> Result<Footprint> {
         let _nobody_asks = self.asking.write().map_err(|_| anyhow!("who asked panicked"))?;
         self.unrate()?;
-        let mut least = self.weir.footprint()?;
+        let mut least = Footprint::of(self.weir.pid())?;
         for _ in 0..20 {
             std::thread::sleep(Duration::from_millis(20));
-            let now = self.weir.footprint()?;
+            let now = Footprint::of(self.weir.pid())?;
             least =
                 if now.files < least.files { now } else { Footprint { files: least.files, ..now } };
         }
@@ -215,7 +215,7 @@ impl Soak<'_> {
             ledger.received,
             ledger.delivered,
             ledger.lost,
-            self.weir.footprint()?,
+            Footprint::of(self.weir.pid())?,
         );
         Ok(())
     }

@@ -4,8 +4,8 @@
 //! and the prompt comes back only when it has cleaned up.
 
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result, bail};
-use std::ffi::{OsStr, OsString};
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,11 +44,10 @@ pub(crate) fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
         cargo.args(["--bin", binary]);
     }
     let status = cargo.status().context("cannot start cargo")?;
-    if !status.success() {
-        bail!(
-            "the build failed ({status}); `cargo xtask setup --check` tells whether a package is missing"
-        );
-    }
+    ensure!(
+        status.success(),
+        "the build failed ({status}); `cargo xtask setup --check` tells whether a package is missing"
+    );
     Ok(target.join("release"))
 }
 
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     need_root("the demo makes network namespaces", "run")?;
     setup::ensure(Purpose::Test)?;
     let folder = release(&["weir", "system-tests"], &["weir", "weir-bed"])?;
-    become_program(&folder.join("weir-bed"), dump_dir()?.into_iter())
+    become_program(&folder.join("weir-bed"), dump_dir()?)
 }
 
 /// Where every run leaves what it measured.
@@ -79,33 +78,27 @@ fn names_dump_dir(args: &[OsString]) -> bool {
 /// measured.
 pub(crate) fn lab(words: &[&str], args: &[OsString]) -> Result<()> {
     let args: Vec<_> = words.iter().map(OsString::from).chain(args.iter().cloned()).collect();
-    let measures = args.first().is_some_and(|word| word == "run") && !asks_for_help(&args);
-    if !measures {
-        setup::ensure(Purpose::Build)?;
-        let folder = release(&["weir-lab"], &["weir-lab"])?;
-        return become_program(&folder.join("weir-lab"), args.iter());
+    let asks_for_help = args.iter().any(|arg| arg == "--help" || arg == "-h");
+    let (mut built, mut purpose) = (vec!["weir-lab"], Purpose::Build);
+    if args.first().is_some_and(|word| word == "run") && !asks_for_help {
+        // Before minutes of building.
+        need_root("experiments make network namespaces", "experiment run …")?;
+        built.push("weir");
+        purpose = Purpose::Test;
     }
-    // Before minutes of building.
-    need_root("experiments make network namespaces", "experiment run …")?;
-    setup::ensure(Purpose::Test)?;
-    let folder = release(&["weir", "weir-lab"], &["weir", "weir-lab"])?;
-    become_program(&folder.join("weir-lab"), args.iter())
-}
-
-fn asks_for_help(args: &[OsString]) -> bool {
-    args.iter().any(|arg| arg == "--help" || arg == "-h")
+    setup::ensure(purpose)?;
+    become_program(&release(&built, &built)?.join("weir-lab"), args)
 }
 
 fn need_root(why: &str, task: &str) -> Result<()> {
-    if setup::is_root() {
-        return Ok(());
-    }
-    bail!(
+    ensure!(
+        setup::is_root(),
         "{why}, which needs root: run it as root, for instance `sudo -E env PATH=\"$PATH\" cargo xtask {task}`"
-    )
+    );
+    Ok(())
 }
 
-fn become_program<S: AsRef<OsStr>>(program: &Path, args: impl Iterator<Item = S>) -> Result<()> {
+fn become_program(program: &Path, args: impl IntoIterator<Item = OsString>) -> Result<()> {
     let mut command = Command::new(program);
     command.args(args);
     if let Some(folder) = program.parent() {

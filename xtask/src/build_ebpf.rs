@@ -95,10 +95,9 @@ fn compare(root: &Path, tools: &Tools) -> Result<()> {
         return hash_check();
     }
     if versions != built_with {
-        return Err(CannotBuild(format!(
+        bail!(CannotBuild(format!(
             "cannot tell whether xdp-ebpf/prebuilt matches: it was built with {built_with}, here is {versions}"
-        ))
-        .into());
+        )));
     }
     hash_check()?;
     bail!(
@@ -146,12 +145,11 @@ impl Tools {
     /// Finds what is needed and installs what is missing.
     fn ensure() -> Result<Self> {
         let Ok(rustc) = said(&mut nightly(&["rustc", "--version"])) else {
-            return Err(CannotBuild(
+            bail!(CannotBuild(
                 "no nightly toolchain: `rustup toolchain install nightly --profile minimal -c rust-src`; \
                  it is needed only to rebuild the XDP program, whose object is committed"
                     .into(),
-            )
-            .into());
+            ));
         };
         let sysroot = PathBuf::from(said(&mut nightly(&["rustc", "--print", "sysroot"]))?);
         let rust_src = ensure_rust_src(&sysroot)?;
@@ -185,12 +183,11 @@ fn ensure_rust_src(sysroot: &Path) -> Result<PathBuf> {
 
 fn unpack_rust_src(library: &Path) -> Result<()> {
     let Some(tarball) = std::env::var_os("WEIR_RUST_SRC").map(PathBuf::from) else {
-        return Err(CannotBuild(
+        bail!(CannotBuild(
             "no rust-src for the nightly toolchain, and rustup could not fetch it: \
              `rustup component add rust-src --toolchain nightly`, or name a tarball of it in WEIR_RUST_SRC"
                 .into(),
-        )
-        .into());
+        ));
     };
     println!("unpacking {}", tarball.display());
     // Beside the place where rustup would put it, and linked there, so that rustup's own

@@ -11,8 +11,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    bail!("{command:?} failed ({}):\n{}", output.status, said.trim_end())
+    let [out, err] = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+    bail!("{command:?} failed ({}):\n{out}{}", output.status, err.trim_end())
 }
 
 /// Runs a program whose output does not matter unless it fails.

@@ -4,27 +4,26 @@
 //! dated by the last commit. A distribution that failed half-way has no archive.
 
 use crate::build::{release, root, target_dir};
-use crate::command::{output, run as run_program};
+use crate::command::{self, output};
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result, bail};
-use std::ffi::OsStr;
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// As weir calls the shell, and as the shell looks for its file.
 const SHELLS: [(&str, &str); 3] = [("bash", "weir"), ("zsh", "_weir"), ("fish", "weir.fish")];
-/// Copied as they are, folders with all that is in them; those marked may be missing.
-const COPIED: [(&str, bool); 9] = [
-    ("LICENSE-MIT", true),
-    ("LICENSE-APACHE", true),
-    ("README.md", true),
-    ("CHANGELOG.md", true),
-    ("docs/weir.example.toml", true),
-    ("docs/settings.md", true),
-    ("docs/dumps.md", true),
-    ("docs/grafana", false),
-    ("docs/prometheus", false),
+/// Copied as they are, folders with all that is in them.
+const COPIED: [&str; 9] = [
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "README.md",
+    "CHANGELOG.md",
+    "docs/weir.example.toml",
+    "docs/settings.md",
+    "docs/dumps.md",
+    "docs/grafana",
+    "docs/prometheus",
 ];
 
 pub(crate) fn run() -> Result<()> {
@@ -42,31 +41,23 @@ fn pack(binary: &Path, dist: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(&folder).context("the last distribution cannot be removed")?;
     }
-    let made = |folder: PathBuf| -> Result<PathBuf> {
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(folder)
-    };
-    copy(binary, &made(folder.join("bin"))?.join("weir"))?;
-    for (path, needed) in COPIED {
-        let from = root().join(path);
-        if needed || from.exists() {
-            copy(&from, &folder.join(path))?;
-        }
+    let [bin, docs, completions] = ["bin", "docs", "completions"].map(|part| folder.join(part));
+    for part in [&bin, &docs, &completions] {
+        fs::create_dir_all(part).with_context(|| format!("cannot make {}", part.display()))?;
     }
+    copy(binary, &bin.join("weir"))?;
+    COPIED.iter().try_for_each(|path| copy(&root().join(path), &folder.join(path)))?;
     // From the binary that is packed, so that they are of the same version.
     output(Command::new(binary).arg("man").arg(folder.join("man/man1")))?;
-    let completions = made(folder.join("completions"))?;
     for (shell, file) in SHELLS {
         let text = output(Command::new(binary).args(["completions", shell]))?;
-        if text.is_empty() {
-            bail!("weir has no completions for {shell}");
-        }
         fs::write(completions.join(file), text)?;
     }
-    let archive = dist.join(format!("{name}.tar.gz"));
+    let file = format!("{name}.tar.gz");
+    let archive = dist.join(&file);
     tar(dist, &name, &archive)?;
-    let sum = output(Command::new("sha256sum").arg(file_name(&archive)).current_dir(dist))?;
-    fs::write(dist.join(format!("{name}.tar.gz.sha256")), sum)?;
+    let sum = output(Command::new("sha256sum").arg(&file).current_dir(dist))?;
+    fs::write(dist.join(format!("{file}.sha256")), sum)?;
     Ok(archive)
 }
 
@@ -88,14 +79,7 @@ fn tar(dist: &Path, name: &str, archive: &Path) -> Result<()> {
 
 /// With the mode, and for a folder with all that is in it.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    run_program(Command::new("cp").arg("-R").arg(from).arg(to))
-}
-
-fn file_name(path: &Path) -> &OsStr {
-    path.file_name().unwrap_or_default()
+    command::run(Command::new("cp").arg("-R").arg(from).arg(to))
 }
 
 #[cfg(test)]

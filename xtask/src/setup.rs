@@ -3,14 +3,15 @@
 //! Invariant: what counts is whether the thing itself is there (program, header, library), not
 //! what a package manager believes; nothing is installed that is there already.
 
+use crate::command::run as run_program;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the caller is about to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the caller is about to do; it takes all that those before it take.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
 pub(crate) enum Purpose {
     Build,
     Test,
@@ -109,7 +110,7 @@ impl Need {
 
     fn is_met(&self) -> bool {
         match self.probe {
-            Program(name) => program_exists(name),
+            Program(name) => find_program(name).is_some(),
             Header(name) => header_exists(name),
             Library { header, so } => {
                 header_exists(header) && library_folders().iter().any(|f| f.join(so).exists())
@@ -121,11 +122,12 @@ impl Need {
     }
 }
 
-fn program_exists(name: &str) -> bool {
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Service managers and plain users often have no sbin in PATH, though `ip` lives there.
     let system = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(system).any(|folder| folder.join(name).is_file())
+    let mut places = std::env::split_paths(&path).chain(system).map(|folder| folder.join(name));
+    places.find(|place| place.is_file())
 }
 
 /// `x86_64-linux-gnu` and the like, where Debian keeps what differs between architectures.
@@ -143,8 +145,8 @@ fn python_makes_venvs() -> bool {
 
 /// A static program names no interpreter, by which the kernel would start it.
 fn busybox_is_static() -> bool {
-    let found = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| fs::read(path).ok());
-    found.is_some_and(|bytes| {
+    let found = find_program("busybox").map(fs::read);
+    found.and_then(Result::ok).is_some_and(|bytes| {
         let head = bytes.get(..4096).unwrap_or(&bytes);
         !head.windows(7).any(|window| window == b"/ld-lin")
     })
@@ -192,15 +194,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 fn missing(purpose: Purpose) -> Vec<&'static Need> {
-    NEEDS
-        .iter()
-        .filter(|need| match purpose {
-            Purpose::Build => need.purpose == Purpose::Build,
-            Purpose::Test => need.purpose != Purpose::Judge,
-            Purpose::Judge => true,
-        })
-        .filter(|need| !need.is_met())
-        .collect()
+    NEEDS.iter().filter(|need| need.purpose <= purpose && !need.is_met()).collect()
 }
 
 /// Installs what `purpose` lacks; says nothing when nothing is missing.
@@ -236,13 +230,13 @@ fn install(missing: &[&Need]) -> Result<()> {
     for need in missing {
         println!("setup: missing {} ({})", need.name(), need.why);
     }
-    if !program_exists("apt-get") {
+    if find_program("apt-get").is_none() {
         return refuse(missing);
     }
     let names = packages(missing, 0);
     let prefix: &[&str] = if is_root() {
         &[]
-    } else if program_exists("sudo") {
+    } else if find_program("sudo").is_some() {
         &["sudo"]
     } else {
         bail!(
@@ -250,8 +244,17 @@ fn install(missing: &[&Need]) -> Result<()> {
             names.join(" ")
         )
     };
-    apt(prefix, &["update"], &[])?;
-    apt(prefix, &["install", "--yes", "--no-install-recommends"], &names)?;
+    let apt = |words: &[&str]| {
+        // Through `env`: sudo would drop a variable set on the command itself.
+        let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"];
+        let all = [prefix, &apt[..], words].concat();
+        let (program, args) = all.split_first().context("an empty command")?;
+        run_program(Command::new(program).args(args))
+    };
+    apt(&["update"])?;
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(names);
+    apt(&install)?;
     let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).collect();
     for need in missing.iter().filter(|need| need.is_met()) {
         println!("setup: installed {} for {} ({})", need.apt(), need.name(), need.why);
@@ -262,32 +265,10 @@ fn install(missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-fn apt(prefix: &[&str], verb: &[&str], names: &[&str]) -> Result<()> {
-    // Through `env`: sudo would drop a variable set on the command itself.
-    let words = prefix.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
-    let words: Vec<&str> = words.chain(verb).chain(names).copied().collect();
-    let (program, args) = words.split_first().context("an empty command")?;
-    let output = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {program}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    bail!(
-        "`{}` failed ({}):\n{}{}",
-        words.join(" "),
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
 fn refuse(missing: &[&Need]) -> Result<()> {
     let others =
         [(1, "dnf", "dnf install"), (2, "pacman", "pacman -S"), (3, "zypper", "zypper install")];
-    match others.iter().find(|(_, program, _)| program_exists(program)) {
+    match others.iter().find(|(_, program, _)| find_program(program).is_some()) {
         Some((manager, _, install)) => bail!(
             "only apt is driven from here; install these and try again:\n  {install} {}",
             packages(missing, *manager).join(" ")

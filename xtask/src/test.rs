@@ -128,30 +128,23 @@ impl How<'_> {
         if !self.root {
             cargo.env("WEIR_NO_ROOT", "1");
         }
-        count_all(sum, name, cargo)
+        cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = cargo.spawn().context("cannot start cargo")?;
+        let failed_before = sum.failed;
+        let (lines, received) = mpsc::channel();
+        listen(child.stdout.take().context("cargo has no output")?, lines.clone());
+        listen(child.stderr.take().context("cargo has no output")?, lines);
+        let mut out = std::io::stdout();
+        for line in received {
+            sum.take(&line);
+            writeln!(out, "{line}").context("cannot write to the terminal")?;
+        }
+        let status = child.wait().context("cannot wait for cargo")?;
+        if !status.success() && sum.failed == failed_before {
+            sum.broken.push(format!("the {name} did not build, or crashed"));
+        }
+        Ok(())
     }
-}
-
-fn count_all(sum: &mut Sum, name: &str, mut cargo: Command) -> Result<()> {
-    let mut child = cargo
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
-    let failed_before = sum.failed;
-    let (lines, received) = mpsc::channel();
-    listen(child.stdout.take().context("cargo has no output")?, lines.clone());
-    listen(child.stderr.take().context("cargo has no output")?, lines);
-    let mut out = std::io::stdout();
-    for line in received {
-        sum.take(&line);
-        writeln!(out, "{line}").context("cannot write to the terminal")?;
-    }
-    let status = child.wait().context("cannot wait for cargo")?;
-    if !status.success() && sum.failed == failed_before {
-        sum.broken.push(format!("the {name} did not build, or crashed"));
-    }
-    Ok(())
 }
 
 fn finish(sum: Sum, root: bool) -> Result<()> {

@@ -143,9 +143,9 @@ fn link_port(topology: Topology) -> &'static str {
 fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
     let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
     let spec = match (scene.topology, kind) {
-        (Topology::Vms, PeerKind::Direct) => spec.direct(),
+        (Topology::Vms, PeerKind::Direct) => spec.layout(Layout::Direct),
         // No polling either: the frame is examined on its sender's core.
-        (Topology::Vms, PeerKind::Sender) => spec.direct().guest_gro(false),
+        (Topology::Vms, PeerKind::Sender) => spec.layout(Layout::Direct).guest_gro(false),
         (Topology::Vms, _) => spec,
         (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
         (Topology::Routers, _) => spec.layout(Layout::Routers),

@@ -38,7 +38,7 @@ pub struct Book {
     pub counted: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     /// What is known without the flows.
     report: SessionReport,
@@ -63,7 +63,6 @@ impl Book {
         Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
     }
 
-    #[must_use]
     pub fn host(&self) -> u32 {
         self.host
     }
@@ -111,10 +110,10 @@ impl Book {
         Some(arrival)
     }
 
-    /// The number of replies of this flow, for the reflector to count.
+    /// The number of replies of this flow.
     pub fn replied(&mut self, header: &Header) -> Option<&mut u64> {
-        let flow = self.sessions.get_mut(&header.session)?.flows.get_mut(&header.flow)?;
-        Some(&mut flow.replied)
+        let flows = &mut self.sessions.get_mut(&header.session)?.flows;
+        flows.get_mut(&header.flow).map(|flow| &mut flow.replied)
     }
 
     /// Records an `End`; returns the content of its acknowledgement: the number of distinct datagrams,
@@ -125,8 +124,7 @@ impl Book {
         header: &Header,
         totals: Totals,
     ) -> Option<(u64, Came)> {
-        self.find(from, header)?;
-        let entry = self.sessions.get_mut(&header.session)?;
+        let entry = self.find(from, header)?;
         entry.ended = Some(totals);
         let flow = entry.flows.get_mut(&header.flow)?;
         flow.sent = Some(header.number);
@@ -141,7 +139,6 @@ impl Book {
     }
 
     /// Every session, in the order of their numbers.
-    #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
         self.sessions.values().map(Entry::report).collect()
     }
@@ -152,26 +149,22 @@ impl Book {
         self.flows = 0;
     }
 
-    fn find(&mut self, from: SocketAddr, header: &Header) -> Option<()> {
-        let sessions = self.sessions.len();
-        if !self.sessions.contains_key(&header.session) && sessions >= MOST_SESSIONS {
-            return None;
-        }
-        let known =
-            self.sessions.get(&header.session).is_some_and(|e| e.flows.contains_key(&header.flow));
-        if !known && self.flows >= MOST_FLOWS {
+    /// The session of a datagram, with its flow in it; `None` if it is not kept.
+    fn find(&mut self, from: SocketAddr, header: &Header) -> Option<&mut Entry> {
+        let session = self.sessions.get(&header.session);
+        let is_new = session.is_none_or(|entry| !entry.flows.contains_key(&header.flow));
+        let room = session.is_some() || self.sessions.len() < MOST_SESSIONS;
+        if is_new && (!room || self.flows >= MOST_FLOWS) {
             return None;
         }
         let same_host = header.session.host() == self.host;
-        let entry = self
-            .sessions
-            .entry(header.session)
-            .or_insert_with(|| Entry::new(header.session, from, same_host));
-        if !known {
+        let new = || Entry::new(header.session, from, same_host);
+        let entry = self.sessions.entry(header.session).or_insert_with(new);
+        if is_new {
             self.flows += 1;
             entry.flows.insert(header.flow, Flow::default());
         }
-        Some(())
+        Some(entry)
     }
 }
 
@@ -181,14 +174,7 @@ impl Entry {
         let from = SocketAddr::new(from.ip().to_canonical(), from.port()).to_string();
         let report =
             SessionReport { session: session.to_string(), from, same_host, ..Default::default() };
-        Self {
-            report,
-            first_ns: 0,
-            waking: Spread::default(),
-            last_arrival_ns: None,
-            flows: BTreeMap::new(),
-            ended: None,
-        }
+        Self { report, ..Self::default() }
     }
 
     fn has_ended(&self) -> bool {

@@ -53,13 +53,12 @@ pub enum Attached {
 }
 
 /// The frames that a program has counted.
-#[derive(Debug)]
-pub struct Counter(PerCpu<1>);
+pub type Counter = PerCpu<1>;
 
 impl Counter {
     /// The sum over all CPUs.
     pub fn total(&self) -> io::Result<u64> {
-        self.0.sums(0).map(|[total]| total)
+        self.sums(0).map(|[total]| total)
     }
 }
 
@@ -123,7 +122,7 @@ impl Program {
 
     /// Its counter; it can be taken once.
     pub fn counter(&mut self) -> io::Result<Counter> {
-        self.per_cpu("COUNT").map(Counter)
+        self.per_cpu("COUNT")
     }
 
     /// Another per-CPU map of numbers.

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use weir_core::units;
 
 /// Ethernet, UDP, and IPv4 or IPv6 without options: the bytes of a frame beside its payload.
-#[must_use]
 pub const fn frame_overhead(v6: bool) -> u32 {
     14 + 8 + if v6 { 40 } else { 20 }
 }
@@ -33,7 +32,6 @@ impl Rate {
     }
 
     /// Datagrams per second with frames of `frame_bytes` on average, rounded up.
-    #[must_use]
     pub fn packets_per_s(self, frame_bytes: u64) -> u64 {
         match self {
             Self::Packets { milli_pps } => milli_pps.div_ceil(1000),
@@ -43,7 +41,6 @@ impl Rate {
     }
 
     /// Bits of frames per second, likewise.
-    #[must_use]
     pub fn bits_per_s(self, frame_bytes: u64) -> u64 {
         match self {
             Self::Packets { milli_pps } => {

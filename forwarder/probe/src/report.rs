@@ -176,7 +176,6 @@ pub type Named<'a> = (&'static str, &'a Spread);
 
 impl SendReport {
     /// The main one first.
-    #[must_use]
     pub fn spreads(&self) -> Vec<Named<'_>> {
         let mut all = Vec::new();
         if let Some(trips) = &self.round_trips {
@@ -191,7 +190,6 @@ impl SendReport {
 
 impl SinkReport {
     /// The spreads of all sessions, the main one of each first.
-    #[must_use]
     pub fn spreads(&self) -> Vec<Named<'_>> {
         let mut all = Vec::new();
         for session in &self.sessions {

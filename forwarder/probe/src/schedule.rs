@@ -25,7 +25,6 @@ impl Schedule {
     }
 
     /// When the next datagram is due, since the start; 0 without a rate.
-    #[must_use]
     pub fn due_ns(&self) -> u64 {
         let due = match self.rate {
             Rate::Max => 0,
@@ -53,7 +52,6 @@ impl Schedule {
 
     /// How many datagrams are due before `end_ns`, from the start; by their mean size, if the rate
     /// depends on it.
-    #[must_use]
     pub fn planned(&self, end_ns: u64, mean_frame_bytes: u64) -> u64 {
         let (end, burst) = (u128::from(end_ns), u128::from(self.burst));
         let bursts = match self.rate {
@@ -70,7 +68,6 @@ impl Schedule {
     }
 
     /// The number of turns taken.
-    #[must_use]
     pub fn turns(&self) -> u64 {
         self.turns
     }

@@ -18,6 +18,8 @@ use super::report::SendReport;
 use super::sizes::Sizes;
 use super::{ProbeError, socket};
 
+pub use super::socket::sender as open;
+
 /// An allowance for files of a process beside the flows' sockets.
 const OTHER_FILES: u64 = 64;
 
@@ -46,10 +48,9 @@ pub struct Order {
 }
 
 /// The beginning of a datagram.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Front {
     /// A [`Header`](super::wire::Header): the receiver knows the session, and answers.
-    #[default]
     Header,
     /// A [`Stamp`](super::wire::Stamp) of this flow: it fits the smallest frame, and a program in the kernel
     /// can read it.
@@ -68,12 +69,10 @@ impl Progress {
         Self((0..flows).map(|_| AtomicU64::new(0)).collect())
     }
 
-    #[must_use]
     pub fn of(&self, flow: usize) -> u64 {
         self.0.get(flow).map_or(0, |sent| sent.load(Ordering::Relaxed))
     }
 
-    #[must_use]
     pub fn each(&self) -> Vec<u64> {
         (0..self.0.len()).map(|flow| self.of(flow)).collect()
     }
@@ -97,7 +96,6 @@ pub struct Sent {
 }
 
 impl Sent {
-    #[must_use]
     pub fn per_second(&self) -> f64 {
         self.frames as f64 * 1e9 / self.elapsed_ns.max(1) as f64
     }
@@ -126,15 +124,9 @@ impl Order {
     }
 
     /// Bytes of a frame beside the payload.
-    #[must_use]
     pub fn overhead(&self) -> u32 {
         frame_overhead(self.target.is_ipv6())
     }
-}
-
-/// A socket for sending to this address, with a source port of its own.
-pub fn open(target: SocketAddr) -> Result<UdpSocket, ProbeError> {
-    socket::sender(target, None)
 }
 
 /// Sends on the calling thread by connected sockets, to one after the other; does not request the
@@ -185,12 +177,12 @@ pub fn send_measured(
     })?;
     let took = thread_time().saturating_sub(before) + listened;
     let mut report = pump.report;
-    (report.acknowledged, report.round_trips) = answers.report(&progress.each());
+    (report.acknowledged, report.round_trips) = answers.trips().report(&progress.each());
     Ok((report, took))
 }
 
 /// Processor time of the calling thread.
-fn thread_time() -> Duration {
+pub fn thread_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }

@@ -70,12 +70,10 @@ impl Sequence {
     }
 
     /// The missing numbers among `sent`; if that is unknown, among those below the highest.
-    #[must_use]
     pub fn lost(&self, sent: Option<u64>) -> u64 {
         self.expected(sent) - self.unique
     }
 
-    #[must_use]
     pub fn expected(&self, sent: Option<u64>) -> u64 {
         sent.unwrap_or(0).max(self.next)
     }

@@ -16,7 +16,7 @@ use super::book::{Book, Moment};
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
-use super::wire::{Block, Came, FULL_LEN, Header, Kind, Stamp, Totals, Turned};
+use super::wire::{self, Block, Header, Kind, Stamp, Totals, Turned};
 use super::{ProbeError, nanos, socket};
 
 /// How often the stop flag is read.
@@ -38,6 +38,8 @@ pub struct Options {
     pub count: Option<u64>,
     /// Continue when the senders have ended.
     pub keep: bool,
+    /// Also count datagrams with a [`Stamp`]; timed by this machine's monotonic clock.
+    pub stamps: bool,
     pub core: Option<usize>,
 }
 
@@ -47,7 +49,6 @@ pub struct Sink {
     socket: UdpSocket,
     at: SocketAddr,
     options: Options,
-    stamps: bool,
 }
 
 struct Run<'a> {
@@ -62,18 +63,12 @@ struct Run<'a> {
 impl Sink {
     pub fn open(options: Options) -> Result<Self, ProbeError> {
         let socket = socket::listener(options.bind, options.port)?;
-        let failed = |what: &'static str| ProbeError::io(what);
         if options.kernel_stamps {
-            receive::stamp(&socket).map_err(failed("cannot have the kernel stamp datagrams"))?;
+            let failed = ProbeError::io("cannot have the kernel stamp datagrams");
+            receive::stamp(&socket).map_err(failed)?;
         }
-        let at = socket.local_addr().map_err(failed("the socket has no address"))?;
-        Ok(Self { socket, at, options, stamps: false })
-    }
-
-    /// Also counts datagrams with a [`Stamp`]; timed by this machine's monotonic clock.
-    #[must_use]
-    pub fn with_stamps(self) -> Self {
-        Self { stamps: true, ..self }
+        let at = socket.local_addr().map_err(ProbeError::io("the socket has no address"))?;
+        Ok(Self { socket, at, options })
     }
 
     /// The address on which it listens.
@@ -152,13 +147,13 @@ impl Run<'_> {
                 Some(header) if header.kind == Kind::End => {
                     let totals = Totals::read(datagram);
                     if let Some((received, came)) = book.end(letter.from, &header, totals) {
-                        acknowledge(datagram, &header, received, came);
+                        wire::acknowledge(datagram, &header, received, came);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
                 }
                 Some(_) => book.foreign += 1,
-                None => match Stamp::read(datagram).filter(|_| sink.stamps) {
+                None => match Stamp::read(datagram).filter(|_| sink.options.stamps) {
                     Some(stamp) => {
                         let at = Moment { kernel_ns: None, ..at };
                         book.take(letter.from, letter.len, &stamp.header(book.host()), at);
@@ -203,7 +198,8 @@ impl Sink {
     ) -> bool {
         let Some(replied) = book.replied(header) else { return false };
         let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number: *replied };
-        let sent = reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
+        let sent =
+            wire::reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
         *replied += u64::from(sent);
         sent
     }
@@ -218,18 +214,3 @@ impl Sink {
         }
     }
 }
-
-/// Turns a `Data` into its `Reply`; false if it is too short for one.
-fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
-    datagram.len() >= FULL_LEN
-        && Header { kind: Kind::Reply, ..*header }.write(datagram)
-        && turned.write(datagram)
-}
-
-/// Turns an `End` into its `Ack`.
-fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
-    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
-}
-
-#[cfg(test)]
-mod tests;

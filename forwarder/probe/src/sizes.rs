@@ -21,24 +21,20 @@ impl Sizes {
         Self { sizes: vec![size], text: size.to_string() }
     }
 
-    #[must_use]
     pub fn nth(&self, n: u64) -> u32 {
         let count = self.sizes.len().max(1) as u64;
         self.sizes.get((n % count) as usize).copied().unwrap_or(FULL_LEN as u32)
     }
 
-    #[must_use]
     pub fn smallest(&self) -> u32 {
         self.sizes.iter().copied().min().unwrap_or(0)
     }
 
-    #[must_use]
     pub fn largest(&self) -> u32 {
         self.sizes.iter().copied().max().unwrap_or(0)
     }
 
     /// Rounded down.
-    #[must_use]
     pub fn mean(&self) -> u64 {
         let sum: u64 = self.sizes.iter().map(|size| u64::from(*size)).sum();
         sum / self.sizes.len().max(1) as u64

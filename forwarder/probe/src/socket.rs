@@ -22,7 +22,7 @@ use super::wire::Session;
 const BUFFER: usize = 64 << 20;
 
 /// A socket connected to the target, with a source port of its own.
-pub(super) fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSocket, ProbeError> {
+pub fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSocket, ProbeError> {
     let any = match target {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -42,15 +42,14 @@ pub(super) fn sender(target: SocketAddr, bind: Option<IpAddr>) -> Result<UdpSock
 
 /// A socket that receives on the port: over IPv6 and IPv4, unless it is bound to an address.
 pub(super) fn listener(bind: Option<IpAddr>, port: u16) -> Result<UdpSocket, ProbeError> {
-    let at = |ip| SocketAddr::new(ip, port);
     let socket = match bind {
-        Some(ip) => UdpSocket::bind(at(ip)),
-        None => UdpSocket::bind(at(IpAddr::V6(Ipv6Addr::UNSPECIFIED))).or_else(|error| {
+        Some(ip) => UdpSocket::bind((ip, port)),
+        None => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).or_else(|error| {
             // The host may have no IPv6.
             if error.kind() == io::ErrorKind::AddrInUse {
                 return Err(error);
             }
-            UdpSocket::bind(at(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))
         }),
     };
     let socket = socket.map_err(ProbeError::io(format!("cannot listen on port {port}")))?;
@@ -59,12 +58,10 @@ pub(super) fn listener(bind: Option<IpAddr>, port: u16) -> Result<UdpSocket, Pro
 }
 
 fn enlarge(socket: &UdpSocket) {
-    if setsockopt(socket, sockopt::RcvBufForce, &BUFFER).is_err() {
-        let _ = setsockopt(socket, sockopt::RcvBuf, &BUFFER);
-    }
-    if setsockopt(socket, sockopt::SndBufForce, &BUFFER).is_err() {
-        let _ = setsockopt(socket, sockopt::SndBuf, &BUFFER);
-    }
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &BUFFER)
+        .or_else(|_| setsockopt(socket, sockopt::RcvBuf, &BUFFER));
+    let _ = setsockopt(socket, sockopt::SndBufForce, &BUFFER)
+        .or_else(|_| setsockopt(socket, sockopt::SndBuf, &BUFFER));
 }
 
 /// Waits until the socket has something to read, or can be written to.

@@ -34,7 +34,6 @@ impl Spread {
         self.histogram.is_empty()
     }
 
-    #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::of(&self.histogram)
     }
@@ -63,7 +62,6 @@ impl Jitter {
         }
     }
 
-    #[must_use]
     pub fn ns(&self) -> u64 {
         self.sixteenths >> 4
     }

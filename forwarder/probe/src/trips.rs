@@ -13,27 +13,20 @@ struct Flow {
     acknowledged: Option<(u64, Came)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Trips {
     flows: Vec<Flow>,
     replies: u64,
     rtt: Spread,
     there: Spread,
     back: Spread,
-    same_clock: bool,
+    clocks_differ: bool,
 }
 
 impl Trips {
     #[must_use]
     pub fn new(flows: u16) -> Self {
-        Self {
-            flows: (0..flows).map(|_| Flow::default()).collect(),
-            replies: 0,
-            rtt: Spread::default(),
-            there: Spread::default(),
-            back: Spread::default(),
-            same_clock: true,
-        }
+        Self { flows: (0..flows).map(|_| Flow::default()).collect(), ..Self::default() }
     }
 
     pub fn reply(&mut self, header: &Header, turned: Turned, now_ns: u64) {
@@ -47,7 +40,7 @@ impl Trips {
         flow.jitter.take(header.monotonic_ns, now_ns.saturating_sub(inside));
         // Monotonic clocks of two machines differ by hours: they never give this order by chance.
         let ordered = [header.monotonic_ns, turned.received_ns, turned.sent_ns, now_ns];
-        self.same_clock &= ordered.is_sorted();
+        self.clocks_differ |= !ordered.is_sorted();
         self.there.record(turned.received_ns.saturating_sub(header.monotonic_ns));
         self.back.record(now_ns.saturating_sub(turned.sent_ns));
     }
@@ -65,7 +58,6 @@ impl Trips {
     }
 
     /// `sent`: the number of datagrams of each flow.
-    #[must_use]
     pub fn report(&self, sent: &[u64]) -> (Option<Acknowledged>, Option<RoundTrips>) {
         let mut all = Acknowledged::default();
         let mut lost_back = 0;
@@ -87,7 +79,7 @@ impl Trips {
             let heard = self.flows.iter().filter(|flow| flow.sequence.unique > 0);
             heard.map(|flow| flow.jitter.ns())
         };
-        let one_way = |spread: &Spread| self.same_clock.then(|| spread.clone());
+        let one_way = |spread: &Spread| (!self.clocks_differ).then(|| spread.clone());
         let trips = RoundTrips {
             replies: self.replies,
             unique: sum(|s| s.unique),

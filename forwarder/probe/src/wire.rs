@@ -66,7 +66,6 @@ impl Session {
         Self(u64::from(host) << 32 | u64::from(random))
     }
 
-    #[must_use]
     pub fn host(self) -> u32 {
         (self.0 >> 32) as u32
     }
@@ -119,7 +118,6 @@ impl Header {
     }
 
     /// `None` if the datagram is not a probe's.
-    #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let front = datagram.first_chunk::<DATA_LEN>()?;
         if front[..4] != MAGIC || front[4] != VERSION {
@@ -172,7 +170,6 @@ impl Stamp {
     }
 
     /// `None` if the datagram has no stamp.
-    #[must_use]
     pub fn read(datagram: &[u8]) -> Option<Self> {
         let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
         ([m0, m1] == STAMP_MAGIC).then_some(Self {
@@ -183,7 +180,6 @@ impl Stamp {
     }
 
     /// As data of the one session that stamps belong to: that of the machine `host`.
-    #[must_use]
     pub fn header(self, host: u32) -> Header {
         Header {
             kind: Kind::Data,
@@ -245,6 +241,19 @@ impl Block for Came {
     fn of([duplicates, reordered, replied]: [u64; 3]) -> Self {
         Self { duplicates, reordered, replied }
     }
+}
+
+/// Turns a `Data` into its `Reply`; false if it is too short for one. The reply is as long, so that both
+/// directions carry the same load and an answer never amplifies what a sender sent.
+pub fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
+    datagram.len() >= FULL_LEN
+        && Header { kind: Kind::Reply, ..*header }.write(datagram)
+        && turned.write(datagram)
+}
+
+/// Turns an `End` into its `Ack`.
+pub fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
+    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
 }
 
 #[cfg(test)]

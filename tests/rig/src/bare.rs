@@ -4,27 +4,19 @@
 //! Invariant: same UMEM, rings, budgets and kick as [`weir_port::XskPort`], so that only the work
 //! between receive and send differs. Single frames only; a frame that cannot be sent is dropped.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use xsk_rs::FrameDesc;
 
 use weir_port::sys;
-use weir_port::umem::{FILL_RING, Rings, UmemError, UmemHandle};
+use weir_port::umem::{FILL_RING, Rings, UmemHandle};
 
 const RING: u32 = 2048;
 const BATCH: usize = 64;
 /// Both fill rings, both transmit rings, and the same number again for frames in between.
 const FRAMES: u32 = 2 * (FILL_RING + 2 * RING);
 const SEND_BUFFER: libc::c_int = 16 << 20;
-
-/// Why the loop could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum BareError {
-    #[error(transparent)]
-    Umem(#[from] UmemError),
-    #[error("cannot bind to {name}: {source}")]
-    Bind { name: String, source: std::io::Error },
-}
 
 #[derive(Debug)]
 struct Side {
@@ -44,12 +36,12 @@ pub struct Bare {
 
 impl Bare {
     /// Binds to queue 0 of both interfaces.
-    pub fn bind(a: &str, b: &str) -> Result<Self, BareError> {
-        let (umem, free) = UmemHandle::open(FRAMES)?;
-        let side = |name: &str| -> Result<Side, BareError> {
-            let failed = |source| BareError::Bind { name: name.to_owned(), source };
+    pub fn bind(a: &str, b: &str) -> io::Result<Self> {
+        let (umem, free) = UmemHandle::open(FRAMES).map_err(io::Error::other)?;
+        let side = |name: &str| -> io::Result<Side> {
+            let failed = |error| io::Error::other(format!("cannot bind to {name}: {error}"));
             let rings = umem.bind(name, 0, RING, RING).map_err(failed)?;
-            sys::set_send_buffer(rings.fd(), SEND_BUFFER).map_err(failed)?;
+            sys::set_send_buffer(rings.fd(), SEND_BUFFER)?;
             sys::raise_tx_budget(rings.fd(), RING);
             Ok(Side { rings, level: 0 })
         };

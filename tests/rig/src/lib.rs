@@ -1,7 +1,7 @@
 //! Senders and counters for tests and experiments. weir itself needs none of them.
 //!
 //! - [`programs`]: programs in the kernel that send, divert or receive; [`tags`]: VLAN tags
-//! - [`tally`]: counts by source, and times; [`events`]: counts at the kernel's trace points
+//! - [`events`]: counts at the kernel's trace points
 //! - [`links`]: detaching links of another process
 //! - [`tap`]: a virtual machine's end of a tap
 //! - [`bare`]: a forwarding loop without any policy, a peer of the experiments
@@ -12,7 +12,6 @@ pub mod events;
 pub mod links;
 pub mod programs;
 pub mod tags;
-pub mod tally;
 pub mod tap;
 
 pub use programs::{FRONT, SocketMap};

@@ -1,5 +1,5 @@
-//! Detaches links of another process, as `bpftool link detach` does. Invariant: it touches one
-//! interface, and only programs attached by a bpf_link.
+//! Detaches the link of another process, as `bpftool link detach` does. Invariant: it touches one
+//! interface, and only a program attached by a bpf_link.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -12,23 +12,6 @@ use weir_port::sys::{checked, owned};
 pub fn take_off(ifindex: u32) -> io::Result<()> {
     // The index alone may match an interface of another namespace.
     let program = xdp_query(ifindex)?.prog_id;
-    detach(program, |info| {
-        // SAFETY: the kernel fills this part for links of this type; it is a number.
-        let at = unsafe { info.__bindgen_anon_1.xdp.ifindex };
-        info.type_ == libbpf_sys::BPF_LINK_TYPE_XDP && at == ifindex
-    })
-}
-
-/// The same with a program at tcx, by its identifier.
-pub fn take_off_tcx(ifindex: u32, program: u32) -> io::Result<()> {
-    detach(program, |info| {
-        // SAFETY: the kernel fills this part for links of this type; it is a number.
-        let at = unsafe { info.__bindgen_anon_1.tcx.ifindex };
-        info.type_ == libbpf_sys::BPF_LINK_TYPE_TCX && at == ifindex
-    })
-}
-
-fn detach(program: u32, wanted: impl Fn(&libbpf_sys::bpf_link_info) -> bool) -> io::Result<()> {
     let mut id = 0;
     loop {
         // SAFETY: the number is written before the call returns.
@@ -44,7 +27,10 @@ fn detach(program: u32, wanted: impl Fn(&libbpf_sys::bpf_link_info) -> bool) -> 
         checked(unsafe {
             libbpf_sys::bpf_link_get_info_by_fd(link.as_raw_fd(), &raw mut info, &raw mut len)
         })?;
-        if info.prog_id == program && wanted(&info) {
+        // SAFETY: the kernel fills this part for links of this type; it is a number.
+        let at = unsafe { info.__bindgen_anon_1.xdp.ifindex };
+        let is_xdp = info.type_ == libbpf_sys::BPF_LINK_TYPE_XDP;
+        if is_xdp && info.prog_id == program && at == ifindex {
             // SAFETY: the descriptor is open.
             return checked(unsafe { libbpf_sys::bpf_link_detach(link.as_raw_fd()) }).map(drop);
         }

@@ -3,7 +3,7 @@
 //! Invariant: names and addresses follow from a number and its network alone.
 
 use super::{BRIDGE, BedSpec};
-use crate::ns::{Ns, ip_batch, name_of};
+use crate::ns::{Ns, ip, name_of};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -24,10 +24,9 @@ pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// 10.NET.0.NUMBER and fd0NET::NUMBER.
 pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
     match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, net, 0, number)),
+        Family::V4 => Ipv4Addr::new(10, net, 0, number).into(),
         Family::V6 => {
-            let net = 0xfd00 + u16::from(net);
-            IpAddr::V6(Ipv6Addr::new(net, 0, 0, 0, 0, 0, 0, u16::from(number)))
+            Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into()).into()
         }
     }
 }
@@ -37,7 +36,6 @@ pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
     [0x02, 0, 0, 0, kind, number]
 }
 
-#[must_use]
 pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
@@ -64,38 +62,31 @@ impl Guest {
         Ok(Self { ns, port: port.to_owned(), number, net })
     }
 
-    #[must_use]
     pub fn mac(&self) -> [u8; 6] {
         mac(0, self.number)
     }
 
-    #[must_use]
     pub fn mac_text(&self) -> String {
         mac_text(self.mac())
     }
 
     /// The MAC address of the other end, in the host.
-    #[must_use]
     pub fn port_mac(&self) -> [u8; 6] {
         mac(1, self.number)
     }
 
-    #[must_use]
     pub fn v4(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, self.net, 0, self.number)
     }
 
-    #[must_use]
     pub fn v6(&self) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00 + u16::from(self.net), 0, 0, 0, 0, 0, 0, u16::from(self.number))
     }
 
-    #[must_use]
     pub fn addr(&self, family: Family) -> IpAddr {
         address(family, self.net, self.number)
     }
 
-    #[must_use]
     pub fn socket(&self, family: Family, port: u16) -> SocketAddr {
         SocketAddr::new(self.addr(family), port)
     }
@@ -121,28 +112,22 @@ pub(super) struct Veth<'a> {
 
 impl Veth<'_> {
     pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let (guest, host_name, port, mtu) = (self.ns.name(), host.name(), self.port, spec.mtu);
-        let (interface, one) = (self.interface, "numrxqueues 1 numtxqueues 1");
+        let (port, interface, mtu) = (self.port, self.interface, spec.mtu);
         // The names are the same in every bed, so both ends are made in their namespaces.
-        ip_batch(
-            None,
-            &[format!(
-                "link add {interface} netns {guest} mtu {mtu} address {} {one} type veth peer name {port} netns {host_name} mtu {mtu} address {} {one}",
-                mac_text(self.mac),
-                mac_text(self.port_mac),
-            )],
-        )?;
+        let end = |name: &str, ns: &Ns, mac: [u8; 6]| {
+            let (ns, mac) = (ns.name(), mac_text(mac));
+            format!("{name} netns {ns} mtu {mtu} address {mac} numrxqueues 1 numtxqueues 1")
+        };
+        let (near, far) = (end(interface, self.ns, self.mac), end(port, host, self.port_mac));
+        ip(&format!("link add {near} type veth peer name {far}"))?;
         let [v4, v6] = self.addresses;
-        ip_batch(
-            Some(guest),
-            &[
-                // Without a link-local address, nothing is sent that no test has asked for.
-                format!("link set {interface} addrgenmode none"),
-                format!("address add {v4}/24 dev {interface}"),
-                format!("address add {v6}/64 dev {interface} nodad"),
-                format!("link set {interface} up"),
-            ],
-        )?;
+        self.ns.ip_batch(&[
+            // Without a link-local address, nothing is sent that no test has asked for.
+            format!("link set {interface} addrgenmode none"),
+            format!("address add {v4}/24 dev {interface}"),
+            format!("address add {v6}/64 dev {interface} nodad"),
+            format!("link set {interface} up"),
+        ])?;
         // Nor does a neighbour entry ask again by itself 5 s after its use.
         for family in ["ipv4", "ipv6"] {
             let setting = format!("{family}/neigh/{interface}/delay_first_probe_time");
@@ -159,7 +144,7 @@ impl Veth<'_> {
             at_host.push(format!("link set {port} master {BRIDGE}"));
         }
         at_host.push(format!("link set {port} up"));
-        ip_batch(Some(host_name), &at_host)
+        host.ip_batch(&at_host)
     }
 }
 

@@ -20,7 +20,7 @@
 
 use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, neighbour};
 use super::{Bed, BedSpec, Layout, UPLINK_PORT};
-use crate::ns::{Ns, ip_batch};
+use crate::ns::Ns;
 use anyhow::{Context, Result};
 use std::net::IpAddr;
 
@@ -39,13 +39,11 @@ const TO_RIGHT_NET: u8 = 3;
 const TO_LEFT_NET: u8 = 4;
 
 /// The right host's address for traffic through router `number`.
-#[must_use]
 pub fn right_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_RIGHT_NET, number)
 }
 
 /// The left host's address for traffic through router `number`, as destination and as source.
-#[must_use]
 pub fn left_by(number: u8, family: Family) -> IpAddr {
     address(family, TO_LEFT_NET, number)
 }
@@ -75,7 +73,6 @@ pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()>
 
 impl Bed {
     /// The left host's next hop for traffic through router `number`.
-    #[must_use]
     pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
         match self.spec.layout {
             Layout::HostRouter => self.uplink.port_mac(),
@@ -106,8 +103,8 @@ impl Bed {
             at_left.push(network(family, RIGHT_NET, address(family, LEFT_NET, 1), GUEST_IF));
             at_right.push(network(family, LEFT_NET, address(family, RIGHT_NET, 1), GUEST_IF));
         }
-        ip_batch(Some(left.ns.name()), &at_left)?;
-        ip_batch(Some(right.ns.name()), &at_right)?;
+        left.ns.ip_batch(&at_left)?;
+        right.ns.ip_batch(&at_right)?;
         if self.spec.layout == Layout::HostRouter {
             return self.connect_host(right);
         }
@@ -124,7 +121,7 @@ impl Bed {
             let v6 = address(Family::V6, net, HOST);
             lines.push(format!("address add {v6}/64 dev {port} nodad"));
         }
-        ip_batch(Some(self.host.name()), &lines)?;
+        self.host.ip_batch(&lines)?;
         if self.spec.guest_gro {
             // These are the addresses of a router's vifs otherwise.
             for port in [UPLINK_PORT, RIGHT_PORT] {
@@ -165,7 +162,7 @@ fn forward(ns: &Ns, right: &Guest, to_right: &str, left: &Guest, to_left: &str) 
             lines.push(network(family, net, host.addr(family), interface));
         }
     }
-    ip_batch(Some(ns.name()), &lines)?;
+    ns.ip_batch(&lines)?;
     for setting in ["all", to_right, to_left] {
         // The routes decide the ways, whatever the machine's own settings are.
         ns.sysctl(&format!("ipv4/conf/{setting}/rp_filter"), "0")?;

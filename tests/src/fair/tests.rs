@@ -15,7 +15,8 @@ fn weights_share_what_minimum_rates_leave() {
 #[test]
 fn what_one_does_not_ask_for_goes_to_the_others() {
     let one = Sender::greedy(1.0);
-    near(100.0, &[one, one, one.demand(10.0)], &[45.0, 45.0, 10.0]);
-    near(100.0, &[one.demand(10.0), one.demand(20.0)], &[10.0, 20.0]);
+    let asks = |demand| Sender { demand, ..one };
+    near(100.0, &[one, one, asks(10.0)], &[45.0, 45.0, 10.0]);
+    near(100.0, &[asks(10.0), asks(20.0)], &[10.0, 20.0]);
     near(100.0, &[Sender { max: 5.0, ..one }, one], &[5.0, 95.0]);
 }

@@ -4,10 +4,8 @@
 use super::redirect;
 use crate::bed::UPLINK_PORT;
 use crate::ns::output;
-use crate::wait::wait_ok;
-use crate::{Bed, Started};
-use anyhow::{Result, ensure};
-use std::path::Path;
+use crate::{Bed, Started, wait_for};
+use anyhow::Result;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -46,7 +44,7 @@ pub fn start(bed: &Bed, core: usize) -> Result<Ovs> {
         Command::new("ovsdb-server"),
         &[path("conf.db"), format!("--remote=p{socket}"), format!("--unixctl={}", path("db.ctl"))],
     )?;
-    appears(&at("db.sock"))?;
+    wait_for(STARTS, "the database", || at("db.sock").exists())?;
     let tell = |words: &str| {
         let mut command = Command::new("ovs-vsctl");
         here(&mut command);
@@ -65,11 +63,4 @@ pub fn start(bed: &Bed, core: usize) -> Result<Ovs> {
         tell(&format!("add-port ovs0 {port} -- set interface {port} type=afxdp"))?;
     }
     Ok(Ovs { _switch: switch, _database: database, _folder: folder })
-}
-
-fn appears(path: &Path) -> Result<()> {
-    wait_ok(STARTS, "the database", || {
-        ensure!(path.exists(), "there is no {}", path.display());
-        Ok(())
-    })
 }

@@ -6,11 +6,10 @@
 use super::tcp::serve;
 use crate::ns::cmd_in;
 use crate::{Ns, Started, cpu};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,8 +37,7 @@ pub struct Bulk {
     spec: BulkSpec,
     server: Started,
     client: Option<Started>,
-    heard: Arc<Mutex<Vec<Heard>>>,
-    reader: Option<JoinHandle<()>>,
+    reader: JoinHandle<Vec<Heard>>,
 }
 
 /// A report, and the time at which it was read.
@@ -53,29 +51,19 @@ struct Heard {
 
 /// A receiver's amounts over time.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Goodput {
-    began: Option<Instant>,
-    /// From, to, kbit/s.
-    pieces: Vec<(f64, f64, f64)>,
-}
+pub struct Goodput(Vec<Heard>);
 
 impl Bulk {
     /// Starts the server and waits until it listens.
     pub fn prepare(to: &Ns, spec: BulkSpec) -> Result<Self> {
         let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
         let mut server = serve(to, spec.port, &words, Stdio::piped())?;
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let pipe = server.stdout()?;
-        let (sink, several) = (Arc::clone(&heard), spec.connections > 1);
+        let (pipe, several) = (server.stdout()?, spec.connections > 1);
         let reader = std::thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                let report = parse(&line, several, Instant::now());
-                if let (Some(report), Ok(mut heard)) = (report, sink.lock()) {
-                    heard.push(report);
-                }
-            }
+            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+            lines.filter_map(|line| parse(&line, several, Instant::now())).collect()
         });
-        Ok(Self { spec, server, client: None, heard, reader: Some(reader) })
+        Ok(Self { spec, server, client: None, reader })
     }
 
     /// Starts the client in a namespace, by its name; it would go on for a day.
@@ -94,10 +82,9 @@ impl Bulk {
     }
 
     /// Processor time of both ends so far; 0 for an end that does not exist.
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         let ends = std::iter::once(&self.server).chain(&self.client);
-        ends.map(|end| cpu::process_exact(end.pid()).unwrap_or_default()).sum()
+        ends.map(|end| cpu::process_time(end.pid()).unwrap_or_default()).sum()
     }
 
     /// An error if the client no longer runs.
@@ -115,42 +102,28 @@ impl Bulk {
         // A client that still waits for its connections to empty is not waited for.
         drop(self.client.take());
         drop(self.server);
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
-        }
-        let heard = self.heard.lock().map(|heard| heard.clone()).unwrap_or_default();
-        Ok(Goodput::of(&heard))
+        let heard = self.reader.join();
+        heard.map(Goodput).map_err(|_| anyhow!("the reader of iperf3's reports panicked"))
     }
 }
 
 impl Goodput {
-    fn of(heard: &[Heard]) -> Self {
-        // No report is made before its time is over: so the earliest one is the most exact.
-        let began = heard
-            .iter()
-            .filter_map(|report| {
-                report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?)
-            })
-            .min();
-        let pieces =
-            heard.iter().map(|report| (report.from_s, report.to_s, report.kbit_per_s)).collect();
-        Self { began, pieces }
-    }
-
     /// Mb/s between two instants; `None` if there are no reports for a fifth of that time or more.
-    #[must_use]
     pub fn mbit_between(&self, from: Instant, to: Instant) -> Option<f64> {
-        let began = self.began?;
+        let began =
+            |report: &Heard| report.at.checked_sub(Duration::try_from_secs_f64(report.to_s).ok()?);
+        // No report is made before its time is over: so the earliest one is the most exact.
+        let began = self.0.iter().filter_map(began).min()?;
         let since = |at: Instant| {
             let later = at.saturating_duration_since(began).as_secs_f64();
             later - began.saturating_duration_since(at).as_secs_f64()
         };
         let (from, to) = (since(from), since(to));
         let (mut seconds, mut kbit) = (0.0, 0.0);
-        for &(begin, end, rate) in &self.pieces {
-            let common = (end.min(to) - begin.max(from)).max(0.0);
+        for report in &self.0 {
+            let common = (report.to_s.min(to) - report.from_s.max(from)).max(0.0);
             seconds += common;
-            kbit += common * rate;
+            kbit += common * report.kbit_per_s;
         }
         (seconds > 0.8 * (to - from)).then(|| kbit / 1000.0 / seconds)
     }

@@ -80,7 +80,6 @@ fn link_addr(interface: &str) -> Result<LinkAddr> {
 }
 
 /// An IPv4/UDP packet with right checksums, as a body for [`frame`].
-#[must_use]
 pub fn udp4(from: &Guest, to: &Guest, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
     udp(from.v4().into(), to.v4().into(), ports, payload)
         .map(|(_, packet)| packet)

@@ -106,7 +106,7 @@ impl Sending {
         begin: Instant,
         urgent: bool,
     ) -> Result<Self> {
-        let open = |to: &SocketAddr| send::open(*to).map_err(Into::into);
+        let open = |to: &SocketAddr| send::open(*to, None).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
         let progress = Arc::new(Progress::new(sockets.len()));
         let sent = Arc::clone(&progress);
@@ -173,21 +173,15 @@ impl Received {
     fn of(report: SinkReport) -> Self {
         let foreign = report.foreign;
         // All stamps are of one session, which begins with the first.
-        let session = report.sessions.into_iter().next();
-        let sum =
-            |of: fn(&weir_probe::report::SessionReport) -> u64| session.as_ref().map_or(0, of);
+        let session = report.sessions.into_iter().next().unwrap_or_default();
         Self {
-            frames: sum(|session| session.datagrams) + foreign,
-            duplicates: sum(|session| session.duplicates),
-            reordered: sum(|session| session.reordered),
+            frames: session.datagrams + foreign,
+            duplicates: session.duplicates,
+            reordered: session.reordered,
             foreign,
-            longest_gap_ns: sum(|session| session.interarrival.summary().max_ns),
-            flows: session
-                .iter()
-                .flat_map(|session| &session.flows)
-                .map(|f| (f.flow, f.unique))
-                .collect(),
-            latency_ns: session.map(|session| session.latency).unwrap_or_default().histogram,
+            longest_gap_ns: session.interarrival.summary().max_ns,
+            flows: session.flows.iter().map(|flow| (flow.flow, flow.unique)).collect(),
+            latency_ns: session.latency.histogram,
         }
     }
 
@@ -213,9 +207,9 @@ impl Sink {
 
     /// On a core of the caller's choice.
     pub fn start_on(ns: &Ns, addr: SocketAddr, core: Option<usize>) -> Result<Self> {
-        let options =
-            Options { bind: Some(addr.ip()), port: addr.port(), core, ..Options::default() };
-        Ok(Self::of(ns.run(|| Ok(sink::Sink::open(options)?))?.with_stamps()))
+        let (bind, port) = (Some(addr.ip()), addr.port());
+        let options = Options { bind, port, core, stamps: true, ..Options::default() };
+        Ok(Self::of(ns.run(|| Ok(sink::Sink::open(options)?))?))
     }
 
     /// Counts what comes to an open socket, on a thread that runs like the calling one.

@@ -45,7 +45,7 @@ fn the_archive_holds_it_all_and_is_the_same_each_time() {
         assert!(listed.lines().any(|line| line.ends_with(&format!("/{path}"))), "{listed}");
     }
     let dist = folder.0.join("dist");
-    let sum = format!("{}.sha256", file_name(&archive).to_str().unwrap());
+    let sum = format!("{}.sha256", archive.file_name().unwrap().to_str().unwrap());
     output(Command::new("sha256sum").args(["--check", &sum]).current_dir(&dist)).unwrap();
     assert_eq!(fs::read(pack(&binary, &dist).unwrap()).unwrap(), first);
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::command::{output, run};
+use crate::setup::find_program;
 
 const INIT: &str = include_str!("init.sh");
 const MODPROBE: &str = include_str!("modprobe.sh");
@@ -67,8 +68,7 @@ fn make_initrd(folder: &Path, image: &Image, tree: &Path) -> Result<()> {
     for part in ["bin", "sbin", "modules", "proc", "sys", "dev", "host", "layer", "guest"] {
         fs::create_dir_all(tree.join(part)).context("cannot make the initial file system")?;
     }
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
-    let busybox = busybox.iter().find(|path| path.is_file()).context("busybox is missing")?;
+    let busybox = find_program("busybox").context("busybox is missing")?;
     fs::copy(busybox, tree.join("bin/busybox")).context("cannot copy busybox")?;
     for (name, text) in [("init", INIT), ("sbin/modprobe", MODPROBE)] {
         let path = tree.join(name);
@@ -91,14 +91,10 @@ fn make_initrd(folder: &Path, image: &Image, tree: &Path) -> Result<()> {
     }
     for (at, path) in files.iter().enumerate() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let plain = name.strip_suffix(".xz").unwrap_or(&name);
-        let to = tree.join("modules").join(format!("{at:02}-{plain}"));
-        fs::copy(path, tree.join("modules").join(format!("{at:02}-{name}")))
-            .with_context(|| format!("cannot copy {}", path.display()))?;
+        let to = tree.join("modules").join(format!("{at:02}-{name}"));
+        fs::copy(path, &to).with_context(|| format!("cannot copy {}", path.display()))?;
         if name.ends_with(".xz") {
-            run(Command::new("xz")
-                .args(["--decompress", "--force"])
-                .arg(to.with_extension("ko.xz")))?;
+            run(Command::new("xz").args(["--decompress", "--force"]).arg(&to))?;
         }
     }
     let pack = "cd \"$1\" && find . | cpio --quiet -o -H newc | gzip -1 > \"$2\"";

@@ -29,16 +29,13 @@ enum Mark {
     Skip,
 }
 
-impl Mark {
-    fn letter(self) -> char {
-        match self {
-            Self::Ok => '.',
-            Self::Fail => 'F',
-            Self::Expected => 'x',
-            Self::Skip => 's',
-        }
-    }
-}
+/// Each mark as the tests write it, as a letter, and in a sum.
+const MARKS: [(Mark, &str, char, &str); 4] = [
+    (Mark::Ok, "OK", '.', "ok"),
+    (Mark::Fail, "FAIL", 'F', "failed"),
+    (Mark::Expected, "XFAIL", 'x', "xfail"),
+    (Mark::Skip, "SKIP", 's', "skipped"),
+];
 
 /// What weir did in a test, over all bridges that the test made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +80,8 @@ impl Story {
             "line" => {
                 let (name, mark) = part(rest)?;
                 current.parts.push((name, mark));
-                return Some(Said::Part(mark.letter()));
+                let (.., letter, _) = MARKS.iter().find(|(it, ..)| *it == mark)?;
+                return Some(Said::Part(*letter));
             }
             "weir" => current.weir.add(rest),
             "died" => current.died.push(rest.to_owned()),
@@ -111,12 +109,8 @@ fn part(line: &str) -> Option<(String, Mark)> {
         return Some((why.trim().to_owned(), Mark::Skip));
     }
     let (name, mark) = line.strip_prefix("TEST: ")?.rsplit_once('[')?;
-    let mark = match mark.trim_end().trim_end_matches(']').trim() {
-        "OK" => Mark::Ok,
-        "XFAIL" => Mark::Expected,
-        "SKIP" => Mark::Skip,
-        _ => Mark::Fail,
-    };
+    let written = mark.trim_end().trim_end_matches(']').trim();
+    let mark = MARKS.iter().find(|(_, it, ..)| *it == written).map_or(Mark::Fail, |it| it.0);
     Some((name.trim().to_owned(), mark))
 }
 
@@ -145,13 +139,8 @@ impl Outcome {
     /// In a few words.
     pub(super) fn sum(&self) -> String {
         const TIMEOUT: i32 = 124;
-        let words = [
-            (self.count(Mark::Ok), "ok"),
-            (self.count(Mark::Fail), "failed"),
-            (self.count(Mark::Expected), "xfail"),
-            (self.count(Mark::Skip), "skipped"),
-        ];
-        let some = words.iter().filter(|(count, _)| *count > 0);
+        let counts = MARKS.map(|(mark, .., word)| (self.count(mark), word));
+        let some = counts.iter().filter(|(count, _)| *count > 0);
         let mut said: Vec<String> = some.map(|(count, word)| format!("{count} {word}")).collect();
         match self.code {
             0 | 4 => {}

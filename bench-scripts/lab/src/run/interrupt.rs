@@ -1,6 +1,5 @@
 //! Ctrl-C and SIGTERM. Invariant: the namespaces and their processes are gone before this process is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
@@ -22,13 +21,12 @@ pub(super) const RESUME: &str = "the same command goes on from there";
 /// A flag that is set when the run is to end. The processes in the namespaces are then ended, so that
 /// the cell under way fails soon and everything is taken down in order. Call this before there is any
 /// bed.
-pub(super) fn watch() -> Result<Arc<AtomicBool>> {
+pub(super) fn watch() -> Result<&'static AtomicBool> {
     let flag = signals::flag().context("cannot listen to signals")?;
-    let wanted = Arc::clone(&flag);
     std::thread::Builder::new()
         .name("interrupt".to_owned())
         .spawn(move || {
-            while !wanted.load(Ordering::SeqCst) {
+            while !flag.load(Ordering::SeqCst) {
                 sleep(LOOK);
             }
             eprintln!("\nstopping; what was measured is kept");

@@ -16,9 +16,9 @@ impl Stage {
     pub(super) fn shape(&self) -> Result<()> {
         let (host, port, mtu) = (&self.bed.host, link_port(self.scene.topology), self.scene.mtu);
         match (self.peer.kind, self.scene.link) {
-            (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo::make(host, port, link, mtu)?,
+            (PeerKind::Bridge | PeerKind::Linux, Some(link)) => fifo(host, port, link, mtu)?,
             // There is no host: the VM's own end is the link's.
-            (PeerKind::Direct, Some(link)) => fifo::make(&self.vm(1)?.ns, GUEST_IF, link, mtu)?,
+            (PeerKind::Direct, Some(link)) => fifo(&self.vm(1)?.ns, GUEST_IF, link, mtu)?,
             (PeerKind::Htb, _) => self.htb().make(&self.promises(&self.scene.all_weights(&[])))?,
             _ => {}
         }

@@ -20,7 +20,7 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
     let binary = peer.binary.clone();
     let mut spec = WeirSpec { binary, ..WeirSpec::default().workers(&[WORKER]) };
     if let Some(idle) = peer.idle {
-        spec = spec.idle(idle.name());
+        spec.idle = idle.name();
     }
     if let Some(mode) = peer.mode {
         spec = spec.mode(mode.name());

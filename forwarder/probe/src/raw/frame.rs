@@ -33,7 +33,6 @@ pub fn build(addresses: &Addresses, size: usize) -> Result<Vec<u8>, ProbeError> 
 }
 
 /// A frame with these tags (TPID, TCI), outermost first, padded to 60 bytes.
-#[must_use]
 pub fn ethernet(
     dst: [u8; 6],
     src: [u8; 6],
@@ -95,14 +94,12 @@ pub fn udp(
 }
 
 /// The patterns that a sink matches: the ports, behind an IPv4 or an IPv6 header.
-#[must_use]
 pub fn patterns(port: u16) -> [(u8, [u8; 4]); 2] {
     let ([a, b], [c, d]) = (SOURCE_PORT.to_be_bytes(), port.to_be_bytes());
     [20, 40].map(|header: usize| ((ETHERNET + header) as u8, [a, b, c, d]))
 }
 
 /// The Internet checksum.
-#[must_use]
 pub fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum = Sum::default();
     parts.iter().for_each(|part| sum.add(part));

@@ -11,7 +11,6 @@ use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::super::ProbeError;
 use super::super::receive::Batch;
-use super::super::report::{Acknowledged, RoundTrips};
 use super::super::trips::Trips;
 use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
 
@@ -83,17 +82,13 @@ impl<'a> Answers<'a> {
         let mut unreachable = 0;
         for _ in 0..ROUNDS {
             let open: Vec<usize> = self.trips().open().collect();
-            let mut told = 0;
-            for flow in &open {
-                let (Some(socket), Some(number)) = (self.sockets.get(*flow), numbers.get(*flow))
-                else {
-                    continue;
-                };
-                told += u64::from(!self.end(socket, *flow, *number, totals));
-            }
-            unreachable += told;
             if open.is_empty() {
                 break;
+            }
+            for flow in open {
+                if let (Some(socket), Some(number)) = (self.sockets.get(flow), numbers.get(flow)) {
+                    unreachable += u64::from(self.end(socket, flow, *number, totals));
+                }
             }
             self.wait_round();
         }
@@ -109,7 +104,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// False if the socket had a pending error that no socket listens.
+    /// Whether the socket had a pending error that no socket listens.
     fn end(&self, socket: &UdpSocket, flow: usize, number: u64, totals: Totals) -> bool {
         let mut datagram = [0; FULL_LEN];
         let header = Header {
@@ -130,14 +125,10 @@ impl<'a> Answers<'a> {
         if told {
             let _ = socket.send(&datagram);
         }
-        !told
+        told
     }
 
-    pub(super) fn report(&self, sent: &[u64]) -> (Option<Acknowledged>, Option<RoundTrips>) {
-        self.trips().report(sent)
-    }
-
-    fn trips(&self) -> MutexGuard<'_, Trips> {
+    pub(super) fn trips(&self) -> MutexGuard<'_, Trips> {
         // The lock guards numbers only: a panic leaves nothing half done.
         self.trips.lock().unwrap_or_else(PoisonError::into_inner)
     }

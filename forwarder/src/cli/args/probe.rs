@@ -344,6 +344,7 @@ impl ListenArgs {
             duration: self.duration.map(Duration::from),
             count: self.count,
             keep,
+            stamps: false,
             core: self.core,
         }
     }

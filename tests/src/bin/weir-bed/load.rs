@@ -5,7 +5,6 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::traffic::ping::echo;
-
 use system_tests::traffic::{Pace, Sending, Sink, Source, tcp};
 use system_tests::{Bed, Guest};
 

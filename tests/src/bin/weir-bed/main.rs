@@ -38,23 +38,17 @@ const DRAWING: &str = "   VM 1   VM 2   VM 3   VM 4       namespaces, 10.0.0.1-4
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match signals::flag() {
-        Ok(interrupted) => match demo(&args, &interrupted) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) if interrupted.load(Ordering::SeqCst) => {
-                println!("\ninterrupted: everything is removed");
-                ExitCode::from(130)
-            }
-            Err(error) => {
-                eprintln!("weir-bed: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
-        Err(error) => {
-            eprintln!("weir-bed: {error:#}");
-            ExitCode::FAILURE
+    let ended = signals::flag().and_then(|interrupted| match demo(&args, interrupted) {
+        Err(_) if interrupted.load(Ordering::SeqCst) => {
+            println!("\ninterrupted: everything is removed");
+            Ok(ExitCode::from(130))
         }
-    }
+        ended => ended.map(|()| ExitCode::SUCCESS),
+    });
+    ended.unwrap_or_else(|error| {
+        eprintln!("weir-bed: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 fn demo(args: &Args, interrupted: &AtomicBool) -> Result<()> {

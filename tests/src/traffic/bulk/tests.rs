@@ -22,7 +22,7 @@ fn what_came_is_spread_over_the_time_it_was_counted_in() {
         Heard { at, from_s, to_s, kbit_per_s }
     };
     let reports = [heard(0.0, 1.0, 1000.0, 30), heard(1.0, 2.0, 3000.0, 0)];
-    let goodput = Goodput::of(&reports);
+    let goodput = Goodput(reports.to_vec());
     let at = |ms| began + Duration::from_millis(ms);
     let near = |from, to, mbit: f64| {
         let found = goodput.mbit_between(at(from), at(to)).unwrap();

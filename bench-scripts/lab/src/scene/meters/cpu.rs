@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use system_tests::cpu::{Busy, cpu_time};
+use system_tests::cpu::{Busy, process_time};
 
 use crate::stage::{SENDERS, WORKER};
 
@@ -31,7 +31,7 @@ pub(crate) struct Spent {
 
 impl Reading {
     pub(crate) fn now(weir: Option<u32>) -> Result<Self> {
-        let process = weir.map(cpu_time).transpose()?;
+        let process = weir.map(process_time).transpose()?;
         Ok(Self { at: Instant::now(), busy: Busy::now()?, process })
     }
 }

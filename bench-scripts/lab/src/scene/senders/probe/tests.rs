@@ -5,8 +5,9 @@ use crate::scene::senders::Offered;
 use crate::scene::timeline::Timeline;
 use crate::stage::Spot;
 use system_tests::bed::{Family, GUEST_IF};
-use system_tests::observer::Observer;
+use system_tests::observer::attach;
 use system_tests::{Bed, BedSpec, root_or_skip};
+use weir_rig::{Action, Hook, Program};
 
 fn bed() -> Result<Bed> {
     let bed = BedSpec::vms(2).bridge().build()?;
@@ -91,7 +92,8 @@ fn a_round_trip_has_its_own_name_and_any_family() -> Result<()> {
 fn on_a_dead_path_all_is_lost() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
-    let _drain = Observer::drain(&bed.uplink.ns, GUEST_IF)?;
+    let drop_all = Program::count(Action::Drop)?;
+    let _drain = attach(&bed.uplink.ns, GUEST_IF, drop_all, Hook::Native)?;
     let flows = [flow(&bed, 0, Family::V4)?];
     let probing = |probing: &str| {
         let what = "kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 100\nsize = 64\n";
