@@ -81,7 +81,8 @@ impl Request {
 
     /// Makes a link of that kind: this request has its name.
     pub(crate) fn create_link(self, kind: &str, data: impl FnOnce(Self) -> Self) -> Self {
-        let info = |info: Self| info.text(libc::IFLA_INFO_KIND, kind).nest(libc::IFLA_INFO_DATA, data);
+        let info =
+            |info: Self| info.text(libc::IFLA_INFO_KIND, kind).nest(libc::IFLA_INFO_DATA, data);
         self.nest(libc::IFLA_LINKINFO, info).flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
     }
 

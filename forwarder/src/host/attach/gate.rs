@@ -59,11 +59,7 @@ pub struct GateMaps {
 debug_partly!(GateMaps);
 
 /// An array map of the object, as words in memory.
-pub(super) fn words(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    words: usize,
-) -> Result<Cells, LoadError> {
+pub(super) fn words(ebpf: &mut Ebpf, name: &'static str, words: usize) -> Result<Cells, LoadError> {
     let Some(Map::Array(data)) = ebpf.take_map(name) else { return Err(LoadError::Missing(name)) };
     Cells::map(data.fd().as_fd(), words).map_err(|error| LoadError::Share { name, error })
 }

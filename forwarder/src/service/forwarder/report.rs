@@ -15,7 +15,8 @@ use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, Work
 use crate::worker::{NoAnswer, WorkerSnapshot};
 use weir_api::{
     Amount, Attached, CensusReport, FdbReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter,
-    PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic, WorkerReport,
+    PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
+    WorkerReport,
 };
 use weir_core::Mode;
 use weir_core::addresses::Location;

@@ -109,10 +109,7 @@ fn a_bridge_of_somebody_else_is_not_touched() {
         assert!(error.contains("`weir0` is veth, not a bridge"), "{error}");
         bed.host("ip link del weir0");
         bed.host("ip addr add 192.0.2.1/24 dev v1");
-        assert!(matches!(
-            make(&["v1"]),
-            Err(MakeError::Refused(GuardError::HostAddress { .. }))
-        ));
+        assert!(matches!(make(&["v1"]), Err(MakeError::Refused(GuardError::HostAddress { .. }))));
         assert!(snapshot().by_name("weir0").is_none());
     });
 }
