@@ -121,7 +121,8 @@ fn what_is_refused_changes_nothing_and_says_why() -> Result<()> {
     }
     for text in ["{", "[]", "7", ""] {
         let answer = wait(weir.client().patch_with(text));
-        let refused = matches!(&answer, Err(ClientError::Refused(refused)) if refused.why.is_client_error());
+        let refused =
+            matches!(&answer, Err(ClientError::Refused(refused)) if refused.why.is_client_error());
         ensure!(refused, "`{text}` was answered with {answer:?}");
     }
     for words in [

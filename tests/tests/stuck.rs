@@ -80,7 +80,9 @@ fn listed(weir: &Weir) -> Result<PortInfo> {
 /// The error of a request that weir cannot serve now.
 fn unavailable<T: Debug>(answer: Result<T, ClientError>) -> Result<String> {
     match answer {
-        Err(ClientError::Refused(Refused { why: StatusCode::SERVICE_UNAVAILABLE, error })) => Ok(error),
+        Err(ClientError::Refused(Refused { why: StatusCode::SERVICE_UNAVAILABLE, error })) => {
+            Ok(error)
+        }
         other => bail!("{other:?}"),
     }
 }

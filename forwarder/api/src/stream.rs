@@ -41,9 +41,8 @@ impl Stream {
 
     /// The next part; `None` at the end. It may be dropped half-way without losing anything.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
-        let broken = |error: hyper::Error| {
-            self.client.garbled(format!("the answer broke off: {error}"))
-        };
+        let broken =
+            |error: hyper::Error| self.client.garbled(format!("the answer broke off: {error}"));
         let frame = self.body.frame().await.transpose().map_err(broken)?;
         // What is no data are trailers, and weir sends none.
         Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))

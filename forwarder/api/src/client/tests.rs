@@ -22,7 +22,8 @@ async fn a_weir_that_does_not_answer_is_not_waited_for() {
     let _silent = UnixListener::bind(&path).unwrap();
     let request = Request::get("/v1/stats");
     let soon = Limits { deadline: Duration::from_millis(50), ..LOOK };
-    let error = Client::at(&path).read::<StatsReport>(request, String::new(), soon).await.unwrap_err();
+    let error =
+        Client::at(&path).read::<StatsReport>(request, String::new(), soon).await.unwrap_err();
     assert!(matches!(error, ClientError::Late { .. }), "{error}");
 }
 

@@ -5,8 +5,8 @@
 use crate::release::Estimate;
 use crate::sched::AnyScheduler;
 use crate::{
-    ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason, ReleaseSettings,
-    Releases,
+    ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason,
+    ReleaseSettings, Releases,
 };
 
 /// What was handed to a link.

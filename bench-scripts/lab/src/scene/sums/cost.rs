@@ -29,8 +29,7 @@ impl Book<'_> {
         };
         // A part of 0 is reported as well.
         let known = ReleaseReason::ALL.map(ReleaseReason::name);
-        let reasons: BTreeSet<&str> =
-            to.releases.keys().map(String::as_str).chain(known).collect();
+        let reasons: BTreeSet<&str> = to.releases.keys().map(String::as_str).chain(known).collect();
         let all: f64 = reasons.iter().map(|why| released(why)).sum();
         for why in reasons.iter().filter(|_| all > 0.0) {
             set(outcome, window, &format!("weir.released_{why}"), released(why) / all);
