@@ -58,9 +58,9 @@ use crate::host::settings::HostSettings;
 use crate::observe::measure::Measurements;
 use crate::worker::{Asker, NoAnswer, Pulses, WorkerSettings};
 pub use gate::Bridge;
-pub use live::{ApplyError, wrong_ports};
 #[cfg(test)]
 pub(crate) use live::refused;
+pub use live::{ApplyError, wrong_ports};
 use roster::Roster;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LedgerReport, StatsReport};
 use weir_schema::Plan;

@@ -16,14 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::{
-        socket::{
-            AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt,
-            listen, socket, sockopt::PeerCredentials,
-        },
-        stat::{Mode, fchmod},
+use nix::sys::{
+    socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+        socket, sockopt::PeerCredentials,
     },
+    stat::{Mode, fchmod},
 };
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
