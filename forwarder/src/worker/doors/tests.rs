@@ -210,7 +210,7 @@ fn a_host_that_takes_more_than_the_link_is_waited_for_no_longer_than_the_bound()
     assert!(sent(&mut engine, now + CHARGE_AHEAD_NS));
     // A rate is removed and set again: nothing is charged twice.
     doors.set(TO, false);
-    cells.get(at).unwrap().fetch_add(7, Ordering::Relaxed);
+    cells.word(TO.index(), line::CHARGED).unwrap().fetch_add(7, Ordering::Relaxed);
     doors.set(TO, true);
     doors.enter(TO, |_| ());
     doors.settle(TO, |bytes| panic!("{bytes} bytes"));
