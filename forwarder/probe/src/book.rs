@@ -110,10 +110,10 @@ impl Book {
         Some(arrival)
     }
 
-    /// The number of replies of this flow.
+    /// The number of replies of this flow, for the reflector to count.
     pub fn replied(&mut self, header: &Header) -> Option<&mut u64> {
-        let flows = &mut self.sessions.get_mut(&header.session)?.flows;
-        flows.get_mut(&header.flow).map(|flow| &mut flow.replied)
+        let flow = self.sessions.get_mut(&header.session)?.flows.get_mut(&header.flow)?;
+        Some(&mut flow.replied)
     }
 
     /// Records an `End`; returns the content of its acknowledgement: the number of distinct datagrams,

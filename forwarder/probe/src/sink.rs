@@ -16,7 +16,7 @@ use super::book::{Book, Moment};
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
 use super::sequence::Arrival;
-use super::wire::{self, Block, Header, Kind, Stamp, Totals, Turned};
+use super::wire::{Block, Came, FULL_LEN, Header, Kind, Stamp, Totals, Turned};
 use super::{ProbeError, nanos, socket};
 
 /// How often the stop flag is read.
@@ -147,7 +147,7 @@ impl Run<'_> {
                 Some(header) if header.kind == Kind::End => {
                     let totals = Totals::read(datagram);
                     if let Some((received, came)) = book.end(letter.from, &header, totals) {
-                        wire::acknowledge(datagram, &header, received, came);
+                        acknowledge(datagram, &header, received, came);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
@@ -198,8 +198,7 @@ impl Sink {
     ) -> bool {
         let Some(replied) = book.replied(header) else { return false };
         let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number: *replied };
-        let sent =
-            wire::reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
+        let sent = reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
         *replied += u64::from(sent);
         sent
     }
@@ -214,3 +213,18 @@ impl Sink {
         }
     }
 }
+
+/// Turns a `Data` into its `Reply`; false if it is too short for one.
+fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
+    datagram.len() >= FULL_LEN
+        && Header { kind: Kind::Reply, ..*header }.write(datagram)
+        && turned.write(datagram)
+}
+
+/// Turns an `End` into its `Ack`.
+fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
+    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
+}
+
+#[cfg(test)]
+mod tests;

@@ -243,18 +243,5 @@ impl Block for Came {
     }
 }
 
-/// Turns a `Data` into its `Reply`; false if it is too short for one. The reply is as long, so that both
-/// directions carry the same load and an answer never amplifies what a sender sent.
-pub fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
-    datagram.len() >= FULL_LEN
-        && Header { kind: Kind::Reply, ..*header }.write(datagram)
-        && turned.write(datagram)
-}
-
-/// Turns an `End` into its `Ack`.
-pub fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
-    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
-}
-
 #[cfg(test)]
 mod tests;

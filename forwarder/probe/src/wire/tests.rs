@@ -74,22 +74,3 @@ fn a_stamp_fits_the_smallest_frame_and_is_told_from_others() {
     let header = stamp.header(7);
     assert_eq!((header.session.host(), header.flow, header.number), (7, 3, 0x0102_0304));
 }
-
-#[test]
-fn a_reply_is_its_question_with_the_reflectors_times() {
-    let mut datagram = [9; 100];
-    HEADER.write(&mut datagram);
-    let turned = Turned { received_ns: 10, sent_ns: 11, number: 12 };
-    assert!(reply(&mut datagram, &HEADER, turned));
-    assert_eq!(Header::read(&datagram), Some(Header { kind: Kind::Reply, ..HEADER }));
-    assert_eq!(Turned::read(&datagram), turned);
-    assert_eq!(datagram[FULL_LEN..], [9; 36]);
-}
-
-#[test]
-fn what_is_too_short_gets_no_reply() {
-    let mut datagram = [0; FULL_LEN - 1];
-    HEADER.write(&mut datagram[..DATA_LEN]);
-    assert!(!reply(&mut datagram, &HEADER, Turned::default()));
-    assert_eq!(Header::read(&datagram), Some(HEADER));
-}
