@@ -45,6 +45,9 @@ pub struct FlowReport {
     pub idle_ns: u64,
     #[serde(flatten)]
     pub counts: FlowNumbers,
+    /// HdrHistogram's V2 encoding, deflated, in base64, if it was requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
 }
 
 /// The counts of a flow, or of several.
@@ -64,9 +67,6 @@ pub struct FlowNumbers {
     pub losses: BTreeMap<String, u64>,
     /// The residence of the delivered packets.
     pub residence: Summary,
-    /// The same as HdrHistogram's V2 encoding, deflated, in base64, if it was requested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub histogram: Option<String>,
 }
 
 /// Packets of one source that are in no row.
@@ -82,6 +82,8 @@ pub struct FlowSumReport {
     pub express: u64,
     #[serde(flatten)]
     pub counts: FlowNumbers,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
 }
 
 weir_core::choices! {

@@ -18,18 +18,56 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Mutex;
-use weir_core::{PortId, VifLatency};
-use weir_port::{XskPort, clock_realtime_ns};
+use weir_core::{FlowSum, PortId, VifLatency};
+use weir_port::XskPort;
 
 pub use self::room::{FlowRoom, SourceFlows};
 use crate::host::attach::ExpressCounters;
-use crate::worker::{Asker, NoAnswer};
+use crate::worker::{Asker, FlowPage, NoAnswer};
 use weir_api::Amount;
 use weir_schema::MeasurePlan;
+
+/// The part of a worker that measures.
+pub trait WorkerMeasures: Send + Sync + 'static {
+    /// Takes the times recorded since the last call. The request is made when the function is called,
+    /// not when it is awaited.
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send;
+    fn flows(
+        &self,
+        page: Box<FlowPage>,
+    ) -> impl Future<Output = Result<Box<FlowPage>, NoAnswer>> + Send;
+    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, NoAnswer>> + Send;
+    fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
+}
+
+impl WorkerMeasures for Asker<XskPort> {
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
+        Self::take_latency(self, id)
+    }
+
+    async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
+        Self::flows(self, page).await
+    }
+
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+        Self::flow_sums(self).await
+    }
+
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
+        Self::forget_flows(self).await
+    }
+}
 
 /// The part of the gate that counts frames which no worker measures.
 pub trait ExpressTraffic: fmt::Debug + Send + Sync + 'static {
@@ -49,8 +87,8 @@ type Ports = BTreeMap<PortId, RecordedPort>;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Measurements {
-    workers: Vec<Asker<XskPort>>,
+pub struct Measurements<S = Asker<XskPort>> {
+    workers: Vec<S>,
     plan: MeasurePlan,
     started: Instant,
     express: Box<dyn ExpressTraffic>,
@@ -66,19 +104,16 @@ pub struct Measurements {
 #[derive(Debug)]
 struct RecordedPort {
     name: String,
-    times: Box<VifLatency>,
+    /// `None`: nothing yet.
+    times: Option<Box<VifLatency>>,
     /// Its traffic by the express lane at the last reset of its flows.
     express_before: Amount,
 }
 
-impl Measurements {
-    pub fn new(
-        workers: Vec<Asker<XskPort>>,
-        express: Box<dyn ExpressTraffic>,
-        plan: MeasurePlan,
-    ) -> Arc<Self> {
+impl<S: WorkerMeasures> Measurements<S> {
+    pub fn new(workers: Vec<S>, express: Box<dyn ExpressTraffic>, plan: MeasurePlan) -> Arc<Self> {
         let (ports, reading) = (Mutex::default(), Mutex::default());
-        let (since, started) = (Mutex::new(clock_realtime_ns()), Instant::now());
+        let (since, started) = (Mutex::new(unix_ns()), Instant::now());
         Arc::new(Self { workers, plan, started, express, ports, since, reading })
     }
 
@@ -90,8 +125,7 @@ impl Measurements {
         match ports.get_mut(&id).filter(|held| held.name == name) {
             Some(held) => held.express_before = express_before,
             None => {
-                let held =
-                    RecordedPort { name: name.to_owned(), times: Box::default(), express_before };
+                let held = RecordedPort { name: name.to_owned(), times: None, express_before };
                 ports.insert(id, held);
             }
         }
@@ -110,4 +144,9 @@ impl Measurements {
     pub fn uptime_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
+}
+
+pub(super) fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -36,20 +36,21 @@ pub(crate) fn latency() -> LatencyReport {
     }
 }
 
-fn numbers(frames: u64, recorded: &[u64]) -> FlowNumbers {
+pub(crate) fn numbers(frames: u64, recorded: &[u64]) -> (FlowNumbers, Option<String>) {
     let times = times("", recorded);
-    FlowNumbers {
+    let counts = FlowNumbers {
         frames,
         bytes: frames * 100,
         delivered: recorded.len() as u64,
         delivered_bytes: recorded.len() as u64 * 100,
         residence: times.summary,
-        histogram: times.histogram,
         ..FlowNumbers::default()
-    }
+    };
+    (counts, times.histogram)
 }
 
 pub(crate) fn udp(vif: &str, port: u64, frames: u64, recorded: &[u64]) -> FlowReport {
+    let (counts, histogram) = numbers(frames, recorded);
     FlowReport {
         vif: vif.to_owned(),
         proto: "udp".to_owned(),
@@ -58,15 +59,17 @@ pub(crate) fn udp(vif: &str, port: u64, frames: u64, recorded: &[u64]) -> FlowRe
         src_port: Some(port),
         dst_port: Some(53),
         age_ns: SECOND,
-        counts: numbers(frames, recorded),
+        idle_ns: 0,
+        counts,
+        histogram,
         ..FlowReport::default()
     }
 }
 
 pub(crate) fn sum(vif: &str, kind: SumKind, frames: u64, recorded: &[u64]) -> FlowSumReport {
+    let (counts, histogram) = numbers(frames, recorded);
     let flows = (kind == SumKind::Ended).then_some(1);
-    let counts = numbers(frames, recorded);
-    FlowSumReport { vif: vif.to_owned(), kind, flows, express: 0, counts }
+    FlowSumReport { vif: vif.to_owned(), kind, flows, express: 0, counts, histogram }
 }
 
 /// A flow of v1 that lost three of its packets, one of v2 over IPv6, one that is no IP, and a sum.

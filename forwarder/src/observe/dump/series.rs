@@ -23,24 +23,21 @@ impl Series {
         let times = whole(&name, encoded)?;
         Ok(Self { tag: tag(&name), times })
     }
-
-    pub(super) fn of_stage(vif: &VifTimes, at: &Times) -> Result<Self, DumpError> {
-        Self::read(format!("{}.{}", vif.name, at.stage), at.histogram.as_ref())
-    }
 }
 
 /// Every stage of every vif, and the vif's residence.
 pub fn of_latency(report: &LatencyReport) -> Result<Vec<Series>, DumpError> {
     let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
-    stages.map(|(vif, at)| Series::of_stage(vif, at)).collect()
+    stages
+        .map(|(vif, at)| Series::read(format!("{}.{}", vif.name, at.stage), at.histogram.as_ref()))
+        .collect()
 }
 
 /// The residence of every flow, and of the sums over those that have no row.
 pub fn of_flows(report: &FlowsReport) -> Result<Vec<Series>, DumpError> {
-    let flows = report.flows.iter().map(|flow| (name(flow), &flow.counts));
-    let sums = report.sums.iter().map(|sum| (sum_name(sum), &sum.counts));
-    let all = flows.chain(sums);
-    all.map(|(name, counts)| Series::read(name, counts.histogram.as_ref())).collect()
+    let flows = report.flows.iter().map(|flow| (name(flow), &flow.histogram));
+    let sums = report.sums.iter().map(|sum| (sum_name(sum), &sum.histogram));
+    flows.chain(sums).map(|(name, histogram)| Series::read(name, histogram.as_ref())).collect()
 }
 
 /// The same stages, each merged over all vifs: a report of one vif, [`ALL`].
@@ -48,7 +45,7 @@ pub fn by_stage(report: &LatencyReport) -> Result<LatencyReport, DumpError> {
     let mut merged: Vec<(String, Histogram<u64>)> = Vec::new();
     for vif in &report.vifs {
         for at in &vif.stages {
-            let times = Series::of_stage(vif, at)?.times;
+            let times = whole(&format!("{}.{}", vif.name, at.stage), at.histogram.as_ref())?;
             match merged.iter_mut().find(|(stage, _)| *stage == at.stage) {
                 Some((_, sum)) => add(sum, &times),
                 None => merged.push((at.stage.clone(), times)),
@@ -65,6 +62,7 @@ pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
     let _ = sum.add(times);
 }
 
+/// Decodes a histogram.
 pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
     let encoded = encoded.ok_or_else(|| DumpError::NoHistogram(name.to_owned()))?;
     let times = decode(encoded).ok_or_else(|| DumpError::Garbled(name.to_owned()))?;
@@ -77,8 +75,12 @@ pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u6
 /// `v1.tcp.10.0.0.1:5000>[fd00::1]:80`, with `vlan7` behind the protocol on a VLAN.
 pub fn name(flow: &FlowReport) -> String {
     let vlan = flow.vlan.map(|id| format!(".vlan{id}")).unwrap_or_default();
-    let ends = ends(flow).map(|ends| format!(".{ends}")).unwrap_or_default();
-    format!("{}.{}{vlan}{ends}", flow.vif, flow.proto)
+    format!(
+        "{}.{}{vlan}{}",
+        flow.vif,
+        flow.proto,
+        ends(flow).map_or(String::new(), |e| format!(".{e}"))
+    )
 }
 
 /// `10.0.0.1:5000>[fd00::1]:80`; `None` where there are no addresses.

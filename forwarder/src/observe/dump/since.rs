@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
 
+use super::DumpError;
 use super::series::{add, name, sum_name, whole};
-use super::{DumpError, Series};
 use weir_api::losses::change;
 use weir_api::{
     FlowNumbers, FlowReport, FlowSumReport, FlowsReport, LatencyReport, SumKind, Summary, Times,
@@ -23,9 +23,10 @@ pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyR
         let stages = vif.stages.iter().map(|at| {
             let earlier = before.vifs.iter().find(|earlier| earlier.name == vif.name);
             let earlier = earlier.and_then(|vif| vif.stages.iter().find(|e| e.stage == at.stage));
-            let mut times = Series::of_stage(vif, at)?.times;
+            let name = format!("{}.{}", vif.name, at.stage);
+            let mut times = whole(&name, at.histogram.as_ref())?;
             if let Some(earlier) = earlier {
-                take(&mut times, &Series::of_stage(vif, earlier)?.times);
+                take(&mut times, &whole(&name, earlier.histogram.as_ref())?);
             }
             Ok(Times::of(&at.stage, &times))
         });
@@ -53,39 +54,43 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
         let same = earlier.get(&name).copied().filter(same).inspect(|_| {
             earlier.remove(&name);
         });
-        let mut changed = Counted::read(&name, &flow.counts)?;
+        let mut changed = Counted::read(&name, &flow.counts, &flow.histogram)?;
         if let Some(same) = same {
-            changed.take(&Counted::read(&name, &same.counts)?);
+            changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
         }
         if !changed.is_nothing() {
-            flows.push(FlowReport { counts: changed.told(), ..flow.clone() });
+            let (counts, histogram) = changed.told();
+            flows.push(FlowReport { counts, histogram, ..flow.clone() });
         }
     }
     flows.sort_by_key(|flow| std::cmp::Reverse(flow.counts.bytes));
     let mut sums = Vec::new();
     for sum in &after.sums {
         let name = sum_name(sum);
-        let mut changed = Counted::read(&name, &sum.counts)?;
+        let mut changed = Counted::read(&name, &sum.counts, &sum.histogram)?;
         let same = |earlier: &&FlowSumReport| earlier.vif == sum.vif && earlier.kind == sum.kind;
         let listed = before.sums.iter().find(same);
         let same = listed.filter(|earlier| continues(&earlier.counts, &sum.counts));
         // All flows were forgotten meanwhile: then the sum does not include the vanished ones.
         let forgotten = listed.is_some() && same.is_none();
         if let Some(same) = same {
-            changed.take(&Counted::read(&name, &same.counts)?);
+            changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
         }
         if sum.kind == SumKind::Ended && !forgotten {
             // A flow that ended brought along its earlier counts.
             for (name, flow) in earlier.iter().filter(|(_, flow)| flow.vif == sum.vif) {
-                changed.take(&Counted::read(name, &flow.counts)?);
+                changed.take(&Counted::read(name, &flow.counts, &flow.histogram)?);
             }
         }
         if !changed.is_nothing() {
             let more = |all: u64| all.saturating_sub(same.and_then(|s| s.flows).unwrap_or(0));
+            let express = sum.express.saturating_sub(same.map_or(0, |same| same.express));
+            let (counts, histogram) = changed.told();
             sums.push(FlowSumReport {
-                counts: changed.told(),
+                counts,
+                histogram,
                 flows: sum.flows.map(more),
-                express: sum.express.saturating_sub(same.map_or(0, |same| same.express)),
+                express,
                 ..sum.clone()
             });
         }
@@ -97,15 +102,15 @@ fn continues(before: &FlowNumbers, after: &FlowNumbers) -> bool {
     before.frames <= after.frames && before.delivered <= after.delivered
 }
 
-/// Counts and, where the report has it, their histogram, decoded.
+/// Counts and, where the report has it, their histogram.
 struct Counted {
     counts: FlowNumbers,
     times: Option<Histogram<u64>>,
 }
 
 impl Counted {
-    fn read(name: &str, counts: &FlowNumbers) -> Result<Self, DumpError> {
-        let times = counts.histogram.as_ref().map(|times| whole(name, Some(times))).transpose()?;
+    fn read(name: &str, counts: &FlowNumbers, times: &Option<String>) -> Result<Self, DumpError> {
+        let times = times.as_ref().map(|times| whole(name, Some(times))).transpose()?;
         Ok(Self { counts: counts.clone(), times })
     }
 
@@ -130,16 +135,17 @@ impl Counted {
         counts.frames == 0 && counts.delivered == 0 && counts.losses.is_empty()
     }
 
-    fn told(self) -> FlowNumbers {
+    fn told(self) -> (FlowNumbers, Option<String>) {
+        let residence = self.times.as_ref().map(Summary::of);
         // Without histograms the interval's times are unknown: none is better than wrong ones.
-        let residence = self.times.as_ref().map(Summary::of).unwrap_or_default();
-        FlowNumbers { residence, histogram: self.times.as_ref().map(encode), ..self.counts }
+        let residence = residence.unwrap_or_default();
+        (FlowNumbers { residence, ..self.counts }, self.times.as_ref().map(encode))
     }
 }
 
 /// Subtracts `before` from `times`, unless `times` does not contain it: then the two belong to
 /// different recordings.
-pub(crate) fn take(times: &mut Histogram<u64>, before: &Histogram<u64>) {
+fn take(times: &mut Histogram<u64>, before: &Histogram<u64>) {
     let mut rest = times.clone();
     if rest.subtract(before).is_ok() {
         // Only the counts are subtracted; the remaining maximum may be smaller than the recorded one.

@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
-use super::Measurements;
 use super::tally::{FlowReporter, Tally};
+use super::{Measurements, WorkerMeasures};
 use crate::worker::{FlowPage, NoAnswer};
 use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
@@ -55,7 +55,7 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
-impl Measurements {
+impl<S: WorkerMeasures> Measurements<S> {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after they
     /// were read: counts between the two are in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
@@ -96,7 +96,7 @@ impl Measurements {
         Ok(FlowsReport {
             version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
-            until_unix_ns: clock_realtime_ns(),
+            until_unix_ns: unix_ns(),
             capacity: u64::from(self.plan.flows) * self.workers.len() as u64,
             known: reading.known as u64,
             flows,

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_core::{PortId, Stage, VifLatency};
-use weir_port::clock_realtime_ns;
 
-use super::{Measurements, Ports};
+use super::{Measurements, Ports, WorkerMeasures, unix_ns};
 use crate::worker::NoAnswer;
 use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 
@@ -27,7 +26,7 @@ pub struct Recorded<T> {
     pub sources: Vec<T>,
 }
 
-impl Measurements {
+impl<S: WorkerMeasures> Measurements<S> {
     /// Everything recorded since the last reset, by name of the source.
     pub async fn latency(self: &Arc<Self>, query: LatencyQuery) -> Result<LatencyReport, NoAnswer> {
         let LatencyQuery { histograms, reset } = query;
@@ -61,7 +60,7 @@ impl Measurements {
     ) -> Result<Recorded<T>, NoAnswer> {
         // So a reset shows for all sources or for none.
         let mut since = self.since.lock().await;
-        let mut made = BTreeMap::new();
+        let (nothing, mut made) = (VifLatency::default(), BTreeMap::new());
         if self.plan.latency {
             let ids: Vec<PortId> = self.ports.lock().await.keys().copied().collect();
             for some in ids.chunks(AT_ONCE) {
@@ -69,15 +68,16 @@ impl Measurements {
                 self.collect(&mut ports, some).await?;
                 for id in some {
                     let Some(held) = ports.get_mut(id) else { continue };
-                    made.insert(held.name.clone(), of(&held.name, &held.times));
+                    let times = held.times.as_deref().unwrap_or(&nothing);
+                    made.insert(held.name.clone(), of(&held.name, times));
                     if reset {
-                        *held.times = VifLatency::default();
+                        held.times = None;
                     }
                     tokio::task::yield_now().await;
                 }
             }
         }
-        let (since_unix_ns, until_unix_ns) = (*since, clock_realtime_ns());
+        let (since_unix_ns, until_unix_ns) = (*since, unix_ns());
         if reset {
             *since = until_unix_ns;
         }
@@ -96,10 +96,17 @@ impl Measurements {
         let mut missing = Ok(());
         for (id, answer) in asked {
             // A worker that answers does not hold what it answers any more, whatever another says.
-            match (answer.await, ports.get_mut(&id)) {
-                (Ok(new), Some(held)) => held.times.merge(&new),
-                (Ok(_), None) => {}
-                (Err(why), _) => missing = missing.and(Err(why)),
+            let new = match answer.await {
+                Ok(new) => new,
+                Err(why) => {
+                    missing = missing.and(Err(why));
+                    continue;
+                }
+            };
+            let Some(held) = ports.get_mut(&id).filter(|_| !new.is_empty()) else { continue };
+            match &mut held.times {
+                Some(times) => times.merge(&new),
+                none => *none = Some(new),
             }
         }
         missing

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use weir_core::FlowSum;
 
-use super::Measurements;
+use super::{Measurements, WorkerMeasures};
 use crate::worker::NoAnswer;
 
 /// The room of all sources.
@@ -31,7 +31,7 @@ pub struct SourceFlows {
     pub other_frames: u64,
 }
 
-impl Measurements {
+impl<S: WorkerMeasures> Measurements<S> {
     pub async fn flow_room(self: &Arc<Self>) -> Result<FlowRoom, NoAnswer> {
         if self.plan.flows == 0 {
             return Ok(FlowRoom::default());

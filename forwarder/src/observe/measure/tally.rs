@@ -28,7 +28,22 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.counts.merge(&other.counts);
+        let (sum, more) = (&mut self.counts, &other.counts);
+        // Jitters do not add up: the row with more packets decides.
+        if more.delivered > sum.delivered {
+            sum.jitter_ns = more.jitter_ns;
+        }
+        sum.frames += more.frames;
+        sum.bytes += more.bytes;
+        sum.delivered += more.delivered;
+        sum.delivered_bytes += more.delivered_bytes;
+        sum.first_ns = match (sum.first_ns, more.first_ns) {
+            (0, first) | (first, 0) => first,
+            (one, other) => one.min(other),
+        };
+        sum.last_ns = sum.last_ns.max(more.last_ns);
+        sum.tcp_flags |= more.tcp_flags;
+        sum.losses += more.losses;
         self.times.extend(&other.times);
     }
 
@@ -61,6 +76,7 @@ impl FlowReporter {
     }
 
     pub(super) fn flow(&mut self, vif: String, key: &FlowKey, tally: &Tally) -> FlowReport {
+        let (counts, histogram) = self.numbers(tally);
         let addresses = key.addresses();
         let ports = (key.src_port != 0 || key.dst_port != 0)
             .then(|| (u64::from(key.src_port), u64::from(key.dst_port)));
@@ -74,7 +90,8 @@ impl FlowReporter {
             vlan: (key.vlan != 0).then(|| u64::from(key.vlan)),
             age_ns: self.now_ns.saturating_sub(tally.counts.first_ns),
             idle_ns: self.now_ns.saturating_sub(tally.counts.last_ns),
-            counts: self.numbers(tally),
+            counts,
+            histogram,
         }
     }
 
@@ -85,17 +102,18 @@ impl FlowReporter {
         flows: Option<u64>,
         tally: &Tally,
     ) -> FlowSumReport {
-        FlowSumReport { vif, kind, flows, express: 0, counts: self.numbers(tally) }
+        let (counts, histogram) = self.numbers(tally);
+        FlowSumReport { vif, kind, flows, express: 0, counts, histogram }
     }
 
-    fn numbers(&mut self, tally: &Tally) -> FlowNumbers {
+    fn numbers(&mut self, tally: &Tally) -> (FlowNumbers, Option<String>) {
         self.times.reset();
         for (value, count) in &tally.times {
             self.times.saturating_record_n(*value, *count);
         }
         let counts = &tally.counts;
         let flags = TCP_FLAGS.iter().enumerate();
-        FlowNumbers {
+        let numbers = FlowNumbers {
             frames: counts.frames,
             bytes: counts.bytes,
             delivered: counts.delivered,
@@ -107,8 +125,8 @@ impl FlowReporter {
             jitter_ns: counts.jitter_ns,
             losses: counts.losses.by_name(),
             residence: Summary::of(&self.times),
-            histogram: self.histograms.then(|| encode(&self.times)),
-        }
+        };
+        (numbers, self.histograms.then(|| encode(&self.times)))
     }
 }
 

@@ -6,10 +6,9 @@ use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weir_core::latency::histogram;
-use weir_core::{Bin, FlowCounts, FlowKey, FlowRow, FlowSum, Stage};
+use weir_core::{Bin, FlowCounts, FlowKey, FlowRow, Stage};
 
 use super::*;
-use crate::worker::{Command, FlowPage, WorkerHandle};
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, SumKind, histogram::decode};
 
 /// Returns pages from positions that are not rows' numbers, some of them short.
@@ -29,33 +28,16 @@ const STEP: u32 = 2;
 /// The most rows returned at once.
 const SHORT: usize = 100;
 
-impl Twin {
-    /// The worker's commands, answered on a thread of its own.
-    fn asker(self: &Arc<Self>) -> Asker<XskPort> {
-        let (worker, inbox) = WorkerHandle::mute(0);
-        let twin = Arc::clone(self);
-        std::thread::spawn(move || inbox.into_iter().for_each(|command| twin.answer(command)));
-        worker.asker()
+impl WorkerMeasures for Arc<Twin> {
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
+        let taken = self.latency.lock().unwrap().remove(&id).unwrap_or_default();
+        async move { Ok(taken) }
     }
 
-    fn answer(&self, command: Command<XskPort>) {
-        match command {
-            Command::SwapLatency { id, done, .. } => {
-                let taken = self.latency.lock().unwrap().remove(&id).unwrap_or_default();
-                done.send(taken).unwrap();
-            }
-            Command::Flows { page, done } => done.send(self.fill(page)).unwrap(),
-            Command::FlowSums { done } => done.send(self.sums.lock().unwrap().clone()).unwrap(),
-            Command::ForgetFlows { done } => {
-                self.rows.lock().unwrap().clear();
-                self.sums.lock().unwrap().clear();
-                done.send(()).unwrap();
-            }
-            other => panic!("{other:?} is not about measurements"),
-        }
-    }
-
-    fn fill(&self, mut page: Box<FlowPage>) -> Box<FlowPage> {
+    async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
         if page.latency
             && let Some(sum) = self.ending.lock().unwrap().pop()
         {
@@ -72,7 +54,17 @@ impl Twin {
         self.whole.fetch_add(if page.latency { page.rows.len() } else { 0 }, Ordering::Relaxed);
         let next = begin + page.rows.len();
         page.from = (next < rows.len()).then(|| next as u32 * STEP - 1);
-        page
+        Ok(page)
+    }
+
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+        Ok(self.sums.lock().unwrap().clone())
+    }
+
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
+        self.rows.lock().unwrap().clear();
+        self.sums.lock().unwrap().clear();
+        Ok(())
     }
 }
 
@@ -89,16 +81,15 @@ impl ExpressTraffic for Lane {
 struct Bench {
     workers: [Arc<Twin>; 2],
     lane: Lane,
-    measured: Arc<Measurements>,
+    measured: Arc<Measurements<Arc<Twin>>>,
 }
 
 impl Bench {
     async fn new(plan: MeasurePlan, names: &[&str]) -> Self {
-        let workers: [Arc<Twin>; 2] = [Arc::default(), Arc::default()];
+        let workers = [Arc::default(), Arc::default()];
         let lane = Lane::default();
         let express = Box::new(lane.clone());
-        let askers = workers.iter().map(Twin::asker).collect();
-        let measured = Measurements::new(askers, express, plan);
+        let measured = Measurements::new(workers.to_vec(), express, plan);
         for (id, name) in names.iter().enumerate() {
             measured.name(PortId(id as u16), name).await.unwrap();
         }
@@ -244,7 +235,7 @@ async fn a_flow_is_what_all_workers_know_of_it() {
         let counts = &flow.counts;
         assert_eq!((counts.frames, counts.delivered, flow.vif.as_str()), (frames, frames, "v1"));
         assert_eq!(counts.residence.count, frames);
-        assert_eq!(decode(flow.counts.histogram.as_ref().unwrap()).unwrap().len(), frames);
+        assert_eq!(decode(flow.histogram.as_ref().unwrap()).unwrap().len(), frames);
     }
 }
 
@@ -264,7 +255,7 @@ async fn only_what_is_asked_for_is_read_whole() {
     let of_one = bench.flows(query).await;
     let frames: Vec<u64> = of_one.flows.iter().map(|flow| flow.counts.frames).collect();
     assert_eq!(frames, [1679, 1485]);
-    assert!(of_one.flows.iter().all(|flow| flow.vif == "v2" && flow.counts.histogram.is_none()));
+    assert!(of_one.flows.iter().all(|flow| flow.vif == "v2" && flow.histogram.is_none()));
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ pub(crate) fn sample(uptime_ns: u64, flows: Vec<FlowReport>) -> Sample {
         flows: Some(12),
         express: 0,
         counts: FlowNumbers { frames: 24, bytes: 2_400, ..FlowNumbers::default() },
+        histogram: None,
     }];
     sample.flows = Measured::On(FlowsReport {
         uptime_ns,

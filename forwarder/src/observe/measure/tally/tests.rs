@@ -22,7 +22,7 @@ fn what_one_worker_took_and_another_sent_is_one_flow() {
     assert_eq!(told.counts.tcp_flags, ["SYN", "ACK"]);
     let losses = [("no_egress".to_owned(), 1), ("queue_full".to_owned(), 1)];
     assert_eq!(told.counts.losses, losses.into());
-    assert_eq!(told.counts.histogram, Some(encode(&times)));
+    assert_eq!(told.histogram, Some(encode(&times)));
 }
 
 #[test]
@@ -55,5 +55,5 @@ fn a_flow_is_called_what_it_is() {
     let fragment = reporter.flow("v1".into(), &key(0x86dd, 17), &Tally::default());
     assert_eq!((fragment.src.as_deref(), fragment.src_port), (Some("::"), None));
     let arp = reporter.flow("v1".into(), &key(0x0806, 0), &Tally::default());
-    assert_eq!((arp.src, arp.vlan, arp.counts.histogram), (None, None, None));
+    assert_eq!((arp.src, arp.vlan, arp.histogram), (None, None, None));
 }
