@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::Mutex;
 use weir_core::{FlowSum, PortId, VifLatency};
-use weir_port::XskPort;
+use weir_port::{XskPort, clock_realtime_ns};
 
 pub use self::room::{FlowRoom, SourceFlows};
 use crate::host::attach::ExpressCounters;
@@ -113,7 +113,7 @@ struct RecordedPort {
 impl<S: WorkerMeasures> Measurements<S> {
     pub fn new(workers: Vec<S>, express: Box<dyn ExpressTraffic>, plan: MeasurePlan) -> Arc<Self> {
         let (ports, reading) = (Mutex::default(), Mutex::default());
-        let (since, started) = (Mutex::new(unix_ns()), Instant::now());
+        let (since, started) = (Mutex::new(clock_realtime_ns()), Instant::now());
         Arc::new(Self { workers, plan, started, express, ports, since, reading })
     }
 
@@ -144,9 +144,4 @@ impl<S: WorkerMeasures> Measurements<S> {
     pub fn uptime_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
-}
-
-pub(super) fn unix_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

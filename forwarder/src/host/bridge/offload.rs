@@ -152,7 +152,7 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
     let PortSettings { name, stp_state, .. } = &port.settings;
     let mut found = Vec::new();
     if *stp_state != StpState::FORWARDING {
-        let to_do = match stp_state {
+        let to_do = match *stp_state {
             StpState::DISABLED => format!("ip link set dev {name} up, and its other end as well"),
             _ => format!("wait for the spanning tree, or bridge link set dev {name} state 3"),
         };

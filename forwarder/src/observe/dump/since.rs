@@ -145,7 +145,7 @@ impl Counted {
 
 /// Subtracts `before` from `times`, unless `times` does not contain it: then the two belong to
 /// different recordings.
-fn take(times: &mut Histogram<u64>, before: &Histogram<u64>) {
+pub fn take(times: &mut Histogram<u64>, before: &Histogram<u64>) {
     let mut rest = times.clone();
     if rest.subtract(before).is_ok() {
         // Only the counts are subtracted; the remaining maximum may be smaller than the recorded one.

@@ -96,7 +96,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(FlowsReport {
             version: weir_api::VERSION,
             uptime_ns: self.uptime_ns(),
-            until_unix_ns: unix_ns(),
+            until_unix_ns: clock_realtime_ns(),
             capacity: u64::from(self.plan.flows) * self.workers.len() as u64,
             known: reading.known as u64,
             flows,

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weir_core::{PortId, Stage, VifLatency};
+use weir_port::clock_realtime_ns;
 
-use super::{Measurements, Ports, WorkerMeasures, unix_ns};
+use super::{Measurements, Ports, WorkerMeasures};
 use crate::worker::NoAnswer;
 use weir_api::{LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 
@@ -77,7 +78,7 @@ impl<S: WorkerMeasures> Measurements<S> {
                 }
             }
         }
-        let (since_unix_ns, until_unix_ns) = (*since, unix_ns());
+        let (since_unix_ns, until_unix_ns) = (*since, clock_realtime_ns());
         if reset {
             *since = until_unix_ns;
         }

@@ -149,7 +149,7 @@ fn what_the_gate_carries_out_is_no_reason() {
 fn a_reason_from_outside_counts_as_one_from_inside() {
     let why = rule();
     let view = view(&bed(|_| {}, |_, _| {}), 1, vec![why.clone()]).unwrap();
-    assert_eq!(view.why_not, [why.clone()]);
+    assert_eq!(view.why_not, [rule()]);
     assert!(why.to_string().starts_with("a rule; its frames go by the bridge"));
 }
 

@@ -104,7 +104,7 @@ fn seen(last: u8, ifindex: u32) -> Seen {
 fn any_message() -> impl Strategy<Value = Message> {
     let port = 10..14_u32;
     let range = |vid, state: u8| {
-        let options = VlanOptions { state: state.into(), neigh_suppress: false };
+        let options = VlanOptions { state: StpState(state), neigh_suppress: false };
         let flags = VlanFlags { pvid: vid == 3, untagged: vid % 2 == 0, options };
         VlanRange { first: vid, last: vid + 2, flags }
     };
