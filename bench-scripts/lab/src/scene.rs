@@ -53,7 +53,7 @@ use self::senders::Running;
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Edge, Timeline};
 use crate::cell::{Cell, Outcome};
-use crate::spec::{Kind, Peer, Scene};
+use crate::spec::{Kind, Scene};
 use crate::stage::Stage;
 use system_tests::Weir;
 
@@ -63,9 +63,9 @@ const LEAD: Duration = Duration::from_millis(250);
 const LEAD_FOR_PROGRAMS: Duration = Duration::from_millis(80);
 
 /// Plays one cell on a stage of its own.
-pub fn play(cell: &Cell, peer: &Peer) -> Result<Outcome> {
+pub fn play(cell: &Cell) -> Result<Outcome> {
     let what = || cell.place.key();
-    let stage = Stage::new(peer, &cell.scene).with_context(what)?;
+    let stage = Stage::new(&cell.peer, &cell.scene).with_context(what)?;
     let outcome = perform(&stage).with_context(what)?;
     stage.finish().with_context(what)?;
     Ok(outcome)
