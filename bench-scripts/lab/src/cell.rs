@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Scene, alike};
+use crate::spec::{Peer, Scene, alike};
 
 /// One measurement.
 #[derive(Clone, Debug)]
 pub struct Cell {
     pub place: Place,
+    pub peer: Peer,
     /// With every variable filled in.
     pub scene: Scene,
 }

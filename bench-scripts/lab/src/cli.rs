@@ -138,7 +138,7 @@ fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let chosen = choose::with_peers(choose::playable(chosen, &args.ids, only), only)?;
     run::fit()?;
     let ended = run::run(&chosen, &args.orders, results, &root(), args.json)?;
-    Ok(match (ended.interrupted, ended.holds()) {
+    Ok(match (ended.interrupted, ended.holds) {
         (Some(_), _) => ExitCode::from(INTERRUPTED),
         (None, true) => ExitCode::SUCCESS,
         (None, false) => ExitCode::FAILURE,

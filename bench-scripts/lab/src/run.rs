@@ -31,11 +31,11 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use self::campaign::{Campaign, Planned};
-use self::estimate::Overhead;
-pub use self::estimate::{expected_s, spoken};
+pub use self::estimate::{Overhead, spoken};
 pub use self::interrupt::INTERRUPTED;
 pub use self::needs::missing;
 use self::screen::Screen;
+pub use self::screen::count;
 pub use self::store::kept;
 use crate::cell::Measured;
 use crate::scene;
@@ -107,6 +107,9 @@ impl Results {
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ended {
+    /// Whether every verdict holds, except those that only affect the page, and every cell was
+    /// measured.
+    pub holds: bool,
     pub finished: Vec<Finished>,
     /// After an interruption: how many cells are stored, and of how many.
     pub interrupted: Option<(usize, usize)>,
@@ -175,7 +178,7 @@ pub fn run(
         overhead: Overhead::default(),
     };
     let ended = campaign.run(&planned, &mut scene::play)?;
-    let text = if json { ended.json()? } else { ended.summary() };
+    let text = if json { serde_json::to_string_pretty(&ended)? } else { ended.summary() };
     writeln!(std::io::stdout(), "{text}").context("cannot write to stdout")?;
     Ok(ended)
 }

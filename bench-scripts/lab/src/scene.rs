@@ -51,7 +51,7 @@ use self::senders::{Passed, Running};
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Timeline};
 use crate::cell::{Cell, Outcome};
-use crate::spec::{Peer, Scene};
+use crate::spec::Scene;
 use crate::stage::Stage;
 use system_tests::Weir;
 
@@ -61,9 +61,9 @@ const LEAD: Duration = Duration::from_millis(250);
 const LEAD_FOR_PROGRAMS: Duration = Duration::from_millis(80);
 
 /// Plays one cell on a stage of its own.
-pub fn play(cell: &Cell, peer: &Peer) -> Result<Outcome> {
+pub fn play(cell: &Cell) -> Result<Outcome> {
     let what = || cell.place.key();
-    let stage = Stage::new(peer, &cell.scene).with_context(what)?;
+    let stage = Stage::new(&cell.peer, &cell.scene).with_context(what)?;
     let outcome = perform(&stage).with_context(what)?;
     stage.finish().with_context(what)?;
     Ok(outcome)

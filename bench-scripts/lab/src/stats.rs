@@ -10,17 +10,14 @@ const STUDENT: [f64; 30] = [
 /// The same for the normal distribution.
 const NORMAL: f64 = 1.959_964;
 
-/// The middle value.
+/// The middle value, or the mean of the two in the middle.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let above = *sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(above);
-    }
-    // Halved first: the sum of two large values may be infinite.
-    sorted.get(sorted.len() / 2 - 1).map(|below| below / 2.0 + above / 2.0)
+    let above = sorted.get(sorted.len() / 2)?;
+    let below = sorted[(sorted.len() - 1) / 2];
+    Some((below + above) / 2.0)
 }
 
 #[must_use]
@@ -59,14 +56,8 @@ fn student(freedom: usize) -> f64 {
 /// Jain's index, `(sum x)^2 / (n * sum x^2)`.
 #[must_use]
 pub fn jain(values: &[f64]) -> Option<f64> {
-    let largest = values.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
-    if largest == 0.0 {
-        return None;
-    }
-    // Relative to the largest: squares of very small or large numbers would underflow or overflow.
-    let parts = || values.iter().map(|value| value / largest);
-    let squares: f64 = parts().map(|part| part * part).sum();
-    Some(parts().sum::<f64>().powi(2) / (values.len() as f64 * squares))
+    let squares: f64 = values.iter().map(|value| value.powi(2)).sum();
+    (squares > 0.0).then(|| values.iter().sum::<f64>().powi(2) / (values.len() as f64 * squares))
 }
 
 #[cfg(test)]

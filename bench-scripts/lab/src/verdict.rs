@@ -47,13 +47,7 @@ impl Verdict {
     }
 }
 
-#[must_use]
-pub fn judge(
-    check: &Check,
-    experiment: &Experiment,
-    measured: &[Measured],
-    quick: bool,
-) -> Verdict {
+fn judge(check: &Check, experiment: &Experiment, measured: &[Measured], quick: bool) -> Verdict {
     let (least, most) = check.bounds(quick);
     let bounds = Bounds { least, most };
     let found = numbers::all(check, experiment, measured, quick);

@@ -19,7 +19,7 @@ fn run(kind: &str, scene: &str) -> Result<Outcome> {
         x: None,
         repetition: 0,
     };
-    let outcome = play(&Cell { place, scene }, &peer)?;
+    let outcome = play(&Cell { place, peer, scene })?;
     if std::env::var_os("SHOW").is_some() {
         eprintln!("{outcome:#?}");
     }

@@ -20,7 +20,8 @@ fn outcome_of(peer: &str, scene: &str) -> Result<Outcome> {
         x: None,
         repetition: 0,
     };
-    play(&Cell { place, scene: toml::from_str(&format!("{scene}\n{window}"))? }, &peer)
+    let scene = toml::from_str(&format!("{scene}\n{window}"))?;
+    play(&Cell { place, peer, scene })
 }
 
 fn value(outcome: &Outcome, name: &str) -> Result<f64> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use weir_lab::run::{Results, expected_s, kept, spoken};
+use weir_lab::run::{Overhead, Results, count, kept, spoken};
 use weir_lab::spec::{self, Experiment};
 
 #[derive(Debug, Serialize)]
@@ -58,7 +58,7 @@ pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
 fn row(experiment: &Experiment, kept: Option<Results>) -> Result<Row> {
     let amount = |quick| -> Result<Amount> {
         let cells = experiment.cells(quick)?;
-        Ok(Amount { cells: cells.len(), seconds: expected_s(&cells) })
+        Ok(Amount { cells: cells.len(), seconds: Overhead::default().expected_s(&cells) })
     };
     Ok(Row {
         id: experiment.id.clone(),
@@ -134,14 +134,8 @@ fn table(rows: &[Row]) -> String {
         let seconds: f64 = rows.iter().map(|row| amount(row).seconds).sum();
         format!("{cells} cells, {}", spoken(seconds))
     };
-    let _ = writeln!(
-        text,
-        "\n{} {}: {}; quick {}",
-        rows.len(),
-        if rows.len() == 1 { "experiment" } else { "experiments" },
-        sum(|row| &row.whole),
-        sum(|row| &row.quick)
-    );
+    let (whole, quick) = (sum(|row| &row.whole), sum(|row| &row.quick));
+    let _ = writeln!(text, "\n{}: {whole}; quick {quick}", count(rows.len(), "experiment"));
     text
 }
 

@@ -6,11 +6,11 @@ mod names;
 
 use self::names::Names;
 use super::look::Looks;
-use super::plot::{Curve, Plot, Point, same};
+use super::plot::{Curve, Plot, Point, place_of, same};
 use super::{digits, html};
 use crate::cell::{Measured, Place};
 use crate::run::Results;
-use crate::spec::{Axis, Draw, Experiment, Figure, Line};
+use crate::spec::{Axis, Draw, Experiment, Figure, Line, Variant};
 use crate::stats;
 
 /// With more curves over time than this, each variant has a plot of its own.
@@ -63,7 +63,8 @@ pub(super) fn ours(
     let empty = samples.iter().filter(|sample| sample.points.is_empty());
     let missing = empty.map(|sample| names.whole(sample)).collect();
     samples.retain(|sample| !sample.points.is_empty());
-    let mut plot = Plot::new(draw, x_axis(experiment, figure, draw), figure.y.clone(), Vec::new());
+    let (x, y) = (x_axis(experiment, figure, draw), figure.y.clone());
+    let mut plot = Plot { draw, x, y, ..Plot::default() };
     if time && samples.len() > CROWD && names.variants {
         let apart = by_variant(&plot, samples, &names, looks);
         return Ours { plot, apart, missing, at };
@@ -73,10 +74,8 @@ pub(super) fn ours(
     } else {
         for sample in samples {
             let look = looks.peer(sample.peer, sample.turn);
-            plot.curves.push(Curve::ours(names.whole(&sample), look, sample.points));
-        }
-        if draw == Draw::Bars {
-            plot.name_values();
+            let name = names.whole(&sample);
+            plot.curves.push(Curve { name, look, published: false, points: sample.points });
         }
     }
     Ours { plot, apart: Vec::new(), missing, at }
@@ -94,15 +93,13 @@ fn by_variant(
     let mut plots: Vec<Plot> = Vec::new();
     for sample in samples {
         let title = names.variant(&sample);
-        let place = plots.iter().position(|known| known.title == title).unwrap_or_else(|| {
-            let (title, beside_y) = (title.to_owned(), beside_y.clone());
-            plots.push(Plot { title, beside_y, ..empty.clone() });
-            plots.len() - 1
-        });
+        let new = || Plot { title: title.to_owned(), beside_y: beside_y.clone(), ..empty.clone() };
+        let place = place_of(&mut plots, |known| known.title == title, new);
         let curves = &mut plots[place].curves;
-        let look = |turn| looks.peer(sample.peer, turn);
-        let turn = curves.iter().filter(|curve| curve.look.colour == look(0).colour).count();
-        curves.push(Curve::ours(names.within(&sample), look(turn), sample.points));
+        let mut look = looks.peer(sample.peer, 0);
+        look.turn = curves.iter().filter(|curve| curve.look.colour == look.colour).count();
+        let name = names.within(&sample);
+        curves.push(Curve { name, look, published: false, points: sample.points });
     }
     plots
 }
@@ -125,21 +122,15 @@ fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>
     let mut samples: Vec<Sample<'a>> = Vec::new();
     for line in &figure.line {
         for peer in &line.peers {
-            let mut add = |variant: &'a str| {
+            let drawn = |variant: &&Variant| {
+                line.variants.as_ref().is_none_or(|some| some.contains(&variant.name))
+                    && variant.peers.as_ref().is_none_or(|some| some.contains(peer))
+            };
+            let variants = experiment.variant.iter().filter(drawn).map(|one| one.name.as_str());
+            let nameless = experiment.variant.is_empty().then_some("");
+            for variant in variants.chain(nameless) {
                 let turn = samples.iter().filter(|sample| sample.peer == peer).count();
                 samples.push(Sample { line, peer, variant, turn, points: Vec::new() });
-            };
-            if experiment.variant.is_empty() {
-                add("");
-                continue;
-            }
-            for variant in &experiment.variant {
-                let of_line =
-                    line.variants.as_ref().is_none_or(|some| some.contains(&variant.name));
-                let of_peer = variant.peers.as_ref().is_none_or(|some| some.contains(peer));
-                if of_line && of_peer {
-                    add(&variant.name);
-                }
             }
         }
     }
@@ -148,24 +139,17 @@ fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>
 
 /// Values over repetitions, by x.
 fn repeated(sample: &Sample<'_>, measured: &[Measured]) -> Vec<Point> {
-    let mut groups: Vec<(f64, Vec<f64>)> = Vec::new();
-    for cell in measured.iter().filter(|cell| sample.is_of(cell)) {
-        let Some(value) = value(sample, cell, measured) else { continue };
-        let x = cell.place.x.unwrap_or(0.0);
-        match groups.iter_mut().find(|group| same(group.0, x)) {
-            Some(group) => group.1.push(value),
-            None => groups.push((x, vec![value])),
-        }
-    }
-    groups.sort_by(|a, b| a.0.total_cmp(&b.0));
-    groups
-        .into_iter()
-        .filter_map(|(x, values)| {
-            let y = stats::mean(&values)?;
-            let spread = stats::confidence(&values).map(|half| (y - half, y + half));
-            Some(Point { x, y, spread, number: stats::median(&values)? })
-        })
-        .collect()
+    let cells = measured.iter().filter(|cell| sample.is_of(cell));
+    let at = |cell: &Measured| Some((cell.place.x.unwrap_or(0.0), value(sample, cell, measured)?));
+    let mut all: Vec<(f64, f64)> = cells.filter_map(at).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let point = |group: &[(f64, f64)]| {
+        let values: Vec<f64> = group.iter().map(|one| one.1).collect();
+        let y = stats::mean(&values)?;
+        let spread = stats::confidence(&values).map(|half| (y - half, y + half));
+        Some(Point { x: group[0].0, y, spread, number: stats::median(&values)? })
+    };
+    all.chunk_by(|a, b| same(a.0, b.0)).filter_map(point).collect()
 }
 
 /// A cell's value of a line; with a divisor, the ratio.
@@ -187,15 +171,11 @@ fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<
 /// The series of the first repetition.
 fn over_time(sample: &Sample<'_>, measured: &[Measured], at: Option<f64>) -> Vec<Point> {
     let here = |x: Option<f64>| x.zip(at).is_none_or(|(x, at)| same(x, at));
-    measured
-        .iter()
-        .filter(|cell| sample.is_of(cell) && here(cell.place.x))
-        .min_by_key(|cell| cell.place.repetition)
-        .and_then(|cell| cell.outcome.series.get(&sample.line.quantity))
-        .map(|series| {
-            series.iter().map(|&(x, y)| Point { x, y, spread: None, number: y }).collect()
-        })
-        .unwrap_or_default()
+    let cells = measured.iter().filter(|cell| sample.is_of(cell) && here(cell.place.x));
+    let first = cells.min_by_key(|cell| cell.place.repetition);
+    let series = first.and_then(|cell| cell.outcome.series.get(&sample.line.quantity));
+    let point = |&(x, y): &(f64, f64)| Point { x, y, spread: None, number: y };
+    series.into_iter().flatten().map(point).collect()
 }
 
 impl Sample<'_> {
@@ -210,18 +190,11 @@ fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, names: &Names<'_>, look
     for sample in samples {
         let (label, name) = (names.category(&sample), names.peer(&sample));
         let Some(point) = sample.points.into_iter().next() else { continue };
-        let place = labels.iter().position(|known| *known == label).unwrap_or_else(|| {
-            labels.push(label);
-            labels.len() - 1
-        });
-        let point = Point { x: place as f64, ..point };
-        match plot.curves.iter_mut().find(|curve| curve.name == name) {
-            Some(curve) => curve.points.push(point),
-            None => {
-                let look = looks.peer(sample.peer, 0);
-                plot.curves.push(Curve::ours(name.to_owned(), look, vec![point]));
-            }
-        }
+        let x = place_of(&mut labels, |known| *known == label, || label.clone()) as f64;
+        let look = looks.peer(sample.peer, 0);
+        let new = || Curve { name: name.to_owned(), look, published: false, points: Vec::new() };
+        let curve = place_of(&mut plot.curves, |curve| curve.name == name, new);
+        plot.curves[curve].points.push(Point { x, ..point });
     }
     plot.labels = Some(labels);
 }

@@ -2,7 +2,7 @@
 
 /// Between groups of three digits: narrow, without a line break.
 const GAP: char = '\u{202f}';
-const MINUS: char = '\u{2212}';
+const MINUS: &str = "\u{2212}";
 
 /// A measured number: three significant digits, and never fewer than its whole part.
 pub(super) fn plain(value: f64) -> String {
@@ -11,9 +11,6 @@ pub(super) fn plain(value: f64) -> String {
 
 /// With this many significant digits, and never fewer than its whole part.
 pub(super) fn significant(value: f64, digits: i32) -> String {
-    if !value.is_finite() {
-        return "not a number".to_owned();
-    }
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -34,7 +31,7 @@ pub(super) fn exact(value: f64) -> String {
 }
 
 /// Parses a text of [`exact`].
-pub(super) fn read(text: &str) -> Option<f64> {
+fn read(text: &str) -> Option<f64> {
     text.replace(GAP, "").replace(MINUS, "-").parse().ok()
 }
 
@@ -77,21 +74,16 @@ pub(super) fn tick(value: f64, decimals: usize, short: bool) -> String {
 
 /// From 10 000 on, digits are grouped by three.
 fn grouped(text: &str) -> String {
-    let minus = text.starts_with('-');
-    let rest = text.trim_start_matches('-');
-    let sign = if minus { MINUS.to_string() } else { String::new() };
-    let (whole, fraction) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-    if whole.len() < 5 {
-        return format!("{sign}{rest}");
-    }
-    let mut out = sign;
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
-            out.push(GAP);
+    let begin = usize::from(text.starts_with('-'));
+    let end = text.find('.').unwrap_or(text.len());
+    let mut out = text.to_owned();
+    if end - begin >= 5 {
+        // From behind, so that no gap moves the places of the others.
+        for at in (begin + 1..end).rev().filter(|at| (end - at).is_multiple_of(3)) {
+            out.insert(at, GAP);
         }
-        out.push(digit);
     }
-    out + fraction
+    out.replace('-', MINUS)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::chart::{self, Size};
 use super::curves::{self, Ours};
 use super::html::{escape, sentence};
 use super::look::Looks;
-use super::plot::{Curve, Plot};
+use super::plot::Plot;
 use super::{numbers, published};
 use crate::run::Results;
 use crate::spec::quantity::is_rate;
@@ -43,6 +43,7 @@ pub(super) fn figure(
     }
     plots.extend(apart);
     plots.append(&mut beside);
+    plots.iter_mut().for_each(Plot::name_bars);
 
     let mut words = Vec::new();
     if results.is_none() {
@@ -115,11 +116,8 @@ fn how_drawn(
     at: Option<f64>,
 ) -> String {
     if figure.draw == Draw::Time {
-        let run = curves::run_named(experiment, at);
-        return sentence(&format!(
-            "The first repetition{}",
-            run.map_or_else(String::new, |run| format!(", {run}"))
-        ));
+        let run = curves::run_named(experiment, at).map(|run| format!(", {run}"));
+        return format!("The first repetition{}.", run.unwrap_or_default());
     }
     let repetitions = repetitions(results);
     if repetitions < 2 {
@@ -167,21 +165,15 @@ fn html(title: &str, plots: &[Plot], words: &[String]) -> Result<String> {
 
 /// Every curve of all plots once.
 fn legend(plots: &[Plot]) -> Result<String> {
-    let mut seen: Vec<(&Curve, Draw)> = Vec::new();
+    let mut items: Vec<String> = Vec::new();
     for plot in plots {
         for curve in &plot.curves {
-            let known = seen.iter().any(|(other, draw)| {
-                other.name == curve.name && other.look == curve.look && *draw == plot.draw
-            });
-            if !known {
-                seen.push((curve, plot.draw));
+            let key = chart::key(curve.look, plot.draw)?;
+            let item = format!("<li>{key} {}</li>\n", escape(&curve.name));
+            if !items.contains(&item) {
+                items.push(item);
             }
         }
     }
-    let mut out = String::from("<ul class=\"legend\">\n");
-    for (curve, draw) in seen {
-        let key = chart::key(curve.look, draw)?;
-        let _ = writeln!(out, "<li>{key} {}</li>", escape(&curve.name));
-    }
-    Ok(out + "</ul>\n")
+    Ok(format!("<ul class=\"legend\">\n{}</ul>\n", items.concat()))
 }

@@ -7,28 +7,18 @@ use crate::spec::Axis;
 
 /// For text and for attributes in double quotes.
 pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+    // The ampersand first: the others bring new ones.
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 /// A text with names in backticks, as files write them.
 pub(super) fn marked(text: &str) -> String {
     let text = escape(text);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
-    while let Some((before, name, after)) = rest.split_once('`').and_then(|(before, after)| {
-        after.split_once('`').map(|(name, after)| (before, name, after))
-    }) {
+    let (mut out, mut rest) = (String::new(), text.as_str());
+    while let Some((before, after)) = rest.split_once('`')
+        && let Some((name, after)) = after.split_once('`')
+    {
         let _ = write!(out, "{before}<code>{name}</code>");
         rest = after;
     }
@@ -56,11 +46,6 @@ pub(super) fn sentence(text: &str) -> String {
     let Some(first) = chars.next() else { return String::new() };
     let end = if text.ends_with(['.', '!', '?', ':', '…']) { "" } else { "." };
     format!("{}{}{end}", first.to_uppercase(), chars.as_str())
-}
-
-/// "one cell", "3 cells".
-pub(super) fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]

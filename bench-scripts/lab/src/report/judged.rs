@@ -30,22 +30,15 @@ impl Standing {
         }
     }
 
-    pub(super) fn shown(self) -> Shown {
-        let (words, sign, class) = match self {
+    /// Its words, its sign, so that colour is not the only difference, and its class of style.
+    pub(super) fn shown(self) -> (&'static str, &'static str, &'static str) {
+        match self {
             Self::Holds => ("holds", "✓", "holds"),
             Self::Fails => ("does not hold", "✗", "fails"),
             Self::Unjudged => ("not judged", "–", "open"),
             Self::NotRun => ("not run yet", "–", "open"),
-        };
-        Shown { words, sign, class }
+        }
     }
-}
-
-/// How a standing is shown: with a sign, so that colour is not the only difference.
-pub(super) struct Shown {
-    pub(super) words: &'static str,
-    pub(super) sign: &'static str,
-    pub(super) class: &'static str,
 }
 
 /// The judged verdicts, failing ones first; then those that are only reported.

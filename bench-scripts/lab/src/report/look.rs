@@ -60,14 +60,12 @@ const TONES: [(Colour, Mark); 7] = [
     (Colour::Olive, Mark::Ex),
 ];
 
-/// The peer that the experiment is about: weir by its name, or the one that is judged.
+/// The peer that the experiment is about: weir by its name, or the one that is judged, or the first.
 pub(super) fn ours(experiment: &Experiment) -> Option<&Peer> {
-    let weirs = || experiment.peer.iter().filter(|peer| peer.kind == PeerKind::Weir);
+    let weirs = experiment.peer.iter().filter(|peer| peer.kind == PeerKind::Weir);
     let judged = experiment.check.iter().find(|check| !check.report_only);
-    weirs()
-        .find(|peer| peer.name == "weir")
-        .or_else(|| weirs().find(|peer| judged.is_some_and(|check| check.value.peer == peer.name)))
-        .or_else(|| weirs().next())
+    let is_judged = |peer: &Peer| judged.is_some_and(|check| check.value.peer == peer.name);
+    weirs.min_by_key(|peer| (peer.name != "weir", !is_judged(peer)))
 }
 
 /// An experiment's peers with their looks.

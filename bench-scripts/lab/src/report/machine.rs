@@ -1,7 +1,8 @@
 //! The machine of the results. Invariant: results of different machines, days or commits are never
 //! presented as one.
 
-use crate::run::{Machine, Results};
+use super::plot::place_of;
+use crate::run::{Machine, Results, count};
 use crate::spec::Experiment;
 
 /// One origin of results, and the experiments that come from it.
@@ -16,14 +17,10 @@ pub(super) fn origins(all: &[(Experiment, Option<Results>)]) -> Vec<Origin<'_>> 
     let mut origins: Vec<Origin<'_>> = Vec::new();
     for (experiment, results) in all {
         let Some(Results { machine, quick, .. }) = results else { continue };
-        let same =
-            |origin: &&mut Origin<'_>| origin.quick == *quick && alike(origin.machine, machine);
-        match origins.iter_mut().find(same) {
-            Some(origin) => origin.experiments.push(&experiment.id),
-            None => {
-                origins.push(Origin { machine, quick: *quick, experiments: vec![&experiment.id] })
-            }
-        }
+        let same = |origin: &Origin<'_>| origin.quick == *quick && alike(origin.machine, machine);
+        let new = || Origin { machine, quick: *quick, experiments: Vec::new() };
+        let place = place_of(&mut origins, same, new);
+        origins[place].experiments.push(&experiment.id);
     }
     origins
 }
@@ -45,6 +42,6 @@ pub(super) fn line(origin: &Origin<'_>) -> String {
     let changes = if *dirty { ", with changes" } else { "" };
     let effort = if origin.quick { "quick runs" } else { "whole runs" };
     let kernel = kernel.strip_prefix("Linux ").unwrap_or(kernel);
-    let cores = super::html::count(*cores, "core");
+    let cores = count(*cores, "core");
     format!("{cpu}, {cores}, Linux {kernel}; weir at {commit}{changes}; {effort} of {}", day(date))
 }

@@ -38,8 +38,7 @@ fn shares_columns(a: &Plot, b: &Plot) -> bool {
 fn table(plots: &[&Plot], title: &str) -> Result<String> {
     let columns = columns(plots);
     let y = &plots[0].y;
-    let corner =
-        escape(&if plots[0].x.name.is_empty() { String::new() } else { axis(&plots[0].x) });
+    let corner = escape(&axis(&plots[0].x));
     let heads = columns.iter().map(|column| escape(&column.shown));
     // A curve is a row.
     let mut rows = vec![std::iter::once(corner).chain(heads).collect::<Vec<String>>()];

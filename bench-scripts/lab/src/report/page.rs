@@ -7,14 +7,13 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::html::escape;
-use super::judged::{self, Shown, Standing};
+use super::judged::{self, Standing};
 use super::section::{badge, section};
 use super::{machine, palette, papers};
 use crate::run::Results;
 use crate::spec::Experiment;
 
-type One = (Experiment, Option<Results>);
-type All = [One];
+type All = [(Experiment, Option<Results>)];
 
 /// The command that reproduces everything.
 const AGAIN: &str = "cargo xtask experiment run all &amp;&amp; cargo xtask report";
@@ -30,8 +29,8 @@ pub(super) fn page(all: &All) -> Result<String> {
     out += "<main>\n";
     out += &head(all);
     out += &summary(all);
-    for (letter, experiments) in by_paper(all) {
-        out += &paper_head(letter);
+    for experiments in by_paper(all) {
+        out += &paper_head(&experiments[0].0.paper);
         for (experiment, results) in experiments {
             out += &section(experiment, results.as_ref())?;
         }
@@ -40,29 +39,22 @@ pub(super) fn page(all: &All) -> Result<String> {
     Ok(out + "</main>\n</body>\n</html>\n")
 }
 
-/// Experiments by their paper's letter, in their order.
-fn by_paper(all: &All) -> Vec<(&str, Vec<&One>)> {
-    let mut papers: Vec<(&str, Vec<_>)> = Vec::new();
-    for one in all {
-        let letter = one.0.paper.as_str();
-        match papers.iter_mut().find(|(known, _)| *known == letter) {
-            Some((_, experiments)) => experiments.push(one),
-            None => papers.push((letter, vec![one])),
-        }
-    }
-    papers
+/// The experiments of each paper, which come one after the other.
+fn by_paper(all: &All) -> impl Iterator<Item = &All> {
+    all.chunk_by(|(one, _), (next, _)| one.paper == next.paper)
 }
 
 fn contents(all: &All) -> String {
     let mut out = String::from(
         "<nav aria-label=\"Contents\">\n<p><a href=\"#summary\">Summary</a></p>\n<ul>\n",
     );
-    for (letter, experiments) in by_paper(all) {
+    for experiments in by_paper(all) {
+        let letter = &experiments[0].0.paper;
         let about = papers::paper(letter).map_or("", |paper| paper.about);
         let letter = escape(letter);
         let _ = writeln!(out, "<li><a href=\"#paper-{letter}\">{letter}. {about}</a>\n<ul>");
         for (experiment, results) in experiments {
-            let Shown { words, sign, class } = Standing::of(results.as_ref()).shown();
+            let (words, sign, class) = Standing::of(results.as_ref()).shown();
             let _ = writeln!(
                 out,
                 "<li><a href=\"#{id}\"><span class=\"{class}\" title=\"{words}\">{sign}</span> {id}</a></li>",
@@ -110,7 +102,7 @@ fn summary(all: &All) -> String {
             let words = match standing {
                 Standing::Holds if number > 1 => "hold",
                 Standing::Fails if number > 1 => "do not hold",
-                one => one.shown().words,
+                one => one.shown().0,
             };
             parts.push(format!("{number} {words}"));
         }

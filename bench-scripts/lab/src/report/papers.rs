@@ -12,11 +12,6 @@ pub(super) fn paper(letter: &str) -> Option<&'static Paper> {
     PAPERS.iter().find(|paper| paper.letter == letter)
 }
 
-/// Whether an experiment is a paper's; weir's comparisons with its peers are not.
-pub(super) fn is_paper(letter: &str) -> bool {
-    letter != "W"
-}
-
 const PAPERS: [Paper; 6] = [
     Paper {
         letter: "A",

@@ -29,13 +29,7 @@ pub(super) struct Curve {
     pub(super) points: Vec<Point>,
 }
 
-impl Curve {
-    pub(super) fn ours(name: String, look: Look, points: Vec<Point>) -> Self {
-        Self { name, look, published: false, points }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Plot {
     /// Over the plot, if a figure has several.
     pub(super) title: String,
@@ -51,11 +45,6 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    pub(super) fn new(draw: Draw, x: Axis, y: Axis, curves: Vec<Curve>) -> Self {
-        let (title, beside_x, beside_y) = (String::new(), Vec::new(), Vec::new());
-        Self { title, draw, x, y, labels: None, curves, beside_x, beside_y }
-    }
-
     fn points(&self) -> impl Iterator<Item = &Point> {
         self.curves.iter().flat_map(|curve| &curve.points)
     }
@@ -107,13 +96,15 @@ impl Plot {
         in_order(xs)
     }
 
-    /// Puts the values of x side by side, as names.
-    pub(super) fn name_values(&mut self) {
+    /// Puts the values of x side by side, as names, if they are bars and have none.
+    pub(super) fn name_bars(&mut self) {
+        if self.draw != Draw::Bars || self.labels.is_some() {
+            return;
+        }
         let xs = self.xs();
         for point in self.curves.iter_mut().flat_map(|curve| &mut curve.points) {
             point.x = xs.iter().position(|x| same(*x, point.x)).unwrap_or_default() as f64;
         }
-        self.draw = Draw::Bars;
         self.labels = Some(xs.into_iter().map(digits::exact).collect());
     }
 
@@ -134,6 +125,18 @@ impl Plot {
     }
 }
 
+/// The place of the first item that fits; if there is none, a new one is added.
+pub(super) fn place_of<T>(
+    items: &mut Vec<T>,
+    fits: impl FnMut(&T) -> bool,
+    new: impl FnOnce() -> T,
+) -> usize {
+    items.iter().position(fits).unwrap_or_else(|| {
+        items.push(new());
+        items.len() - 1
+    })
+}
+
 /// Each once.
 pub(super) fn in_order(mut xs: Vec<f64>) -> Vec<f64> {
     xs.sort_by(f64::total_cmp);
@@ -142,7 +145,7 @@ pub(super) fn in_order(mut xs: Vec<f64>) -> Vec<f64> {
 }
 
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.filter(|value| value.is_finite()).fold(None, |ends, value| match ends {
+    values.fold(None, |ends, value| match ends {
         None => Some((value, value)),
         Some((low, high)) => Some((value.min(low), value.max(high))),
     })

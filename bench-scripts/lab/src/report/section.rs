@@ -2,15 +2,17 @@
 //!
 //! Invariant: its `id` is the experiment's id, so that links to it stay valid.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::html::{count, escape, marked, sentence};
-use super::judged::{self, Shown, Standing};
+use super::html::{escape, marked, sentence};
+use super::judged::{self, Standing};
 use super::look::Looks;
-use super::{digits, figure, papers};
-use crate::run::Results;
+use super::{digits, figure};
+use crate::run::{Results, count};
 use crate::spec::{Experiment, Peer};
 
 pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Result<String> {
@@ -19,7 +21,8 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
         "<section id=\"{id}\" class=\"experiment\" aria-labelledby=\"{id}-title\">\n<h3 id=\"{id}-title\"><a href=\"#{id}\">{id}</a> {}</h3>\n",
         escape(&experiment.title)
     );
-    let whose = if papers::is_paper(&experiment.paper) { "The paper" } else { "The aim" };
+    // W is weir against its peers.
+    let whose = if experiment.paper == "W" { "The aim" } else { "The paper" };
     let _ = writeln!(
         out,
         "<p class=\"claim\"><b>{whose}:</b> {}</p>",
@@ -47,7 +50,7 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
 
 /// "✓ holds".
 pub(super) fn badge(standing: Standing) -> String {
-    let Shown { words, sign, class } = standing.shown();
+    let (words, sign, class) = standing.shown();
     format!(
         "<strong class=\"badge {class}\"><span aria-hidden=\"true\">{sign}</span> {words}</strong>"
     )
@@ -138,32 +141,28 @@ fn effort(experiment: &Experiment, results: &Results) -> String {
 
 /// The notes of the measurements, each once.
 fn notes(results: &Results) -> String {
-    let mut notes: Vec<(&str, usize, Vec<&str>)> = Vec::new();
+    // Of each, how often, and of which peers.
+    let mut notes: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
     for cell in &results.measured {
         for note in &cell.outcome.notes {
-            let at = notes.iter().position(|known| known.0 == note).unwrap_or_else(|| {
-                notes.push((note, 0, Vec::new()));
-                notes.len() - 1
-            });
-            notes[at].1 += 1;
-            if !notes[at].2.contains(&cell.place.peer.as_str()) {
-                notes[at].2.push(&cell.place.peer);
-            }
+            let (times, peers) = notes.entry(note).or_default();
+            *times += 1;
+            peers.insert(&cell.place.peer);
         }
     }
     if notes.is_empty() {
         return String::new();
     }
-    notes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let mut notes: Vec<_> = notes.into_iter().collect();
+    notes.sort_by_key(|(_, (times, _))| Reverse(*times));
     let mut out = String::from("<h4>Notes of the runs</h4>\n<ul class=\"notes\">\n");
-    for (note, times, mut peers) in notes {
-        peers.sort_unstable();
+    for (note, (times, peers)) in notes {
         let _ = writeln!(
             out,
             "<li>{} <small>{times} of {} ({})</small></li>",
             escape(&sentence(note)),
             count(results.measured.len(), "measurement"),
-            escape(&peers.join(", ")),
+            escape(&Vec::from_iter(peers).join(", ")),
         );
     }
     out + "</ul>\n"

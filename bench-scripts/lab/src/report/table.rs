@@ -38,7 +38,7 @@ pub(super) fn table(all: &[(Experiment, Option<Results>)]) -> String {
         let judged: Vec<_> =
             results.verdicts.iter().filter(|verdict| !verdict.report_only).collect();
         if judged.is_empty() {
-            let _ = writeln!(out, "| {id} | | | {} | |", Standing::Unjudged.shown().words);
+            let _ = writeln!(out, "| {id} | | | {} | |", Standing::Unjudged.shown().0);
         }
         for (i, verdict) in judged.into_iter().enumerate() {
             let _ = writeln!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::chart::{self, Size};
 use super::curves::{Ours, ours};
 use super::look::Looks;
+use super::plot::Plot;
 use super::{published, report};
 use crate::run::Results;
 use crate::spec::{Capacity, Experiment, Over, Scaled};
@@ -256,6 +257,7 @@ fn no_text_is_in_the_way_of_another() {
                         .filter_map(|one| published::alone(one, Some(&plots[0])))
                         .collect::<Vec<_>>(),
                 );
+                plots.iter_mut().for_each(Plot::name_bars);
                 for plot in plots.iter().filter(|plot| !plot.curves.is_empty()) {
                     for size in [Size::Wide, Size::Half, Size::Narrow] {
                         let of = format!("{}, {}, {size:?}", experiment.id, figure.title);

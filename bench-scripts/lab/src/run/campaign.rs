@@ -5,20 +5,20 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::capacity;
 use super::estimate::{Overhead, spoken};
 use super::machine::unix_now;
-use super::screen::{Screen, named, shortened};
+use super::screen::{Screen, count, named, shortened};
 use super::store::{self, Store};
 use super::{Ended, Failure, Finished, Machine, Orders, Results};
 use crate::cell::{Cell, Measured, Outcome};
-use crate::spec::{Capacity, Experiment, Peer, Scaled};
+use crate::spec::{Capacity, Experiment, Scaled};
 use crate::verdict::{Verdict, judge_all};
 
 /// Measures a cell.
-pub(super) type Player<'a> = dyn FnMut(&Cell, &Peer) -> Result<Outcome> + 'a;
+pub(super) type Player<'a> = dyn FnMut(&Cell) -> Result<Outcome> + 'a;
 
 /// An experiment with all its cells in the order of the file.
 #[derive(Debug)]
@@ -70,19 +70,17 @@ impl Todo {
         cells: impl IntoIterator<Item = Cell>,
         wanted: impl Fn(&Cell) -> bool,
         orders: &Orders,
-    ) -> Result<()> {
+    ) {
         let mut order = Vec::new();
         for cell in cells {
             let wanted = wanted(&cell);
-            let found = self.store.find(&cell, peer_of(&self.experiment, &cell)?);
-            let measured = found.filter(|_| !(wanted && orders.again));
+            let measured = self.store.find(&cell).filter(|_| !(wanted && orders.again));
             if wanted && measured.is_none() {
                 order.push(cell.clone());
             }
             self.slots.push(Slot { cell, kept: measured.is_some(), measured });
         }
         self.order = super::order::fair(order, orders.seed);
-        Ok(())
     }
 }
 
@@ -105,7 +103,8 @@ impl Campaign<'_> {
             finished.push(done);
         }
         self.screen.close();
-        Ok(Ended { finished, interrupted, seconds: began.elapsed().as_secs_f64() })
+        let holds = finished.iter().all(Finished::holds);
+        Ok(Ended { holds, finished, interrupted, seconds: began.elapsed().as_secs_f64() })
     }
 
     /// Finds the stored cells.
@@ -118,7 +117,7 @@ impl Campaign<'_> {
         let (slots, order, failures) = (Vec::new(), Vec::new(), Vec::new());
         let mut todo = Todo { experiment, scale, store, slots, order, failures };
         let wanted = |cell: &Cell| orders.wants(&cell.place.peer);
-        todo.add(cells, wanted, orders)?;
+        todo.add(cells, wanted, orders);
         let taken = todo.slots.iter().filter(|slot| slot.kept && wanted(&slot.cell)).count();
         if taken > 0 {
             self.screen.taken(taken);
@@ -167,7 +166,7 @@ impl Campaign<'_> {
         effort.repetitions = QUICK_MOST;
         let mut more = todo.experiment.cells(true)?;
         more.retain(|cell| todo.slots.iter().all(|slot| slot.cell.place != cell.place));
-        todo.add(more, |_| true, self.orders)?;
+        todo.add(more, |_| true, self.orders);
         for verdict in judged.filter(|verdict| doubtful(verdict)) {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
         }
@@ -183,11 +182,10 @@ impl Campaign<'_> {
             let name = named(&cell.place, experiment, self.orders.quick);
             let left = self.overhead.expected_s(rest().chain([cell]));
             self.screen.begin(&name, left);
-            let peer = peer_of(experiment, cell)?;
-            let (measured, kept, how) = match self.cell(cell, peer, &name, play) {
+            let (measured, kept, how) = match self.cell(cell, &name, play) {
                 Ok(None) => return Ok(false),
                 Ok(Some(measured)) => {
-                    todo.store.keep(cell, peer, &measured)?;
+                    todo.store.keep(cell, &measured)?;
                     self.overhead.learn(&cell.scene, measured.took_s);
                     let how = format!("{:.1} s", measured.took_s);
                     (measured, true, how)
@@ -212,7 +210,6 @@ impl Campaign<'_> {
     pub(super) fn cell(
         &mut self,
         cell: &Cell,
-        peer: &Peer,
         name: &str,
         play: &mut Player<'_>,
     ) -> Result<Option<Measured>> {
@@ -222,7 +219,7 @@ impl Campaign<'_> {
                 return Ok(None);
             }
             let (began_unix_s, began) = (unix_now(), Instant::now());
-            let result = play(cell, peer);
+            let result = play(cell);
             // A measurement made while everything was being taken down is worthless.
             if (self.interrupted)() {
                 return Ok(None);
@@ -252,11 +249,7 @@ impl Campaign<'_> {
         let measured: Vec<Measured> =
             todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
         let whole = measured.len() == todo.slots.len();
-        let verdicts = if whole {
-            judge_all(experiment, &measured, quick)
-        } else {
-            judge_some(todo, &measured, quick)
-        };
+        let verdicts = judge(todo, &measured, quick);
         if whole {
             let results = Results {
                 version: store::VERSION,
@@ -284,11 +277,9 @@ impl Campaign<'_> {
     }
 
     fn tell(&mut self, experiment: &Experiment, finished: &Finished) {
-        let time = spoken(finished.seconds);
         let how = match finished.cells {
             0 => "everything is kept".to_owned(),
-            1 => format!("1 cell in {time}"),
-            more => format!("{more} cells in {time}"),
+            cells => format!("{} in {}", count(cells, "cell"), spoken(finished.seconds)),
         };
         self.screen.finding(&format!("\n{} {}: {how}", experiment.id, experiment.title));
         if let Some(scale) = finished.scale.filter(Scaled::is_lower) {
@@ -304,22 +295,15 @@ impl Campaign<'_> {
     }
 }
 
-/// With some peers left out: only checks whose peers are complete.
-fn judge_some(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
+/// Only checks whose peers are complete: with `--only`, others may not be measured.
+fn judge(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     let lacks = |peer: &str| {
-        let mut slots = todo.slots.iter().filter(|slot| slot.cell.place.peer == peer).peekable();
-        slots.peek().is_none() || slots.any(|slot| slot.measured.is_none())
+        let mut slots = todo.slots.iter();
+        slots.any(|slot| slot.measured.is_none() && slot.cell.peer.name == peer)
     };
     let mut some = todo.experiment.clone();
     some.check.retain(|check| !check.picks().any(|(_, pick)| lacks(&pick.peer)));
     judge_all(&some, measured, quick)
-}
-
-fn peer_of<'e>(experiment: &'e Experiment, cell: &Cell) -> Result<&'e Peer> {
-    let (id, name) = (&experiment.id, &cell.place.peer);
-    experiment
-        .peer(name)
-        .with_context(|| format!("{id} has a cell of a peer `{name}`, which it lacks"))
 }
 
 /// Takes the place of a cell that could not be measured.

@@ -5,13 +5,12 @@
 //! counts: rates must fit whatever else the machine does meanwhile.
 
 use anyhow::{Context, Result, ensure};
-use weir_core::Lane;
 
 use super::campaign::{Campaign, Planned, Player};
 use super::estimate::Overhead;
 use super::store::Store;
 use crate::cell::{Cell, Measured, Outcome, Place};
-use crate::spec::{Capacity, Experiment, Peer, PeerKind, Scale, Scaled, Scene};
+use crate::spec::{Capacity, Experiment, Peer, Scale, Scaled, Scene};
 
 /// Single frames, more than any worker can take.
 const FRAMES: &str = r#"
@@ -24,6 +23,13 @@ window = [
     { name = "w4", from = 1.5, to = 1.9 },
     { name = "w5", from = 1.9, to = 2.3 },
 ]
+"#;
+
+/// Every frame goes to the worker: the worker is measured.
+const WEIR: &str = r#"
+name = "weir"
+kind = "weir"
+lane = "scheduled"
 "#;
 
 /// Superframes towards a link with a rate that is never reached: without a rate they would not be cut.
@@ -48,6 +54,7 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
     ];
     let cell = |(name, scene, _): (&str, &str, bool)| {
         let scene: Scene = toml::from_str(scene).context("a scene of this program's own")?;
+        let peer: Peer = toml::from_str(WEIR).context("this program's own peer")?;
         let place = Place {
             experiment: "capacity".to_owned(),
             peer: name.to_owned(),
@@ -55,23 +62,9 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
             x: None,
             repetition: 0,
         };
-        Ok(Cell { place, scene })
+        Ok(Cell { place, peer, scene })
     };
     asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
-}
-
-/// weir with its defaults, except that the worker gets every frame: the worker is measured.
-fn weir() -> Peer {
-    Peer {
-        name: "weir".to_owned(),
-        title: None,
-        kind: PeerKind::Weir,
-        binary: None,
-        idle: None,
-        mode: None,
-        lane: Some(Lane::Scheduled),
-        config: toml::Table::new(),
-    }
 }
 
 impl Campaign<'_> {
@@ -86,7 +79,7 @@ impl Campaign<'_> {
         for cell in cells(scales)? {
             let name = format!("what weir's worker manages, {}", cell.place.peer);
             self.screen.begin(&name, Overhead::default().expected_s([&cell]));
-            let measured = self.cell(&cell, &weir(), &name, play).with_context(|| name.clone())?;
+            let measured = self.cell(&cell, &name, play).with_context(|| name.clone())?;
             let Some(Measured { outcome, .. }) = measured else { return Ok(capacity) };
             let scene = &cell.scene;
             if scene.link.is_some() {

@@ -15,15 +15,9 @@ pub(super) fn length_s(scene: &Scene) -> f64 {
     scene.window.iter().map(|window| window.to).fold(0.0, f64::max)
 }
 
-/// The estimate in seconds for cells before any was measured.
-#[must_use]
-pub fn expected_s(cells: &[Cell]) -> f64 {
-    Overhead::default().expected_s(cells)
-}
-
 /// The cells' time beyond their scenes, learned from finished ones.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Overhead {
+pub struct Overhead {
     mean_s: f64,
 }
 
@@ -39,7 +33,9 @@ impl Overhead {
         self.mean_s += NEWEST * (beyond - self.mean_s);
     }
 
-    pub(super) fn expected_s<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> f64 {
+    /// The estimate in seconds for cells.
+    #[must_use]
+    pub fn expected_s<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> f64 {
         cells.into_iter().map(|cell| length_s(&cell.scene) + self.mean_s).sum()
     }
 }

@@ -6,44 +6,25 @@
 //!
 //! Invariant: a permutation of the cells, the same for the same seed.
 
-use crate::cell::{Cell, Place};
+use crate::cell::Cell;
 
 /// Takes cells in the file's order (by repetition, then variant, then x, then peer); returns them in
 /// the order of measurement.
-pub(super) fn fair(cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
+pub(super) fn fair(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
     let mut random = Random(seed);
-    let mut done = Vec::with_capacity(cells.len());
-    let mut group = Vec::new();
-    // The number of the group in its repetition.
-    let mut number = 0_usize;
-    for cell in cells {
-        if let Some(first) = group.first().map(|first: &Cell| first.place.clone())
-            && !beside(&first, &cell.place)
-        {
-            done.extend(turned(std::mem::take(&mut group), number, seed, &mut random));
-            number = if first.repetition == cell.place.repetition { number + 1 } else { 0 };
+    for repetition in cells.chunk_by_mut(|a, b| a.place.repetition == b.place.repetition) {
+        let beside =
+            |a: &Cell, b: &Cell| a.place.variant == b.place.variant && a.place.x == b.place.x;
+        for (number, group) in repetition.chunk_by_mut(beside).enumerate() {
+            let turn = seed as usize % group.len() + number + group[0].place.repetition as usize;
+            group.swap(0, turn % group.len());
+            // Fisher and Yates, for all but the first.
+            for i in (2..group.len()).rev() {
+                group.swap(i, 1 + random.below(i));
+            }
         }
-        group.push(cell);
     }
-    done.extend(turned(group, number, seed, &mut random));
-    done
-}
-
-/// Whether the two differ in the peer only.
-fn beside(one: &Place, other: &Place) -> bool {
-    one.repetition == other.repetition && one.variant == other.variant && one.x == other.x
-}
-
-fn turned(mut group: Vec<Cell>, number: usize, seed: u64, random: &mut Random) -> Vec<Cell> {
-    let Some(first) = group.first() else { return group };
-    let turn = seed as usize % group.len() + number + first.place.repetition as usize;
-    let start = turn % group.len();
-    group.swap(0, start);
-    // Fisher and Yates, for all but the first.
-    for i in (2..group.len()).rev() {
-        group.swap(i, 1 + random.below(i));
-    }
-    group
+    cells
 }
 
 /// SplitMix64: small, and the same everywhere for good.

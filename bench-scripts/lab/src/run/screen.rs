@@ -99,6 +99,12 @@ pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> Stri
     format!("{} {}", place.experiment, words.join(", "))
 }
 
+/// "1 cell", "3 cells".
+#[must_use]
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 /// The first line, with at most `columns` columns.
 pub(super) fn shortened(text: &str, columns: usize) -> String {
     let line = text.lines().next().unwrap_or_default();

@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{Machine, Results};
@@ -27,8 +27,7 @@ const NEAR: f64 = 0.1;
 /// A cell's file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
-    version: u32,
-    /// A fingerprint of everything that decides what is measured.
+    /// A fingerprint of everything that decides what is measured, and of the file's version.
     stamp: String,
     measured: Measured,
 }
@@ -59,9 +58,9 @@ impl Store {
 
     /// A change of a check, a figure or a title does not invalidate cells: a player gets only the peer
     /// and the scene with their variables filled in.
-    fn stamp(&self, cell: &Cell, peer: &Peer) -> String {
-        let other = peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
-        let peer = Peer { title: None, ..peer.clone() };
+    fn stamp(&self, cell: &Cell) -> String {
+        let other = cell.peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
+        let peer = Peer { title: None, ..cell.peer.clone() };
         let peer = (other, peer);
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
     }
@@ -76,8 +75,7 @@ impl Store {
             let off = |wanted: Scaled| (kept.factor - wanted.factor).abs() / wanted.factor;
             wanted.is_none_or(|wanted| !again && off(wanted) <= NEAR)
         };
-        let sound = |kept: &Scaled| kept.factor > 0.0 && kept.factor <= 1.0;
-        if let Some(kept) = kept.filter(sound).filter(near) {
+        if let Some(kept) = kept.filter(near) {
             return Ok(Some(kept));
         }
         if let Some(wanted) = &wanted {
@@ -87,18 +85,14 @@ impl Store {
     }
 
     /// The stored measurement of this very cell.
-    pub(super) fn find(&self, cell: &Cell, peer: &Peer) -> Option<Measured> {
+    pub(super) fn find(&self, cell: &Cell) -> Option<Measured> {
         // An unreadable file is measured again.
         let kept: Kept = serde_json::from_slice(&fs::read(self.path(cell)).ok()?).ok()?;
-        let same = kept.version == VERSION
-            && kept.stamp == self.stamp(cell, peer)
-            && kept.measured.place.key() == cell.place.key();
-        same.then_some(kept.measured)
+        (kept.stamp == self.stamp(cell)).then_some(kept.measured)
     }
 
-    pub(super) fn keep(&self, cell: &Cell, peer: &Peer, measured: &Measured) -> Result<()> {
-        let kept =
-            Kept { version: VERSION, stamp: self.stamp(cell, peer), measured: measured.clone() };
+    pub(super) fn keep(&self, cell: &Cell, measured: &Measured) -> Result<()> {
+        let kept = Kept { stamp: self.stamp(cell), measured: measured.clone() };
         write_whole(&self.path(cell), &serde_json::to_vec(&kept)?)
     }
 
@@ -106,11 +100,10 @@ impl Store {
     pub(super) fn forget(&self, cell: &Cell) -> Result<()> {
         let path = self.path(cell);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", path.display()))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+        .with_context(|| format!("cannot remove {}", path.display()))
     }
 }
 
@@ -140,12 +133,11 @@ pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
         let found: Results = serde_json::from_slice(&bytes).with_context(|| {
             format!("{} is not a file of results: remove it, or run {id} again", file.display())
         })?;
-        if found.version != VERSION {
-            bail!(
-                "{} is of another version of weir-lab: remove it, or run {id} again",
-                file.display()
-            );
-        }
+        ensure!(
+            found.version == VERSION,
+            "{} is of another version of weir-lab: remove it, or run {id} again",
+            file.display()
+        );
         return Ok(Some(found));
     }
     Ok(None)

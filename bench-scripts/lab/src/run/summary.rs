@@ -2,32 +2,13 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
-use serde::Serialize;
-
 use super::estimate::spoken;
 use super::interrupt::RESUME;
+use super::screen::count;
 use super::{Ended, Finished};
 use crate::verdict::Verdict;
 
 impl Ended {
-    /// Whether every verdict holds, except those that only affect the page, and every cell was
-    /// measured.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.finished.iter().all(Finished::holds)
-    }
-
-    pub(super) fn json(&self) -> Result<String> {
-        #[derive(Serialize)]
-        struct Whole<'a> {
-            holds: bool,
-            #[serde(flatten)]
-            ended: &'a Ended,
-        }
-        Ok(serde_json::to_string_pretty(&Whole { holds: self.holds(), ended: self })?)
-    }
-
     pub(super) fn summary(&self) -> String {
         let mut text = String::new();
         let failures: Vec<_> = self.finished.iter().flat_map(|done| &done.failures).collect();
@@ -59,10 +40,9 @@ impl Ended {
         let all = self.finished.iter().flat_map(|done| &done.verdicts);
         let unjudged =
             all.filter(|verdict| verdict.ceiling.is_some() && !verdict.report_only).count();
-        let number = self.finished.len();
         format!(
-            "\n{number} {}, {} of {judged} checks hold{}, {} not measured, in {}",
-            if number == 1 { "experiment" } else { "experiments" },
+            "\n{}, {} of {judged} checks hold{}, {} not measured, in {}",
+            count(self.finished.len(), "experiment"),
             judged - wrong,
             match unjudged {
                 0 => String::new(),
@@ -70,8 +50,7 @@ impl Ended {
             },
             match failures {
                 0 => "no cell".to_owned(),
-                1 => "1 cell".to_owned(),
-                more => format!("{more} cells"),
+                some => count(some, "cell"),
             },
             spoken(self.seconds),
         )
@@ -79,8 +58,7 @@ impl Ended {
 }
 
 impl Finished {
-    #[must_use]
-    pub fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.failures.is_empty() && self.wrong().next().is_none()
     }
 

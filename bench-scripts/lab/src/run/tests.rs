@@ -11,7 +11,7 @@ use super::campaign::{Campaign, Planned};
 use super::screen::Screen;
 use super::{Ended, Orders, Overhead, Results, kept, plan};
 use crate::cell::{Cell, Outcome};
-use crate::spec::{Capacity, Peer, Scale, Scaled};
+use crate::spec::{Capacity, Scale, Scaled};
 
 const PEERS: usize = 3;
 const XS: usize = 2;
@@ -55,10 +55,10 @@ impl Trial {
     }
 
     fn run(&self) -> Ended {
-        self.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap()
+        self.run_with(|_| Ok(testing::outcome(1.0))).unwrap()
     }
 
-    fn run_with(&self, mut play: impl FnMut(&Cell, &Peer) -> Result<Outcome>) -> Result<Ended> {
+    fn run_with(&self, mut play: impl FnMut(&Cell) -> Result<Outcome>) -> Result<Ended> {
         self.played.borrow_mut().clear();
         let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
         if !self.check {
@@ -85,15 +85,15 @@ impl Trial {
             screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
             overhead: Overhead::default(),
         };
-        campaign.run(&[Planned { experiment: &experiment, cells }], &mut |cell, peer| {
+        campaign.run(&[Planned { experiment: &experiment, cells }], &mut |cell| {
             if cell.place.experiment == "capacity" {
                 let windows = cell.scene.window.iter();
                 let mbit = windows.map(|it| (format!("{}.all.mbit", it.name), self.manages.get()));
                 return Ok(Outcome { values: mbit.collect(), ..Outcome::default() });
             }
-            assert_eq!(cell.place.peer, peer.name);
+            assert_eq!(cell.place.peer, cell.peer.name);
             self.played.borrow_mut().push(cell.place.key());
-            play(cell, peer)
+            play(cell)
         })
     }
 
@@ -118,7 +118,7 @@ fn cell_files(folder: &Path) -> usize {
 fn measures_every_cell_once() {
     let trial = Trial::new();
     let ended = trial.run();
-    assert!(ended.holds() && ended.interrupted.is_none());
+    assert!(ended.holds && ended.interrupted.is_none());
     assert_eq!((trial.played(), cell_files(trial.folder.path())), (ALL, ALL));
     let results = trial.results().unwrap();
     let order: Vec<String> = results.measured.iter().map(|cell| cell.place.key()).collect();
@@ -174,7 +174,7 @@ fn goes_on_where_it_was_interrupted() {
 fn does_not_try_again_what_was_interrupted() {
     let trial = Trial::new();
     trial.interrupt_after.set(Some(1));
-    let ended = trial.run_with(|_, _| bail!("the namespace is gone")).unwrap();
+    let ended = trial.run_with(|_| bail!("the namespace is gone")).unwrap();
     assert_eq!((trial.played(), ended.interrupted), (1, Some((0, ALL))));
     assert_eq!(trial.progress(), "");
 }
@@ -183,13 +183,13 @@ fn does_not_try_again_what_was_interrupted() {
 fn tries_once_more_what_fails() {
     let trial = Trial::new();
     let mut failed = false;
-    let ended = trial.run_with(|_, _| {
+    let ended = trial.run_with(|_| {
         if std::mem::replace(&mut failed, true) {
             return Ok(testing::outcome(1.0));
         }
         bail!("a hiccup\nand a long log")
     });
-    assert!(ended.unwrap().holds());
+    assert!(ended.unwrap().holds);
     assert_eq!(trial.played(), ALL + 1);
     let progress = trial.progress();
     assert!(progress.contains("failed, and is tried once more: a hiccup\n"), "{progress}");
@@ -199,7 +199,7 @@ fn tries_once_more_what_fails() {
 fn goes_on_after_what_fails_twice() {
     let trial = Trial::new();
     let broken = "peer1_2_r0";
-    let play = |cell: &Cell, _: &Peer| {
+    let play = |cell: &Cell| {
         if cell.place.key() == broken {
             bail!("no such thing\nit said: nothing");
         }
@@ -207,7 +207,7 @@ fn goes_on_after_what_fails_twice() {
     };
     let ended = trial.run_with(play).unwrap();
     assert_eq!(trial.played(), ALL + 1);
-    assert!(!ended.holds());
+    assert!(!ended.holds);
     let failure = &ended.finished[0].failures[0];
     assert_eq!(failure.cell, "X-1 peer1, 2 Mb/s, 1 of 2");
     assert_eq!(failure.error, "no such thing");
@@ -224,7 +224,7 @@ fn goes_on_after_what_fails_twice() {
     1 experiment, 0 of 0 checks hold, 1 cell not measured, in T
     ");
 
-    assert!(trial.run().holds());
+    assert!(trial.run().holds);
     assert_eq!(trial.played(), 1, "only what failed");
 }
 
@@ -248,8 +248,8 @@ fn some_peers_alone_make_no_results() {
 fn what_does_not_hold_comes_last() {
     let mut trial = Trial::new();
     trial.check = true;
-    let ended = trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
-    assert!(!ended.holds());
+    let ended = trial.run_with(|_| Ok(testing::outcome(0.5))).unwrap();
+    assert!(!ended.holds);
     let verdict = ended.finished[0].verdicts[0].line();
     let found = String::from_utf8(trial.findings.borrow().clone()).unwrap();
     assert!(found.starts_with("\nX-1 Something is tried: 12 cells in "), "{found}");
@@ -261,7 +261,7 @@ fn what_does_not_hold_comes_last() {
         "{summary}"
     );
     assert_eq!(trial.results().unwrap().verdicts.len(), 1);
-    let json: serde_json::Value = serde_json::from_str(&ended.json().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::to_value(&ended).unwrap();
     assert_eq!(json["holds"], false);
     assert_eq!(json["finished"][0]["verdicts"][0]["number"], 0.5);
 }
@@ -271,29 +271,28 @@ fn what_fails_in_a_quick_run_is_measured_twice_more() {
     let mut trial = Trial::new();
     (trial.check, trial.orders.quick) = (true, true);
     // The machine was busy with something else once.
-    let once = |cell: &Cell, _: &Peer| {
-        Ok(testing::outcome(if cell.place.repetition == 0 { 0.5 } else { 1.0 }))
-    };
+    let once =
+        |cell: &Cell| Ok(testing::outcome(if cell.place.repetition == 0 { 0.5 } else { 1.0 }));
     let ended = trial.run_with(once).unwrap();
-    assert!(ended.holds());
+    assert!(ended.holds);
     assert_eq!(trial.played(), 3 * QUICK);
     assert_eq!(trial.results().unwrap().measured.len(), 3 * QUICK);
     assert!(trial.progress().contains("X-1: in doubt: everything arrives\n"));
     assert!(trial.progress().contains("[18/18] "), "{}", trial.progress());
 
     trial.orders.again = true;
-    let never = trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
-    assert!(!never.holds());
+    let never = trial.run_with(|_| Ok(testing::outcome(0.5))).unwrap();
+    assert!(!never.holds);
     assert_eq!(trial.played(), 3 * QUICK, "but not without end");
     trial.orders.quick = false;
-    trial.run_with(|_, _| Ok(testing::outcome(0.5))).unwrap();
+    trial.run_with(|_| Ok(testing::outcome(0.5))).unwrap();
     assert_eq!(trial.played(), ALL, "a whole run is what it is");
 }
 
 #[test]
 fn no_number_is_none() {
     let trial = Trial::new();
-    let strange = |_: &Cell, _: &Peer| {
+    let strange = |_: &Cell| {
         let mut outcome = testing::outcome(f64::NAN);
         outcome.values.insert("all.vm1.kpps".to_owned(), 2.0);
         Ok(outcome)
@@ -310,7 +309,7 @@ fn what_cannot_be_kept_ends_the_run() {
     let trial = Trial::new();
     // A file in the place of the folder of cells.
     std::fs::write(trial.folder.path().join("X-1"), "").unwrap();
-    let error = trial.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap_err();
+    let error = trial.run_with(|_| Ok(testing::outcome(1.0))).unwrap_err();
     assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
     assert_eq!(trial.played(), 1);
 }
@@ -334,7 +333,7 @@ fn rates_are_fitted_to_what_the_worker_manages() {
     let links = RefCell::new(Vec::new());
     let run = |trial: &Trial| {
         links.borrow_mut().clear();
-        let ended = trial.run_with(|cell, _| {
+        let ended = trial.run_with(|cell| {
             links.borrow_mut().push(cell.scene.link.unwrap());
             Ok(testing::outcome(0.5))
         });
@@ -352,7 +351,7 @@ fn rates_are_fitted_to_what_the_worker_manages() {
     assert!(found.starts_with("this machine's worker cuts 500 Mb/s of TCP\n"), "{found}");
     let told = "scaled to 0.5 of the file's rates: this machine's worker cuts 500 Mb/s of TCP\n";
     assert!(found.contains(told), "{found}");
-    let json: serde_json::Value = serde_json::from_str(&ended.json().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::to_value(&ended).unwrap();
     assert_eq!(json["finished"][0]["scale"]["factor"], 0.5);
 
     trial.manages.set(540.0);
@@ -391,7 +390,7 @@ fn a_worker_that_moves_nothing_ends_the_run() {
     let mut trial = Trial::new();
     trial.scale = Some(500.0);
     trial.manages.set(0.0);
-    let error = trial.run_with(|_, _| Ok(testing::outcome(1.0))).unwrap_err();
+    let error = trial.run_with(|_| Ok(testing::outcome(1.0))).unwrap_err();
     insta::assert_snapshot!(format!("{error:#}"), @"what weir's worker manages, tcp: nothing came through weir: no rate can be fitted to that");
     assert_eq!(trial.played(), 0);
 }

@@ -62,8 +62,8 @@ impl Experiment {
         }
         let cell = |place: Place| {
             let key = (place.variant.clone(), place.x.map(f64::to_bits));
-            let scene = scenes.get(&key)?.clone();
-            Some(Cell { place, scene })
+            let (peer, scene) = (self.peer(&place.peer)?.clone(), scenes.get(&key)?.clone());
+            Some(Cell { place, peer, scene })
         };
         Ok(self.places(quick).into_iter().filter_map(cell).collect())
     }

@@ -26,8 +26,6 @@ fn numbers_of_a_few_values() {
     near(deviation(&values), (49.0f64 / 3.0).sqrt());
     near(confidence(&values), 3.182_446 * (49.0f64 / 3.0).sqrt() / 2.0);
     near(jain(&values), 324.0 / (4.0 * 130.0));
-    near(jain(&[1e-200, 1e-200]), 1.0);
-    near(jain(&[1e200, 0.0]), 0.5);
 }
 
 #[test]

@@ -23,12 +23,6 @@ pub(super) struct Found {
 /// The ratio of something over nothing: results are stored as JSON, which has no infinity.
 pub(crate) const ENDLESS: f64 = 1e9;
 
-/// `None` for nothing over nothing.
-pub(super) fn ratio(value: f64, over: f64) -> Option<f64> {
-    let ratio = value / over;
-    (!ratio.is_nan()).then(|| ratio.clamp(-ENDLESS, ENDLESS))
-}
-
 /// The numbers of all that the check picks; or the first that is missing.
 pub(super) fn all(
     check: &Check,
@@ -39,12 +33,8 @@ pub(super) fn all(
     let repetitions = experiment.effort(quick).repetitions;
     let case = Case { check, experiment, measured, repetitions };
     let (pairs, _) = check.pairs(experiment, quick);
-    if pairs.is_empty() {
-        return Err(format!("{}: no such cells", check.value.peer));
-    }
-    let each: Vec<Vec<Found>> =
-        pairs.iter().map(|pair| case.of_pair(pair)).collect::<Result<_, _>>()?;
-    Ok(each.into_iter().flatten().collect())
+    let each = pairs.iter().map(|pair| case.of_pair(pair)).collect::<Result<Vec<_>, _>>()?;
+    Ok(each.concat())
 }
 
 struct Case<'a> {
@@ -56,27 +46,26 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn of_pair(&self, pair: &Pair) -> Result<Vec<Found>, String> {
-        let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        let mut ceilings: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        // Of each name, the numbers and the ceilings of all repetitions.
+        let mut values: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
         for repetition in 0..self.repetitions {
             for (name, value) in self.run(pair, repetition)? {
+                let (numbers, ceilings) = values.entry(name.clone()).or_default();
+                numbers.push(value);
                 if let (Some(place), Some(pick)) = (&pair.ceiling, &self.check.ceiling) {
                     let most = self.beside(place, &pick.quantity, &name, repetition)?;
-                    let most = self.judged(pair, &name, most, repetition)?;
-                    ceilings.entry(name.clone()).or_default().push(most);
+                    ceilings.push(self.judged(pair, &name, most, repetition)?);
                 }
-                values.entry(name).or_default().push(value);
             }
         }
-        let number = |(name, values): (String, Vec<f64>)| {
-            let ceiling = ceilings.get(&name).and_then(|all| median(all));
-            let number = median(&values).filter(|_| values.len() == self.repetitions as usize);
+        let number = |(name, (numbers, ceilings)): (String, (Vec<f64>, Vec<f64>))| {
             let mut at = self.words(&pair.value);
+            let number = median(&numbers).filter(|_| numbers.len() == self.repetitions as usize);
             let some = || format!("{}: {name} in some repetitions only", at.join(", "));
             let number = number.ok_or_else(some)?;
             let open = open_parts(&self.check.value.quantity, &name);
             at.extend(Some(open).filter(|open| !open.is_empty()));
-            Ok(Found { number, ceiling, at })
+            Ok(Found { number, ceiling: median(&ceilings), at })
         };
         values.into_iter().map(number).collect()
     }
@@ -85,18 +74,14 @@ impl Case<'_> {
     fn run(&self, pair: &Pair, repetition: u32) -> Result<Vec<(String, f64)>, String> {
         let outcome = self.outcome(&pair.value, repetition)?;
         let pattern = &self.check.value.quantity;
-        let fits = |(name, value): (&String, &f64)| {
-            (matches(pattern, name) && value.is_finite()).then(|| (name.clone(), *value))
-        };
-        let found: Vec<(String, f64)> = outcome.values.iter().filter_map(fits).collect();
-        if found.is_empty() {
+        let found = outcome.values.iter().filter(|(name, _)| matches(pattern, name));
+        let judged = found
+            .map(|(name, value)| Ok((name.clone(), self.judged(pair, name, *value, repetition)?)));
+        let judged = judged.collect::<Result<Vec<_>, String>>()?;
+        if judged.is_empty() {
             return Err(self.lacks(&pair.value, repetition, &format!("no {pattern}")));
         }
-        let judged = |(name, value): (String, f64)| {
-            let number = self.judged(pair, &name, value, repetition)?;
-            Ok((name, number))
-        };
-        found.into_iter().map(judged).collect()
+        Ok(judged)
     }
 
     /// The value minus the common part, over the divisor minus the same.
@@ -109,10 +94,16 @@ impl Case<'_> {
             return Ok(value - less);
         };
         let divisor = self.beside(place, &over.quantity, name, repetition)?;
-        ratio(value - less, divisor - less).ok_or_else(|| {
+        let ratio = (value - less) / (divisor - less);
+        if ratio.is_nan() {
             let other = bind(&over.quantity, name);
-            self.lacks(place, repetition, &format!("nothing over {other}, which is 0"))
-        })
+            return Err(self.lacks(
+                place,
+                repetition,
+                &format!("nothing over {other}, which is 0"),
+            ));
+        }
+        Ok(ratio.clamp(-ENDLESS, ENDLESS))
     }
 
     /// The value in another cell that corresponds to this name.
@@ -125,7 +116,7 @@ impl Case<'_> {
     ) -> Result<f64, String> {
         let other = bind(quantity, name);
         let values = &self.outcome(place, repetition)?.values;
-        let value = values.get(&other).copied().filter(|value| value.is_finite());
+        let value = values.get(&other).copied();
         value.ok_or_else(|| self.lacks(place, repetition, &format!("no {other}")))
     }
 

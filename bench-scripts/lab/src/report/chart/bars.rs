@@ -98,33 +98,41 @@ pub(super) fn standing(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
         for (i, bar) in group.bars.iter().enumerate() {
             let from = (left + each * i as f64) as i32 + 1;
             let to = (left + each * (i + 1) as f64) as i32 - 1;
-            upright(sheet, &frame, *bar, (from, to), numbers)?;
+            draw(sheet, &frame, *bar, false, (from, to), numbers)?;
         }
     }
     Ok(())
 }
 
-fn upright(
+/// A bar between its two sides, with its marker, its interval and, if wanted, its number.
+fn draw(
     sheet: &Sheet<'_>,
     frame: &Frame<'_>,
     bar: Bar<'_>,
+    lying: bool,
     (from, to): (i32, i32),
     number: bool,
 ) -> Result<()> {
     let (curve, point) = bar;
-    let at = |value: f64| frame.at(frame.x.from, value).1;
-    let ground = at(if frame.y.log { frame.y.from } else { 0.0 });
+    let (values, up) = if lying { (&frame.x, 1) } else { (&frame.y, -1) };
+    let at = |value: f64| {
+        if lying { frame.at(value, frame.y.from).0 } else { frame.at(frame.x.from, value).1 }
+    };
+    // A pixel by its places along the bar and across it.
+    let pixel = |along: i32, across: i32| if lying { (along, across) } else { (across, along) };
     let middle = (from + to) / 2;
-    let corners = [(from, at(point.y).min(ground)), (to, at(point.y).max(ground))];
-    marks::bar(sheet, curve.look, corners, (middle, ground - marks::ROOM - 3))?;
-    let mut top = corners[0].1;
+    let (ground, end) = (at(if values.log { values.from } else { 0.0 }), at(point.y));
+    let corners = [pixel(end.min(ground), from), pixel(end.max(ground), to)];
+    marks::bar(sheet, curve.look, corners, pixel(ground + up * (marks::ROOM + 3), middle))?;
+    let mut far = if lying { end.max(ground) } else { end.min(ground) };
     if let Some((low, high)) = point.spread {
-        let end = |value: f64| ((middle, at(value)), frame.y.holds(value));
-        marks::whisker(sheet, Colour::Ink, [end(low), end(high)])?;
-        top = top.min(at(high));
+        let end_of = |value: f64| (pixel(at(value), middle), values.holds(value));
+        marks::whisker(sheet, Colour::Ink, [end_of(low), end_of(high)])?;
+        far = if lying { far.max(at(high) + 2) } else { far.min(at(high)) };
     }
     if number {
-        text::write(sheet, &shown(&bar), (middle, top - 1), text::ABOVE, Colour::Soft)?;
+        let (far, anchor) = if lying { (far + 4, text::BESIDE) } else { (far - 1, text::ABOVE) };
+        text::write(sheet, &shown(&bar), pixel(far, middle), anchor, Colour::Soft)?;
     }
     Ok(())
 }
@@ -179,30 +187,9 @@ pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
         text::write_all(sheet, &name, (left + 4, at + 3), text::LEFT, Colour::Ink)?;
         for (i, bar) in (0..).zip(&group.bars) {
             let above = at + name.len() as i32 * LEADING + 4 + i * THICK;
-            flat(sheet, &frame, *bar, (above, above + THICK - 2))?;
+            draw(sheet, &frame, *bar, true, (above, above + THICK - 2), true)?;
         }
         top += row(group, inside);
     }
     Ok(())
-}
-
-fn flat(
-    sheet: &Sheet<'_>,
-    frame: &Frame<'_>,
-    bar: Bar<'_>,
-    (above, below): (i32, i32),
-) -> Result<()> {
-    let (curve, point) = bar;
-    let at = |value: f64| frame.at(value, 0.0).0;
-    let ground = at(if frame.x.log { frame.x.from } else { 0.0 });
-    let middle = (above + below) / 2;
-    let corners = [(at(point.y).min(ground), above), (at(point.y).max(ground), below)];
-    marks::bar(sheet, curve.look, corners, (ground + marks::ROOM + 3, middle))?;
-    let mut end = corners[1].0;
-    if let Some((low, high)) = point.spread {
-        let end_of = |value: f64| ((at(value), middle), frame.x.holds(value));
-        marks::whisker(sheet, Colour::Ink, [end_of(low), end_of(high)])?;
-        end = end.max(at(high) + 2);
-    }
-    text::write(sheet, &shown(&bar), (end + 4, middle), text::BESIDE, Colour::Soft)
 }

@@ -32,11 +32,7 @@ impl Scale {
 
     /// Leaves out every other tick.
     pub(super) fn thin_out(&mut self) {
-        let mut keep = false;
-        self.ticks.retain(|_| {
-            keep = !keep;
-            keep
-        });
+        self.ticks = std::mem::take(&mut self.ticks).into_iter().step_by(2).collect();
     }
 
     /// The width of the widest text.
@@ -67,11 +63,8 @@ impl Ranged for Scale {
 
 impl ValueFormatter<f64> for Scale {
     fn format_ext(&self, value: &f64) -> String {
-        self.ticks
-            .iter()
-            .find(|tick| tick.0 == *value)
-            .map(|tick| tick.1.clone())
-            .unwrap_or_default()
+        let tick = self.ticks.iter().find(|tick| tick.0 == *value);
+        tick.map_or_else(String::new, |tick| tick.1.clone())
     }
 }
 
@@ -114,16 +107,12 @@ pub(super) fn logarithmic(low: f64, high: f64) -> Scale {
     let candidates = |times: &'static [f64]| {
         (-12..=15).flat_map(move |power| times.iter().map(move |times| times * 10_f64.powi(power)))
     };
-    let within = |times: &'static [f64]| {
-        let begin = candidates(times).rfind(|value| *value <= low * (1.0 + 1e-9));
-        let end = candidates(times).find(|value| *value >= high * (1.0 - 1e-9));
-        let (mut begin, end) = (begin.unwrap_or(low), end.unwrap_or(high));
-        if same(begin, end) {
-            begin = candidates(times).rfind(|value| *value < end * (1.0 - 1e-9)).unwrap_or(begin);
-        }
-        (begin, end)
-    };
-    let (from, to) = within(&[1.0, 2.0, 5.0]);
+    let round = || candidates(&[1.0, 2.0, 5.0]);
+    let mut from = round().rfind(|value| *value <= low * (1.0 + 1e-9)).unwrap_or(low);
+    let to = round().find(|value| *value >= high * (1.0 - 1e-9)).unwrap_or(high);
+    if same(from, to) {
+        from = round().rfind(|value| *value < to * (1.0 - 1e-9)).unwrap_or(from);
+    }
     let times: &'static [f64] = if to / from > 200.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let short = to >= 1e4;
     let ticks = candidates(times)
@@ -144,18 +133,18 @@ pub(super) fn along(xs: &[f64], log: bool, tight: bool, pixels: i32) -> Scale {
     let log = log && low > 0.0;
     // A margin, so that markers keep clear of the axis.
     let air = if tight { 0.0 } else { 0.06 };
-    let mut scale = if log {
+    let (from, to) = if log {
         let factor = if same(low, high) { 2.0 } else { (high / low).powf(air) };
-        Scale { from: low / factor, to: high * factor, log, ticks: Vec::new() }
+        (low / factor, high * factor)
     } else {
         let more = if same(low, high) { low.abs().max(1.0) / 2.0 } else { (high - low) * air };
-        Scale { from: low - more, to: high + more, log, ticks: Vec::new() }
+        (low - more, high + more)
     };
     let short = high >= 1e6 || (log && high >= 1e4);
     let shown =
         |value: f64| if short { digits::tick(value, 0, true) } else { digits::exact(value) };
-    scale.ticks = xs.iter().map(|x| (*x, shown(*x))).collect();
-    scale.ticks.dedup_by(|a, b| same(a.0, b.0));
+    let ticks = xs.iter().map(|x| (*x, shown(*x))).collect();
+    let mut scale = Scale { from, to, log, ticks };
     if same(low, high) || (!tight && fit(&scale, pixels)) {
         return scale;
     }

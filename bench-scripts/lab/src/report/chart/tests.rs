@@ -35,9 +35,9 @@ prop_compose! {
             let name = format!("curve {i}");
             Curve { name, look: Look::paper(i), published: true, points }
         });
-        let mut plot = Plot::new(draw, axis(logs.0, None), axis(logs.1, from), curves.collect());
-        plot.labels = (draw == Draw::Bars).then(|| (0..12).map(|i| format!("group {i}")).collect());
-        plot
+        let (x, y, curves) = (axis(logs.0, None), axis(logs.1, from), curves.collect());
+        let labels = (draw == Draw::Bars).then(|| (0..12).map(|i| format!("group {i}")).collect());
+        Plot { draw, x, y, labels, curves, ..Plot::default() }
     }
 }
 

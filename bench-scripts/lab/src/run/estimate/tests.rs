@@ -16,7 +16,7 @@ fn speaks_of_time() {
 fn learns_what_cells_take() {
     let cells = testing::cells(1, 0, 10);
     let length = length_s(&cells[0].scene);
-    assert_eq!(expected_s(&cells), 10.0 * (length + USUAL_OVERHEAD_S));
+    assert_eq!(Overhead::default().expected_s(&cells), 10.0 * (length + USUAL_OVERHEAD_S));
     let mut overhead = Overhead::default();
     for _ in 0..50 {
         overhead.learn(&cells[0].scene, length + 7.0);

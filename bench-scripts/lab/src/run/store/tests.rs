@@ -9,40 +9,38 @@ fn store(folder: &Path, weir: &str) -> Store {
 fn finds_what_it_kept_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let cells = testing::cells(2, 2, 2);
-    let peers = testing::peers(2);
     let ours = store(folder.path(), "weir-a");
     let measured = testing::measured(&cells[0], 3.0);
-    assert_eq!(ours.find(&cells[0], &peers[0]), None);
-    ours.keep(&cells[0], &peers[0], &measured).unwrap();
-    assert_eq!(ours.find(&cells[0], &peers[0]), Some(measured));
-    assert_eq!(ours.find(&cells[1], &peers[1]), None);
+    assert_eq!(ours.find(&cells[0]), None);
+    ours.keep(&cells[0], &measured).unwrap();
+    assert_eq!(ours.find(&cells[0]), Some(measured));
+    assert_eq!(ours.find(&cells[1]), None);
 
-    assert_eq!(store(folder.path(), "weir-b").find(&cells[0], &peers[0]), None);
+    assert_eq!(store(folder.path(), "weir-b").find(&cells[0]), None);
     let mut changed = cells[0].clone();
     changed.scene.vms += 1;
-    assert_eq!(ours.find(&changed, &peers[0]), None);
-    let mut peer = peers[0].clone();
-    peer.title = Some("only said otherwise".to_owned());
-    assert!(ours.find(&cells[0], &peer).is_some());
-    peer.config.insert("scheduler".to_owned(), "other".into());
-    assert_eq!(ours.find(&cells[0], &peer), None);
+    assert_eq!(ours.find(&changed), None);
+    let mut other = cells[0].clone();
+    other.peer.title = Some("only said otherwise".to_owned());
+    assert!(ours.find(&other).is_some());
+    other.peer.config.insert("scheduler".to_owned(), "other".into());
+    assert_eq!(ours.find(&other), None);
     let mut elsewhere = testing::machine();
     elsewhere.kernel = "7".to_owned();
     let elsewhere = Store::new(folder.path(), "X-1", false, &elsewhere, "weir-a");
-    assert_eq!(elsewhere.find(&cells[0], &peers[0]), None);
+    assert_eq!(elsewhere.find(&cells[0]), None);
 }
 
 #[test]
 fn measures_again_what_is_torn() {
     let folder = tempfile::tempdir().unwrap();
     let cell = testing::cells(1, 0, 1).remove(0);
-    let peer = testing::peers(1).remove(0);
     let ours = store(folder.path(), "weir-a");
-    ours.keep(&cell, &peer, &testing::measured(&cell, 3.0)).unwrap();
+    ours.keep(&cell, &testing::measured(&cell, 3.0)).unwrap();
     let path = ours.path(&cell);
     let text = fs::read(&path).unwrap();
     fs::write(&path, &text[..text.len() / 2]).unwrap();
-    assert_eq!(ours.find(&cell, &peer), None);
+    assert_eq!(ours.find(&cell), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::cell::{Cell, Measured, Outcome, Place};
 use crate::run::{Machine, Results};
-use crate::spec::{Experiment, Peer, Scene};
+use crate::spec::{Experiment, Scene};
 
 pub(in crate::run) const SECONDS: f64 = 4.0;
 
@@ -44,10 +44,6 @@ least = 1
     text
 }
 
-pub(in crate::run) fn peers(number: usize) -> Vec<Peer> {
-    experiment(number, 0, 1).peer
-}
-
 pub(in crate::run) fn scene() -> Scene {
     let text = format!("vms = 1\nwindow = [{{ name = \"all\", from = 0, to = {SECONDS:?} }}]");
     toml::from_str(&text).unwrap()
@@ -55,20 +51,20 @@ pub(in crate::run) fn scene() -> Scene {
 
 /// In the order of the file.
 pub(in crate::run) fn cells(peers: usize, xs: usize, repetitions: u32) -> Vec<Cell> {
-    let mut cells = Vec::new();
+    let (mut cells, all) = (Vec::new(), experiment(peers, 0, 1).peer);
     let xs: Vec<Option<f64>> =
         if xs == 0 { vec![None] } else { (1..=xs).map(|x| Some(x as f64)).collect() };
     for repetition in 0..repetitions {
         for x in &xs {
-            for peer in 0..peers {
+            for peer in &all {
                 let place = Place {
                     experiment: "X-1".to_owned(),
-                    peer: format!("peer{peer}"),
+                    peer: peer.name.clone(),
                     variant: String::new(),
                     x: *x,
                     repetition,
                 };
-                cells.push(Cell { place, scene: scene() });
+                cells.push(Cell { place, peer: peer.clone(), scene: scene() });
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::cell::{Cell, Place};
 use crate::spec::cells::{alike, same_x};
 use crate::spec::problem::{Checked, Problem, must};
 use crate::spec::quantity::{check_series, check_value, has_any};
-use crate::spec::{Check, Draw, Experiment, Figure, Line, Over, PeerKind, Pick, Published};
+use crate::spec::{Check, Draw, Experiment, Figure, Line, Over, Pick, Published};
 
 /// `cells` of the full and of the quick effort.
 pub(super) fn check(experiment: &Experiment, cells: [&[Cell]; 2]) -> Checked {
@@ -91,18 +91,14 @@ fn judged(
     for pair in &pairs {
         for ((key, pick), (_, place)) in check.picks().zip(pair.places()) {
             let cell = cells.iter().find(|cell| alike(&cell.place, place));
-            let Some(Cell { scene, .. }) = cell else { continue };
-            check_value(&pick.quantity, scene, kind(experiment, place)).map_err(|what| {
+            let Some(Cell { peer, scene, .. }) = cell else { continue };
+            check_value(&pick.quantity, scene, peer.kind).map_err(|what| {
                 let what = format!("{what} ({})", place.words("$x = ", "").join(", "));
                 Problem::new(format!("{at}.{key}.quantity"), what)
             })?;
         }
     }
     Ok(())
-}
-
-fn kind(experiment: &Experiment, place: &Place) -> PeerKind {
-    experiment.peer(&place.peer).map_or(PeerKind::Bridge, |peer| peer.kind)
 }
 
 fn drawn(experiment: &Experiment, figure: &Figure, cells: &[Cell], at: &str) -> Checked {
@@ -145,7 +141,7 @@ fn drawn_line(
         let check = if draw == Draw::Time { check_series } else { check_value };
         let none = format!("no cell is of {peer} and these variants");
         some_has(cells.iter().filter(picks), none, |cell| {
-            check(&line.quantity, &cell.scene, kind(experiment, &cell.place))
+            check(&line.quantity, &cell.scene, cell.peer.kind)
         })
         .map_err(|what| Problem::new(format!("{at}.quantity"), what))?;
     }
@@ -178,7 +174,7 @@ fn divided(experiment: &Experiment, line: &Line, over: &Over, cells: &[Cell], at
         })?;
         let none = format!("no cell is of {}, this variant and x", pick.peer);
         some_has(cells.iter().filter(|cell| pick.picks(&cell.place)), none, |cell| {
-            check_value(&pick.quantity, &cell.scene, kind(experiment, &cell.place))
+            check_value(&pick.quantity, &cell.scene, cell.peer.kind)
         })
         .map_err(|what| Problem::new(at, what))?;
     }
