@@ -149,9 +149,9 @@ impl<'a> Attributes<'a> {
         })
     }
 
-    /// The first attribute of that kind.
+    /// The last attribute of that kind, as the kernel itself reads them.
     pub(crate) fn get(self, kind: u16) -> Option<&'a [u8]> {
-        self.iter().find(|(found, _)| *found == kind).map(|(_, value)| value)
+        self.iter().filter(|(found, _)| *found == kind).last().map(|(_, value)| value)
     }
 
     pub(crate) fn u16(self, kind: u16) -> Option<u16> {

@@ -13,11 +13,11 @@ use std::{
     path::PathBuf,
 };
 
-use weir_core::{Bin, Reason, Stage, VifLatency};
+use weir_core::{Bin, Losses, Reason, Stage, VifLatency};
 
 use super::{families::ALL, *};
 use crate::observe::{measure::SourceFlows, samples};
-use weir_api::{Amount, LaneNow, LinkLane, State};
+use weir_api::{Amount, LaneNow, LedgerReport, LinkLane, State};
 
 /// Three ports, of which one is gone and one has every promise, and the times of one.
 pub(super) fn sample() -> Sample {
@@ -210,7 +210,10 @@ fn lanes_add_up_to_what_a_port_sent() {
 
 #[test]
 fn a_weir_that_has_nothing_to_tell_yet_tells_it() {
-    let text = page(&Sample::default(), Format::OpenMetrics);
+    let ledger = LedgerReport::default().with_lost(&Losses::default());
+    let stats = StatsReport { ledger, ..StatsReport::default() };
+    let sample = Sample { stats, ..Sample::default() };
+    let text = page(&sample, Format::OpenMetrics);
     assert!(text.ends_with("# EOF\n"));
     assert_eq!(value(&text, "weir_ledger_balanced"), "1");
     assert_eq!(value(&text, "weir_ledger_lost_frames_total{reason=\"shed\"}"), "0");

@@ -109,10 +109,7 @@ impl Forwarder {
             ledger,
             worker: workers.map(|(at, snapshot)| self.worker_report(at, snapshot)).collect(),
             frames: census(snapshots),
-            fdb: FdbReport {
-                entries: table.entries().into(),
-                capacity: table.capacity() as u64,
-            },
+            fdb: FdbReport { entries: table.entries().into(), capacity: table.capacity() as u64 },
             broken_invariants: weir_core::invariant::of_all_threads(),
         }
     }
