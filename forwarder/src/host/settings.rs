@@ -7,11 +7,12 @@
 //! is served.
 
 mod offload;
+mod undo;
 
 use std::io;
 use std::path::Path;
 
-use self::offload::{put_back, switch_off};
+use self::offload::Target;
 use super::links::{Link, LinkKind, Peer, read_link_at};
 use super::netlink::Netlink;
 use super::netns::{self, Netns, NetnsId};
@@ -68,37 +69,20 @@ impl HostSettings {
     }
 
     fn change(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
-        let (netns, ifindex, name, features) = match (&link.kind, link.peer) {
-            (LinkKind::Physical, _) => (None, link.ifindex, link.name.clone(), VLAN_PARSE),
-            (LinkKind::Veth, Some(peer)) => match find_peer(link, peer) {
-                Ok((name, netns)) => (netns, peer.ifindex, name, VLAN_INSERT),
-                Err(reason) => {
-                    return Ok(vec![format!(
-                        "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
-                         beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
-                        link.name
-                    )]);
-                }
-            },
-            _ => return Ok(Vec::new()),
-        };
-        let change = |feature: &str| Change {
-            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
-            ifindex,
-            name: name.clone(),
-            port: link.ifindex,
-            feature: feature.to_owned(),
-            on: true,
-        };
-        let changes = features.map(change);
-        let Some(netns) = netns else { return switch_off(&changes, "", &mut self.state) };
-        let prefix = format!("{} ", netns.command_prefix());
-        let switched = netns.enter(|| switch_off(&changes, &prefix, &mut self.state));
-        switched.map_err(|error| SettingsError::Kernel {
-            action: "enter the network namespace of the peer".to_owned(),
-            name: link.name.clone(),
-            error,
-        })?
+        match (&link.kind, link.peer) {
+            (LinkKind::Physical, _) => {
+                let here = Target {
+                    netns: self.own,
+                    ifindex: link.ifindex,
+                    name: link.name.clone(),
+                    port: link.ifindex,
+                    prefix: String::new(),
+                };
+                here.switch_off(&VLAN_PARSE, &mut self.state)
+            }
+            (LinkKind::Veth, Some(peer)) => self.prepare_peer(link, peer),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Undoes the changes made for one port.
@@ -116,6 +100,36 @@ impl HostSettings {
         Ok(self.state.rename(self.own, ifindex, name)?)
     }
 
+    fn prepare_peer(&mut self, link: &Link, peer: Peer) -> Result<Vec<String>, SettingsError> {
+        let (name, netns) = match find_peer(link, peer) {
+            Ok(found) => found,
+            Err(reason) => {
+                return Ok(vec![format!(
+                    "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
+                     beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
+                    link.name
+                )]);
+            }
+        };
+        let target = Target {
+            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
+            ifindex: peer.ifindex,
+            name,
+            port: link.ifindex,
+            prefix: netns.as_ref().map(Netns::command_prefix).unwrap_or_default(),
+        };
+        let state = &mut self.state;
+        let mut switch = || target.switch_off(&VLAN_INSERT, state);
+        match netns {
+            None => switch(),
+            Some(netns) => netns.enter(switch).map_err(|error| SettingsError::Kernel {
+                action: "enter the network namespace of the peer".to_owned(),
+                name: link.name.clone(),
+                error,
+            })?,
+        }
+    }
+
     /// The result of each undone change, and which changes stay recorded.
     fn restore(
         &mut self,
@@ -125,13 +139,13 @@ impl HostSettings {
         let mut done = Vec::new();
         // Backwards, since one setting may have switched another.
         for change in self.state.changes().iter().rev().filter(|change| concerned(change)) {
-            match put_back(change, self.own) {
+            match undo::put_back(change, self.own) {
                 Ok(what) => {
                     undone.push(format!("{}: {what}", change.name));
                     done.push(change.clone());
                 }
                 Err(error) => problems.push(SettingsError::Kernel {
-                    action: format!("put {} back", change.feature),
+                    action: undo::action(change),
                     name: change.name.clone(),
                     error,
                 }),

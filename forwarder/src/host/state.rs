@@ -14,7 +14,17 @@ use super::netns::NetnsId;
 const VERSION: u32 = 1;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// An offload of an interface that was switched.
+/// The setting that was changed, and its earlier value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "setting", rename_all = "snake_case")]
+pub enum Before {
+    /// An offload by its ethtool name, and whether it was on.
+    Feature { feature: String, on: bool },
+    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel sets an empty
+    /// tx_queue_len when a qdisc is added, so that length is restored as well.
+    NoQdisc { tx_queue_len: u32 },
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub netns: NetnsId,
@@ -22,14 +32,18 @@ pub struct Change {
     pub name: String,
     /// The port for which it was made: the interface itself, or the near end of the veth.
     pub port: u32,
-    /// The offload's ethtool name, and whether it was on.
-    pub feature: String,
-    pub on: bool,
+    #[serde(flatten)]
+    pub before: Before,
 }
 
 impl Change {
-    fn setting(&self) -> (NetnsId, u32, &str) {
-        (self.netns, self.ifindex, &self.feature)
+    /// The interface and its setting: a feature, or the qdisc.
+    fn setting(&self) -> (NetnsId, u32, Option<&str>) {
+        let feature = match &self.before {
+            Before::Feature { feature, .. } => Some(feature.as_str()),
+            Before::NoQdisc { .. } => None,
+        };
+        (self.netns, self.ifindex, feature)
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use weir::cli::args::DoctorArgs;
 use weir::cli::doctor::{Finding, Level, Report, examine};
 use weir::host::netns::NetnsId;
-use weir::host::state::{Change, StateFile};
+use weir::host::state::{Before, Change, StateFile};
 use weir_core::Mode;
 
 use super::bed::{block_on, in_host, link};
@@ -62,8 +62,7 @@ fn a_bridge_with_a_guest_is_healthy() {
                 ifindex: v1.ifindex,
                 name: v1.name.clone(),
                 port: v1.ifindex,
-                feature: "rx-vlan-hw-parse".to_owned(),
-                on: true,
+                before: Before::NoQdisc { tx_queue_len: 1000 },
             })
             .unwrap();
         let report = look(&["v1"], None, control.clone());

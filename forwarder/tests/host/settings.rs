@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 
+use serde_json::json;
 use weir::host::netns::NetnsId;
 use weir::host::settings::{HostSettings, SettingsError};
 use weir::host::state::{Change, StateFile};
@@ -132,13 +133,25 @@ impl Log {
     }
 }
 
+/// A journal as the first version of weir wrote it.
+fn write_old_journal(dir: &Dir, changes: &[serde_json::Value]) {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let journal = json!({"version": 1, "boot_id": boot_id.trim(), "changes": changes});
+    fs::write(StateFile::path_for(&dir.control()), journal.to_string()).unwrap();
+}
+
 #[test]
-fn what_is_recorded_is_undone_once() {
+fn what_the_first_version_changed_is_undone_once() {
     in_host(|bed| {
         bed.add_guest("vm1", "v1");
-        let before = both_ends(bed);
+        bed.add_guest("vm2", "v2");
+        bed.host("ip link set v1 txqueuelen 0");
+        let (before, v2) = (both_ends(bed), bed.settings_of("host", "v2"));
+        bed.host("tc qdisc add dev v1 root handle 7765: pfifo limit 1000");
         bed.host("ethtool -K v1 gro on");
         bed.inside("vm1", "ethtool -K eth0 gro on txvlan off");
+        // The operator has put another in the place of weir's.
+        bed.host("tc qdisc add dev v2 root handle 6: pfifo limit 78");
 
         let host = NetnsId::of_this_thread().unwrap();
         let guest = fs::metadata(format!("/run/netns/{}", bed.namespace("vm1"))).unwrap();
@@ -146,27 +159,44 @@ fn what_is_recorded_is_undone_once() {
         let there =
             run(&format!("ip netns exec {} cat /sys/class/net/eth0/ifindex", bed.namespace("vm1")));
         let there: u32 = there.trim().parse().unwrap();
-        let v1 = link("v1").ifindex;
+        let port = |name| link(name).ifindex;
+        let change = |netns: NetnsId, ifindex: u32, name: &str, port: u32, before: &str| {
+            let start = format!(
+                r#"{{"netns": {{"device": {}, "inode": {}}}, "ifindex": {ifindex}, "name": "{name}",
+                "port": {port}, {before}}}"#,
+                netns.device, netns.inode
+            );
+            serde_json::from_str::<serde_json::Value>(&start).unwrap()
+        };
+        let feature = |name: &str, on: bool| {
+            format!(r#""setting": "feature", "feature": "{name}", "on": {on}"#)
+        };
+        let no_qdisc = |len: u32| format!(r#""setting": "no_qdisc", "tx_queue_len": {len}"#);
         let dir = Dir::new();
-        let mut state = StateFile::open(&dir.control()).unwrap();
-        for (netns, ifindex, name, port, feature, on) in [
-            (host, v1, "v1", v1, "rx-gro", false),
-            (guest, there, "eth0", v1, "rx-gro", false),
-            (guest, there, "eth0", v1, "tx-vlan-hw-insert", true),
-            (host, 9999, "v9", 9999, "rx-gro", false),
-        ] {
-            let (name, feature) = (name.to_owned(), feature.to_owned());
-            state.record(Change { netns, ifindex, name, port, feature, on }).unwrap();
-        }
-        drop(state);
+        write_old_journal(
+            &dir,
+            &[
+                change(host, port("v1"), "v1", port("v1"), &no_qdisc(0)),
+                change(host, port("v1"), "v1", port("v1"), &feature("rx-gro", false)),
+                change(guest, there, "eth0", port("v1"), &feature("rx-gro", false)),
+                change(guest, there, "eth0", port("v1"), &feature("tx-vlan-hw-insert", true)),
+                change(host, port("v2"), "v2", port("v2"), &no_qdisc(1000)),
+                change(host, 9999, "v9", 9999, &feature("rx-gro", false)),
+            ],
+        );
         let expected = [
             "INFO left by an earlier run: v9: it is gone, and what was changed with it",
+            "INFO left by an earlier run: v2: it has no qdisc of weir's any more",
             "INFO left by an earlier run: eth0: tx-vlan-hw-insert is on again",
             "INFO left by an earlier run: eth0: rx-gro is off again",
             "INFO left by an earlier run: v1: rx-gro is off again",
+            "INFO left by an earlier run: v1: weir's qdisc is removed",
         ];
         assert_eq!(Log::of_opening(&dir), expected);
         assert_eq!(both_ends(bed), before);
+        assert!(bed.settings_of("host", "v2").contains("pfifo 6: root"));
+        bed.host("tc qdisc del dev v2 root");
+        assert_eq!(bed.settings_of("host", "v2"), v2);
         assert!(dir.is_empty());
         assert_eq!(Log::of_opening(&dir), [""; 0]);
     });

@@ -8,8 +8,7 @@ fn tags(ifindex: u32, on: bool) -> Change {
         ifindex,
         name: format!("v{ifindex}"),
         port: ifindex,
-        feature: "rx-vlan-hw-parse".into(),
-        on,
+        before: Before::Feature { feature: "rx-vlan-hw-parse".into(), on },
     }
 }
 
@@ -20,7 +19,7 @@ fn survives_and_keeps_the_original() {
     let mut state = StateFile::open(&control).unwrap();
     assert!(!state.path.exists());
     state.record(tags(1, false)).unwrap();
-    state.record(Change { feature: "rx-gro".into(), ..tags(1, false) }).unwrap();
+    state.record(Change { before: Before::NoQdisc { tx_queue_len: 0 }, ..tags(1, false) }).unwrap();
     let mode = fs::metadata(&state.path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     drop(state);

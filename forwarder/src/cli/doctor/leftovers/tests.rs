@@ -1,6 +1,6 @@
 use super::*;
 use crate::host::netns::NetnsId;
-use crate::host::state::Change;
+use crate::host::state::{Before, Change};
 
 #[test]
 fn tells_a_living_weir_from_a_dead_one() {
@@ -20,8 +20,7 @@ fn tells_a_living_weir_from_a_dead_one() {
         ifindex: 3,
         name: "v1".into(),
         port: 3,
-        feature: "rx-vlan-hw-parse".into(),
-        on: true,
+        before: Before::NoQdisc { tx_queue_len: 1000 },
     };
     state.record(change).unwrap();
     assert_eq!(look(), (true, vec![Level::Ok, Level::Ok]));
