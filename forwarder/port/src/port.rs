@@ -54,7 +54,7 @@ pub struct PortStats {
     pub segmented: u64,
     /// Partial checksums completed here and not by the program.
     pub checksums_completed: u64,
-    /// Calls that asked the kernel to send, and their outcomes.
+    /// Calls that asked the kernel to send, and those among them that it put off.
     pub kicks: u64,
     pub kick_again: u64,
     /// Packets sent by the packet socket (chains, superframes, everything to a tap), and attempts that it

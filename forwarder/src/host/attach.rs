@@ -33,7 +33,7 @@ pub use self::gate::{GateGlobals, GateMaps};
 use self::keeping::Keeping;
 pub use self::occupant::{Occupant, is_named, occupant};
 pub use self::refusal::AttachError;
-use self::refusal::refusal;
+use self::refusal::{refusal, take_off};
 use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
 use super::btf::BtfError;
@@ -228,8 +228,11 @@ impl Steering {
         let id = xdp
             .attach_to_if_index(ifindex, XdpMode::Driver)
             .map_err(|error| refusal(error, ifindex, name))?;
-        let link = FdLink::try_from(xdp.take_link(id).map_err(failed)?)
-            .map_err(|_| AttachError::NoLink { name: name.to_owned() })?;
+        let link = FdLink::try_from(xdp.take_link(id).map_err(failed)?).map_err(|_| {
+            // aya fell back to an attachment that would outlive this process.
+            take_off(ifindex);
+            AttachError::NoLink { name: name.to_owned() }
+        })?;
         Ok(Attached { link, ifindex, mode: Mode::Native, pin: None, is_left: false })
     }
 

@@ -7,6 +7,7 @@ use aya::programs::xdp::XdpError;
 use nix::libc;
 
 use super::occupant::{Occupant, occupant};
+use crate::host::netlink::{Netlink, Request};
 
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
@@ -35,6 +36,21 @@ pub enum AttachError {
     Kernel { name: String, error: io::Error },
     #[error("cannot attach the program to `{name}`: {error}")]
     Program { name: String, error: ProgramError },
+}
+
+/// Removes a program that was attached without a bpf_link.
+pub(super) fn take_off(ifindex: u32) {
+    const IFLA_XDP_FD: u16 = 1;
+    const IFLA_XDP_FLAGS: u16 = 3;
+    const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+    let nested = libc::IFLA_XDP | libc::NLA_F_NESTED as u16;
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex).nest(nested, |xdp| {
+        xdp.attribute(IFLA_XDP_FD, &(-1_i32).to_ne_bytes())
+            .number(IFLA_XDP_FLAGS, XDP_FLAGS_DRV_MODE)
+    });
+    if let Err(error) = Netlink::open().and_then(|mut netlink| netlink.call(&request)) {
+        tracing::error!(ifindex, %error, "an XDP program could not be taken off again");
+    }
 }
 
 /// From errno to what the operator can do.

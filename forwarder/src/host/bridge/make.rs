@@ -187,12 +187,14 @@ fn undo(netlink: &mut Netlink, bridge: u32, ports: &[&Link], adopted: bool) {
     let mut undone = Vec::new();
     if adopted {
         let joined = ports.iter().filter(|link| link.master.is_none());
-        undone.extend(joined.map(|link| set_master(netlink, link.ifindex, 0)));
+        undone.extend(joined.map(|l| (l.name.as_str(), set_master(netlink, l.ifindex, 0))));
     } else {
-        undone.push(netlink.delete_link(bridge));
+        undone.push((OWN_BRIDGE, netlink.delete_link(bridge)));
     }
-    for error in undone.into_iter().filter_map(Result::err) {
-        tracing::error!(name = OWN_BRIDGE, %error, "could not be put back");
+    for (name, undone) in undone {
+        if let Err(error) = undone {
+            tracing::error!(name, %error, "could not be put back");
+        }
     }
 }
 
