@@ -6,7 +6,7 @@
 use crate::build::{release, root, target_dir};
 use crate::command::{self, output};
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,6 +51,7 @@ fn pack(binary: &Path, dist: &Path) -> Result<PathBuf> {
     output(Command::new(binary).arg("man").arg(folder.join("man/man1")))?;
     for (shell, file) in SHELLS {
         let text = output(Command::new(binary).args(["completions", shell]))?;
+        ensure!(!text.is_empty(), "weir has no completions for {shell}");
         fs::write(completions.join(file), text)?;
     }
     let file = format!("{name}.tar.gz");

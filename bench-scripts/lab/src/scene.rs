@@ -2,7 +2,7 @@
 //!
 //! - [`play`]: plays a whole cell; `timeline`: the times of all beginnings, changes and ends
 //! - `cast`: the ways that traffic takes, and its counters
-//! - `senders/`: one file for each kind of traffic; `loads`: load on CPU and disk
+//! - `senders/`: traffic; `loads`: load on CPU and disk
 //! - `meters/`: rates by sender, CPU, events of the forwarder's process
 //! - `sums/`: the resulting quantities
 //!

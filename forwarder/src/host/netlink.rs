@@ -47,8 +47,8 @@ impl Request {
     }
 
     /// About queueing disciplines or filters, with the header that traffic control's messages have.
-    pub(crate) fn about_qdisc(kind: u16, ifindex: u32, parent: u32) -> Self {
-        Self::of_words(kind, [0, ifindex, 0, parent, 0])
+    pub(crate) fn about_qdisc(kind: u16, ifindex: u32, handle: u32, parent: u32) -> Self {
+        Self::of_words(kind, [0, ifindex, handle, parent, 0])
     }
 
     /// What stands behind the message header; for attributes that contain attributes.

@@ -41,7 +41,7 @@ impl Bare {
         let side = |name: &str| -> io::Result<Side> {
             let failed = |error| io::Error::other(format!("cannot bind to {name}: {error}"));
             let rings = umem.bind(name, 0, RING, RING).map_err(failed)?;
-            sys::set_send_buffer(rings.fd(), SEND_BUFFER)?;
+            sys::set_send_buffer(rings.fd(), SEND_BUFFER).map_err(failed)?;
             sys::raise_tx_budget(rings.fd(), RING);
             Ok(Side { rings, level: 0 })
         };

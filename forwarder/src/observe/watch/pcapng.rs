@@ -177,7 +177,8 @@ impl Capture {
 
 /// Fails only for an interface that is not described: memory takes every byte.
 fn append<'b>(writer: &mut PcapNgWriter<Vec<u8>>, block: impl PcapNgBlock<'b>) {
-    if writer.write_pcapng_block(block).is_err() {
+    if let Err(error) = writer.write_pcapng_block(block) {
+        tracing::error!(%error, "a packet could not be written into the capture");
         weir_core::broken!("a capture has a packet of an interface that it does not describe");
     }
 }

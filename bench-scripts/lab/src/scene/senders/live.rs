@@ -65,6 +65,19 @@ fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
     other.ethtool(&format!("-K {port} gro on")).context("the port's polling").map(drop)
 }
 
+/// Says, when it is dropped, that a sender is over.
+struct Over<'a> {
+    over: &'a AtomicBool,
+    halt: &'a Halt,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.halt.say();
+    }
+}
+
 impl Beam {
     /// `flows` are those of one sender, and `frames` theirs.
     pub(super) fn start(
@@ -107,10 +120,9 @@ impl Beam {
                         std::thread::sleep(AGAIN);
                     }
                 });
-                let sent = beam(&program, &frame, ifindex, pps, end, halt.flag());
-                over.store(true, Ordering::Relaxed);
-                halt.say();
-                sent.context("live frames")
+                // Also where the sender panics.
+                let _over = Over { over: &over, halt };
+                beam(&program, &frame, ifindex, pps, end, halt.flag()).context("live frames")
             })
         });
         Ok(Self { places: flows.len() as u64, counter, thread })

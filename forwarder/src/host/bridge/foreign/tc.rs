@@ -12,28 +12,28 @@ use crate::host::netlink::{Attributes, Netlink, Request, u32_at};
 
 const HEADER_LEN: usize = 20;
 // linux/pkt_sched.h
-const TC_H_ROOT: u32 = 0xffff_ffff;
+pub(crate) const TC_H_ROOT: u32 = 0xffff_ffff;
 const TC_H_CLSACT: u32 = 0xffff_fff1;
 const AT_INGRESS: u32 = 0xffff_fff2;
 const AT_EGRESS: u32 = 0xffff_fff3;
 
 /// A queueing discipline, or a filter.
-#[derive(Debug)]
-pub(super) struct Qdisc {
-    ifindex: u32,
-    handle: u32,
-    parent: u32,
-    kind: String,
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Qdisc {
+    pub(crate) ifindex: u32,
+    pub(crate) handle: u32,
+    pub(crate) parent: u32,
+    pub(crate) kind: String,
 }
 
-pub(super) fn decode(payload: &[u8]) -> Option<Qdisc> {
+pub(crate) fn decode(payload: &[u8]) -> Option<Qdisc> {
     let kind = Attributes::behind(HEADER_LEN, payload).text(libc::TCA_KIND)?;
     let (ifindex, handle) = (u32_at(payload, 4)?, u32_at(payload, 8)?);
     Some(Qdisc { ifindex, handle, parent: u32_at(payload, 12)?, kind })
 }
 
 pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings) {
-    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0));
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0));
     let all = into.look("tc qdisc", all);
     for qdisc in all.iter().filter_map(|(_, payload)| decode(payload)) {
         let Some(port) = ports.iter().find(|port| port.ifindex == qdisc.ifindex) else { continue };
@@ -64,7 +64,7 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
 
 /// The kind of the first filter there.
 fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Option<String>> {
-    let request = Request::about_qdisc(libc::RTM_GETTFILTER, ifindex, parent);
+    let request = Request::about_qdisc(libc::RTM_GETTFILTER, ifindex, 0, parent);
     let answers = netlink.dump(&request)?;
     Ok(answers.iter().find_map(|(_, payload)| decode(payload)).map(|filter| filter.kind))
 }
