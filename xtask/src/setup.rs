@@ -82,6 +82,7 @@ const NEEDS: &[Need] = &[
     need(Program("mausezahn"), Judge, "the kernel's tests send with it", ["netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"]),
     need(Program("tcpdump"), Judge, "the kernel's tests look with it", ["tcpdump", "tcpdump", "tcpdump", "tcpdump"]),
     need(Program("arping"), Judge, "the kernel's tests send with it", ["iputils-arping", "iputils", "iputils", "iputils"]),
+    need(Program("dc"), Judge, "the kernel's tests compute checksums with it", ["dc", "bc", "bc", "bc"]),
 ];
 
 const fn need(

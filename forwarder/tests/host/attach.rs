@@ -9,7 +9,7 @@ use weir_core::Mode;
 use weir_port::Cells;
 use weir_port::cells::STRIDE;
 
-use super::bed::{in_host, link};
+use super::bed::{in_host, link, wait_for};
 
 pub(crate) fn load() -> Steering {
     let globals = GateGlobals { pair: 0, seed: Seed::default() };
@@ -40,12 +40,14 @@ fn a_program_in_the_way_is_named() {
         let gate = second.attach(v1.ifindex, "v1", Mode::Gate).unwrap();
         second.detach(gate).unwrap();
         first.detach(attached).unwrap();
-        assert_eq!(link("v1").xdp.program(), None);
+        // A command that another test starts meanwhile has every descriptor until its program begins.
+        let is_off = || link("v1").xdp.program().is_none();
+        wait_for("the program to go", is_off);
 
         let attached = second.attach(v1.ifindex, "v1", Mode::Native).unwrap();
         // What happens when the process dies: the descriptor is closed, and that is all.
         drop(attached);
-        assert_eq!(link("v1").xdp.program(), None);
+        wait_for("the program to go with its descriptor", is_off);
         let attached = second.attach(v1.ifindex, "v1", Mode::Native).unwrap();
         bed.host("ip link del v1");
         second.detach(attached).unwrap();
@@ -86,7 +88,7 @@ fn maps_are_written_and_counters_read() {
             bed.inside("vm1", "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0");
             let count =
                 |steering: &Steering| steering.counters(7).unwrap().frames(Counter::PassedUnknown);
-            super::bed::wait_for("a counted frame", || {
+            wait_for("a counted frame", || {
                 let _ = std::process::Command::new("ip")
                     .args(["netns", "exec", &bed.namespace("vm1")])
                     .args(["ping", "-c1", "-W1", "192.0.2.9"])
@@ -133,7 +135,7 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
         let attached = steering.attach(link("v1").ifindex, "v1", Mode::Gate).unwrap();
         bed.inside("vm1", "ip addr add 192.0.2.1/24 dev eth0");
         bed.inside("vm1", "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev eth0");
-        super::bed::wait_for("an express frame", || {
+        wait_for("an express frame", || {
             let _ = std::process::Command::new("ip")
                 .args(["netns", "exec", &bed.namespace("vm1")])
                 .args(["ping", "-c1", "-W1", "192.0.2.2"])
