@@ -5,7 +5,9 @@
 use crate::build::{cargo, root, target_dir};
 use crate::command::{listen, output, show};
 use crate::setup::{self, Purpose};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -64,39 +66,69 @@ pub(crate) fn run(no_root: bool, only: Option<Tier>, filter: Option<&str>) -> Re
     let mut sum = Sum::default();
     let wanted = |tier| only.is_none_or(|only| only == tier);
     let how = How { target: &target, root, filter };
+    let names = names()?;
     if wanted(Tier::Pure) {
-        pure(&mut sum, &how)?;
+        headline("pure tier: no root, no kernel");
+        match crate::build_ebpf::hash_check() {
+            Ok(()) => println!("the committed eBPF object was built from the sources as they are"),
+            Err(error) => {
+                println!("{error:#}");
+                sum.broken.push("the committed eBPF object is not of these sources".to_owned());
+            }
+        }
+        let mut what = vec!["--lib", "--bins", "--examples"];
+        what.extend(chosen(&names, Tier::Pure));
+        how.tier(&mut sum, "pure tier", &what, &[])?;
     }
     if wanted(Tier::Root) {
         headline("root tier: namespaces, XDP, traffic");
+        let what: Vec<_> = chosen(&names, Tier::Root).collect();
         if root {
-            build_weir(&target)?;
+            build_weir(&target, &what)?;
         }
-        let what = ["--package", "system-tests", "--package", "weir-lab", "--test", "*"];
         // One at a time: two forwarders on one core would measure each other.
         how.tier(&mut sum, "root tier", &what, &["--test-threads=1"])?;
     }
     finish(sum, root)
 }
 
-fn pure(sum: &mut Sum, how: &How<'_>) -> Result<()> {
-    headline("pure tier: no root, no kernel");
-    match crate::build_ebpf::hash_check() {
-        Ok(()) => println!("the committed eBPF object was built from the sources as they are"),
-        Err(error) => {
-            println!("{error:#}");
-            sum.broken.push("the committed eBPF object is not of these sources".to_owned());
+/// The files in a package's `tests` are programs of their own. These packages' are the root tier.
+const ROOT_TIER: [&str; 2] = ["tests", "bench-scripts/lab"];
+
+/// The names of all such programs, each with its tier.
+fn names() -> Result<BTreeMap<String, Tier>> {
+    let (root, mut names) = (root(), BTreeMap::new());
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        let is_root = ROOT_TIER.iter().any(|package| folder == root.join(package).join("tests"));
+        let tier = if is_root { Tier::Root } else { Tier::Pure };
+        let holds_programs =
+            folder.ends_with("tests") && folder.with_file_name("Cargo.toml").is_file();
+        for entry in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
+            let path = entry?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if holds_programs && path.extension() == Some("rs".as_ref()) {
+                // Cargo chooses by name alone.
+                let other = names.insert(name.clone(), tier).filter(|other| *other != tier);
+                ensure!(other.is_none(), "both tiers have a test program {name}: rename one");
+            }
         }
     }
-    let most = ["--workspace", "--exclude", "system-tests", "--exclude", "weir-lab"];
-    how.tier(sum, "pure tier", &most, &[])?;
-    let libraries = ["--package", "system-tests", "--package", "weir-lab", "--lib", "--bins"];
-    how.tier(sum, "pure tier", &libraries, &[])
+    Ok(names)
 }
 
-fn build_weir(target: &Path) -> Result<()> {
+fn chosen(names: &BTreeMap<String, Tier>, tier: Tier) -> impl Iterator<Item = &str> {
+    let names = names.iter().filter(move |(_, of)| **of == tier);
+    names.flat_map(|(name, _)| ["--test", name])
+}
+
+/// With `tests`, so that what both use is built once.
+fn build_weir(target: &Path, tests: &[&str]) -> Result<()> {
     let mut cargo = cargo();
-    cargo.args(["build", "--package", "weir", "--bin", "weir", "--target-dir"]).arg(target);
+    cargo.args(["build", "--workspace", "--bin", "weir"]).args(tests);
+    cargo.arg("--target-dir").arg(target);
     show(&mut cargo).context("weir does not build")
 }
 
@@ -122,7 +154,10 @@ impl How<'_> {
     fn tier(&self, sum: &mut Sum, name: &str, what: &[&str], harness: &[&str]) -> Result<()> {
         let mut cargo = cargo();
         // `--no-fail-fast`: the sum at the end is of all tests, not of those before the first failure.
-        cargo.args(["test", "--no-fail-fast", "--target-dir"]).arg(self.target).args(what);
+        // `--workspace`, whatever is run: crates have the features that the chosen packages ask for, and
+        // other features are another build.
+        cargo.args(["test", "--no-fail-fast", "--workspace", "--target-dir"]).arg(self.target);
+        cargo.args(what);
         cargo.arg("--").args(harness).args(self.filter);
         cargo.env("WEIR_BIN", self.target.join("debug/weir"));
         if !self.root {
