@@ -10,6 +10,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
+use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 const BATCH: usize = 32;
 const LARGEST: usize = 1 << 16;
@@ -19,7 +20,10 @@ const LARGEST: usize = 1 << 16;
 pub struct Letter {
     pub from: SocketAddr,
     pub len: usize,
-    /// CLOCK_REALTIME, if the socket has time stamps.
+    /// The time at which it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
+    pub monotonic_ns: u64,
+    pub realtime_ns: u64,
+    /// The time at which the kernel received it, on CLOCK_REALTIME, if the socket has time stamps.
     pub kernel_ns: Option<u64>,
 }
 
@@ -67,15 +71,13 @@ impl Batch {
             }
             Err(error) => return Err(error.into()),
         };
+        let (monotonic_ns, realtime_ns) = (clock_monotonic_ns(), clock_realtime_ns());
         for message in got {
-            let stamp = message.cmsgs().ok().and_then(|mut all| all.find_map(kernel_ns));
+            let kernel_ns = message.cmsgs().ok().and_then(|mut all| all.find_map(kernel_ns));
             let from = message.address.as_ref().and_then(address);
             let unknown = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-            self.letters.push(Letter {
-                from: from.unwrap_or(unknown),
-                len: message.bytes,
-                kernel_ns: stamp,
-            });
+            let (from, len) = (from.unwrap_or(unknown), message.bytes);
+            self.letters.push(Letter { from, len, monotonic_ns, realtime_ns, kernel_ns });
         }
         Ok(self.letters.len())
     }

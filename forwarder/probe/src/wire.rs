@@ -21,9 +21,9 @@ pub const DATA_LEN: usize = 40;
 pub const FULL_LEN: usize = 64;
 /// The shortest datagram with a stamp: it fits a frame of 64 bytes.
 pub const STAMP_LEN: usize = 16;
-const MAGIC: [u8; 4] = *b"weir";
-const STAMP_MAGIC: [u8; 2] = *b"we";
-const VERSION: u8 = 1;
+/// Magic and version, which begin a header.
+const START: u64 = (u32::from_be_bytes(*b"weir") as u64) << 8 | 1;
+const STAMP_START: u64 = u16::from_be_bytes(*b"we") as u64;
 /// No sender counts this far: a higher number is not a probe's.
 const HIGHEST: u64 = 1 << 62;
 
@@ -105,45 +105,25 @@ pub struct Came {
 impl Header {
     /// Writes the header into a datagram; false if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(front) = datagram.first_chunk_mut::<DATA_LEN>() else { return false };
-        front[..4].copy_from_slice(&MAGIC);
-        front[4] = VERSION;
-        front[5] = self.kind as u8;
-        front[6..8].copy_from_slice(&self.flow.to_be_bytes());
-        let words = [self.session.0, self.number, self.monotonic_ns, self.realtime_ns];
-        for (slot, word) in front[8..].chunks_exact_mut(8).zip(words) {
-            slot.copy_from_slice(&word.to_be_bytes());
-        }
-        true
+        let Self { kind, flow, session, number, monotonic_ns, realtime_ns } = *self;
+        let start = START << 24 | (kind as u64) << 16 | u64::from(flow);
+        put(datagram, 0, [start, session.0, number, monotonic_ns, realtime_ns])
     }
 
     /// `None` if the datagram is not a probe's.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let front = datagram.first_chunk::<DATA_LEN>()?;
-        if front[..4] != MAGIC || front[4] != VERSION {
-            return None;
-        }
-        let kind = match front[5] {
-            1 => Kind::Data,
-            2 => Kind::Reply,
-            3 => Kind::End,
-            4 => Kind::Ack,
-            _ => return None,
-        };
-        if kind != Kind::Data && datagram.len() < FULL_LEN {
-            return None;
-        }
-        let word = |n: usize| word(front, 8 + 8 * n);
-        if word(1) > HIGHEST {
-            return None;
-        }
-        Some(Self {
+        let [start, session, number, monotonic_ns, realtime_ns] = get(datagram, 0)?;
+        let mut kinds = [Kind::Data, Kind::Reply, Kind::End, Kind::Ack].into_iter();
+        let kind = kinds.find(|kind| START << 8 | *kind as u64 == start >> 16)?;
+        let is_whole = kind == Kind::Data || datagram.len() >= FULL_LEN;
+        let (flow, session) = (start as u16, Session(session));
+        (is_whole && number <= HIGHEST).then_some(Self {
             kind,
-            flow: u16::from_be_bytes([front[6], front[7]]),
-            session: Session(word(0)),
-            number: word(1),
-            monotonic_ns: word(2),
-            realtime_ns: word(3),
+            flow,
+            session,
+            number,
+            monotonic_ns,
+            realtime_ns,
         })
     }
 }
@@ -161,22 +141,15 @@ pub struct Stamp {
 impl Stamp {
     /// False if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(front) = datagram.first_chunk_mut::<STAMP_LEN>() else { return false };
-        front[..2].copy_from_slice(&STAMP_MAGIC);
-        front[2..4].copy_from_slice(&self.flow.to_be_bytes());
-        front[4..8].copy_from_slice(&self.number.to_be_bytes());
-        front[8..].copy_from_slice(&self.sent_ns.to_be_bytes());
-        true
+        let start = STAMP_START << 48 | u64::from(self.flow) << 32 | u64::from(self.number);
+        put(datagram, 0, [start, self.sent_ns])
     }
 
     /// `None` if the datagram has no stamp.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
-        ([m0, m1] == STAMP_MAGIC).then_some(Self {
-            flow: u16::from_be_bytes([f0, f1]),
-            number: u32::from_be_bytes([n0, n1, n2, n3]),
-            sent_ns: u64::from_be_bytes(sent),
-        })
+        let [start, sent_ns] = get(datagram, 0)?;
+        let (flow, number) = ((start >> 32) as u16, start as u32);
+        (start >> 48 == STAMP_START).then_some(Self { flow, number, sent_ns })
     }
 
     /// As data of the one session that stamps belong to: that of the machine `host`.
@@ -192,9 +165,15 @@ impl Stamp {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
-    word.map_or(0, u64::from_be_bytes)
+/// False if the numbers do not fit.
+fn put<const N: usize>(datagram: &mut [u8], at: usize, numbers: [u64; N]) -> bool {
+    let room = datagram.get_mut(at..).and_then(|rest| rest.as_chunks_mut().0.first_chunk_mut());
+    room.map(|room| *room = numbers.map(u64::to_be_bytes)).is_some()
+}
+
+fn get<const N: usize>(datagram: &[u8], at: usize) -> Option<[u64; N]> {
+    let numbers: [[u8; 8]; N] = *datagram.get(at..)?.as_chunks().0.first_chunk()?;
+    Some(numbers.map(u64::from_be_bytes))
 }
 
 /// The part behind the header.
@@ -204,15 +183,11 @@ pub trait Block: Sized {
 
     /// False if the datagram has no room for it.
     fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(block) = datagram.get_mut(DATA_LEN..FULL_LEN) else { return false };
-        for (slot, word) in block.chunks_exact_mut(8).zip(self.words()) {
-            slot.copy_from_slice(&word.to_be_bytes());
-        }
-        true
+        put(datagram, DATA_LEN, self.words())
     }
 
     fn read(datagram: &[u8]) -> Self {
-        Self::of([0, 8, 16].map(|offset| word(datagram, DATA_LEN + offset)))
+        Self::of(get(datagram, DATA_LEN).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,4 @@
 use super::*;
-use weir_port::clock_realtime_ns;
 
 fn pair(at: &str) -> (UdpSocket, UdpSocket) {
     let to = UdpSocket::bind(at).unwrap();

@@ -58,13 +58,12 @@ impl<'a> Answers<'a> {
     }
 
     fn take(&self, batch: &mut Batch) {
-        let now = clock_monotonic_ns();
         let mut trips = self.trips();
-        for (_, datagram) in batch.letters() {
+        for (letter, datagram) in batch.letters() {
             match Header::read(datagram) {
                 Some(header) if header.session != self.session => {}
                 Some(header) if header.kind == Kind::Reply => {
-                    trips.reply(&header, Turned::read(datagram), now);
+                    trips.reply(&header, Turned::read(datagram), letter.monotonic_ns);
                 }
                 Some(header) if header.kind == Kind::Ack => {
                     trips.acknowledged(&header, Came::read(datagram));
