@@ -9,7 +9,6 @@ use procfs::process::{Process, Task};
 use procfs::{CurrentSI, KernelStats};
 use std::fmt;
 use std::process::Command;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time of each core up to one instant.
@@ -73,36 +72,10 @@ pub fn process_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from(time))
 }
 
-/// A thread's time, for other threads to read, even after its end.
-#[derive(Debug, Default)]
-pub struct ThreadTime {
-    thread: AtomicI32,
-    /// In nanoseconds; 0 as long as it runs.
-    whole: AtomicU64,
-}
-
-impl ThreadTime {
-    /// Attaches it to the calling thread.
-    pub fn begin(&self) {
-        self.thread.store(this_thread(), Ordering::Relaxed);
-    }
-
-    /// Records the calling thread's time at its end.
-    pub fn end(&self) {
-        let whole = weir_probe::send::thread_time().as_nanos();
-        self.whole.store(whole as u64, Ordering::Relaxed);
-    }
-
-    /// The time as of its last tick; 0 before it began.
-    pub fn so_far(&self) -> Duration {
-        let running = || {
-            let thread = self.thread.load(Ordering::Relaxed);
-            Some(ran(&Process::myself().ok()?.task_from_tid(thread).ok()?))
-        };
-        let whole = || Some(self.whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
-        // The thread may end between the two readings.
-        Duration::from_nanos(whole().or_else(running).or_else(whole).unwrap_or(0))
-    }
+/// Nanoseconds that a thread of this process was on a core; `None` once it has ended.
+pub(crate) fn ran(thread: i32) -> Option<u64> {
+    let thread = Process::myself().ok()?.task_from_tid(thread).ok()?;
+    Some(thread.schedstat().ok()?.sum_exec_runtime)
 }
 
 /// A process' resources that would grow with a leak.
@@ -134,11 +107,6 @@ pub fn threads(pid: u32) -> Result<impl Iterator<Item = Task>> {
 
 fn process(pid: u32) -> Result<Process> {
     Process::new(i32::try_from(pid)?).context("the process is gone")
-}
-
-/// Nanoseconds on a core; 0 if the thread has ended.
-fn ran(thread: &Task) -> u64 {
-    thread.schedstat().map_or(0, |stat| stat.sum_exec_runtime)
 }
 
 impl fmt::Display for Footprint {

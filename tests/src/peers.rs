@@ -2,16 +2,13 @@
 //! forwarders.
 //!
 //! - [`htb`]: a class for each sender at a port; [`fifo()`]: one queue for all
-//! - [`redirect`]: XDP redirect, past every queue; [`bare`]: a loop between two AF_XDP sockets
-//! - [`ovs`], [`testpmd`]: other forwarders in user space, if they are installed
+//! - [`forwarders`]: XDP redirect, past every queue; a loop between two AF_XDP sockets; other forwarders
+//!   in user space, if they are installed
 //!
 //! Invariant: everything that is set up here goes with its namespace.
 
-pub mod bare;
+pub mod forwarders;
 pub mod htb;
-pub mod ovs;
-pub mod redirect;
-pub mod testpmd;
 
 use crate::Ns;
 use anyhow::Result;

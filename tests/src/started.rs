@@ -1,6 +1,6 @@
 //! A program or a thread that was started beside a test. Invariant: it ends with its handle.
 
-use crate::cpu::ThreadTime;
+use crate::cpu;
 use crate::wait::Halt;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use std::io::Read;
 use std::process::{Child, ChildStdout, Command};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -73,30 +74,36 @@ impl Drop for Started {
 #[derive(Debug)]
 pub struct StartedThread<T> {
     halt: Halt,
-    time: Arc<ThreadTime>,
+    /// Its number, and its processor time in nanoseconds once it has ended.
+    clock: Arc<(AtomicI32, AtomicU64)>,
     thread: Option<JoinHandle<Result<T>>>,
 }
 
 impl<T: Send + 'static> StartedThread<T> {
     /// Threads with the same `halt` end together.
     pub fn new(halt: &Halt, work: impl FnOnce(&Halt) -> Result<T> + Send + 'static) -> Self {
-        let (halt, time) = (halt.clone(), Arc::new(ThreadTime::default()));
-        let (halted, timed) = (halt.clone(), Arc::clone(&time));
+        let (halt, clock) = (halt.clone(), Arc::<(AtomicI32, AtomicU64)>::default());
+        let (halted, timed) = (halt.clone(), Arc::clone(&clock));
         let thread = std::thread::spawn(move || {
-            timed.begin();
+            timed.0.store(cpu::this_thread(), Ordering::Relaxed);
             let result = work(&halted);
-            timed.end();
+            let whole = weir_probe::send::thread_time().as_nanos();
+            timed.1.store(whole as u64, Ordering::Relaxed);
             result
         });
-        Self { halt, time, thread: Some(thread) }
+        Self { halt, clock, thread: Some(thread) }
     }
 }
 
 impl<T> StartedThread<T> {
-    /// Processor time so far.
+    /// Processor time so far; while it runs, as of its last tick.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        self.time.so_far()
+        let (thread, whole) = &*self.clock;
+        let whole = || Some(whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
+        // The thread may end between the two readings.
+        let ns = whole().or_else(|| cpu::ran(thread.load(Ordering::Relaxed))).or_else(whole);
+        Duration::from_nanos(ns.unwrap_or(0))
     }
 
     #[must_use]
@@ -124,3 +131,6 @@ impl<T> Drop for StartedThread<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

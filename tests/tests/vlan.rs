@@ -8,7 +8,7 @@ use system_tests::observer::Observer;
 
 use system_tests::traffic::ping::ping;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
-use weir_rig::tags::tag_beside;
+use weir_rig::programs::tag_beside;
 
 const TAG: u16 = 0x2005;
 const FRAMES: u64 = 20;

@@ -59,30 +59,11 @@ pub enum Front {
     Blank,
 }
 
-/// Datagrams of each flow that the kernel has accepted; counted during the sending.
-#[derive(Debug)]
-pub struct Progress(Vec<AtomicU64>);
+/// Datagrams of each flow that the kernel has accepted so far; only the sender writes.
+pub type Progress = [AtomicU64];
 
-impl Progress {
-    #[must_use]
-    pub fn new(flows: usize) -> Self {
-        Self((0..flows).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    pub fn of(&self, flow: usize) -> u64 {
-        self.0.get(flow).map_or(0, |sent| sent.load(Ordering::Relaxed))
-    }
-
-    pub fn each(&self) -> Vec<u64> {
-        (0..self.0.len()).map(|flow| self.of(flow)).collect()
-    }
-
-    /// Only the sender writes.
-    fn add_one(&self, flow: usize) {
-        if let Some(sent) = self.0.get(flow) {
-            sent.store(sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        }
-    }
+pub fn numbers(progress: &Progress) -> Vec<u64> {
+    progress.iter().map(|sent| sent.load(Ordering::Relaxed)).collect()
 }
 
 /// The result of [`send_by`]. Each datagram is one frame.
@@ -159,7 +140,7 @@ pub fn send_measured(
     let open = |_| socket::sender(order.target, order.bind);
     let sockets = (0..order.flows.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
     let answers = Answers::new(&sockets, session)?;
-    let progress = Progress::new(sockets.len());
+    let progress: Vec<AtomicU64> = sockets.iter().map(|_| AtomicU64::new(0)).collect();
     let mut pump = Pump::new(order, &sockets, session, &progress);
     let done = AtomicBool::new(false);
     let before = thread_time();
@@ -167,7 +148,7 @@ pub fn send_measured(
         let listening = scope.spawn(|| answers.listen(&done).map(|told| (told, thread_time())));
         let pumped = pump.run(stop);
         if pumped.is_ok() {
-            pump.report.unreachable += answers.ask(&progress.each(), order.settle);
+            pump.report.unreachable += answers.ask(&numbers(&progress), order.settle);
         }
         done.store(true, Ordering::Relaxed);
         let panicked = |_| ProbeError::Refused("the thread that listens panicked".to_owned());
@@ -177,7 +158,7 @@ pub fn send_measured(
     })?;
     let took = thread_time().saturating_sub(before) + listened;
     let mut report = pump.report;
-    (report.acknowledged, report.round_trips) = answers.trips().report(&progress.each());
+    (report.acknowledged, report.round_trips) = answers.trips().report(&numbers(&progress));
     Ok((report, took))
 }
 

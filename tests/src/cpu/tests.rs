@@ -28,23 +28,3 @@ fn this_process_uses_time_and_memory() {
     let footprint = Footprint::of(std::process::id()).unwrap();
     assert!(footprint.resident > 100_000 && footprint.files > 2 && footprint.threads > 0);
 }
-
-#[test]
-fn a_threads_time_outlives_it() {
-    let time = ThreadTime::default();
-    assert_eq!(time.so_far(), Duration::ZERO);
-    let running = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            time.begin();
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(20) {
-                std::hint::spin_loop();
-            }
-            let running = time.so_far();
-            time.end();
-            running
-        });
-        thread.join().unwrap()
-    });
-    assert!(time.so_far() >= running && time.so_far() > Duration::ZERO);
-}
