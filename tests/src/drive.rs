@@ -3,7 +3,7 @@
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
 use crate::traffic::ping::echo;
-use crate::traffic::{Pace, Received, Sending, Sink, Source, ping, tcp};
+use crate::traffic::{Rate, Received, Sending, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -74,8 +74,8 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     let rate = 5000.min(8_000_000 / size.max(1) as u64);
     // On one core: a sender that is moved has datagrams in two backlogs, which the kernel serves in any
     // order.
-    let (pace, core) = (Pace::Rate(rate), Some(0));
-    let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
+    let (rate, core) = (Rate::pps(rate), Some(0));
+    let source = Source { size, count, rate, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
     sink.wait_for(count, Duration::from_secs(30))?;
     let received = sink.finish()?;
@@ -100,33 +100,41 @@ fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
     Ok(known.contains("lladdr"))
 }
 
-/// Datagrams from one guest to another that go on until they are stopped.
+/// Numbered datagrams from one guest to another that go on until they are stopped.
 #[derive(Debug)]
 pub struct Flow {
     // Dropped first: a sink ends only when nothing arrives any more.
     sending: Sending,
     sink: Sink,
+    /// Of its receiver, before.
+    unread: u64,
 }
 
 impl Flow {
     pub fn start(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
-        // A sender that changes its core may overtake itself in the kernel, before any forwarder.
-        Self::start_on(from, to, rate, [Some(0), None], 200)
+        Self::start_on(from, to, rate, None, 200)
     }
 
-    /// With the sender and the receiver on these cores; waits for the first datagrams.
+    /// With a core of its own for the receiver, too, so that it reads all that comes.
+    pub fn start_apart(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
+        Self::start_on(from, to, rate, Some(1), rate / 10)
+    }
+
+    /// Waits for the first datagrams.
     fn start_on(
         from: &Guest,
         to: &Guest,
         rate: u64,
-        [sender, receiver]: [Option<usize>; 2],
+        receiver: Option<usize>,
         first: u64,
     ) -> Result<Self> {
+        let unread = unread(to)?;
         let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), receiver)?;
-        let source = Source { pace: Pace::Rate(rate), core: sender, ..Source::to(sink.addr()) };
-        let sending = source.start(&from.ns)?;
+        // A sender that changes its core may overtake itself in the kernel, before any forwarder.
+        let (rate, core) = (Rate::pps(rate), Some(0));
+        let sending = Source { rate, core, ..Source::to(sink.addr()) }.start(&from.ns)?;
         sink.wait_for(first, SOON)?;
-        Ok(Self { sink, sending })
+        Ok(Self { sending, sink, unread })
     }
 
     /// Datagrams sent so far.
@@ -165,45 +173,22 @@ impl Flow {
         ensure!(sent == came, "{came} of {sent} came");
         Ok(())
     }
+
+    /// Asserts that each has arrived at the receiver once, in order, unless its reader did not run in time.
+    pub fn all_came(self, to: &Guest) -> Result<()> {
+        let before = self.unread;
+        let (sent, got) = self.end()?;
+        let unread = unread(to)? - before;
+        let lost = sent - got.unique(0) - unread;
+        let gap_ms = got.longest_gap_ns / 1_000_000;
+        println!("{sent} sent, {unread} unread, longest gap {gap_ms} ms");
+        let late = got.reordered;
+        ensure!((lost, late) == (0, 0), "of {sent}: {lost} lost, {late} late; longest gap {gap_ms} ms");
+        Ok(())
+    }
 }
 
 /// Datagrams for which sockets of a guest had no room, because their reader did not run.
 fn unread(guest: &Guest) -> Result<u64> {
     guest.ns.protocol("Udp", "RcvbufErrors")
-}
-
-/// Numbered datagrams at a rate, on a core of their own.
-#[derive(Debug)]
-pub struct Numbered<'a> {
-    to: &'a Guest,
-    unread: u64,
-    flow: Flow,
-}
-
-impl<'a> Numbered<'a> {
-    pub fn start(from: &Guest, to: &'a Guest, rate: u64) -> Result<Self> {
-        let unread = unread(to)?;
-        let flow = Flow::start_on(from, to, rate, [Some(0), Some(1)], rate / 10)?;
-        Ok(Self { to, unread, flow })
-    }
-
-    /// Waits until `more` have arrived.
-    pub fn goes_on(&self, more: u64) -> Result<()> {
-        self.flow.comes(more)
-    }
-
-    /// Asserts that each has arrived once, in order.
-    pub fn all_came(self) -> Result<()> {
-        let (sent, got) = self.flow.end()?;
-        let unread = unread(self.to)? - self.unread;
-        let lost = sent - got.unique(0) - unread;
-        println!("{sent} sent, {unread} unread, longest gap {} ms", got.longest_gap_ns / 1_000_000);
-        ensure!(
-            (lost, got.reordered) == (0, 0),
-            "of {sent}: {lost} lost, {} late; longest gap {} ms",
-            got.reordered,
-            got.longest_gap_ns / 1_000_000,
-        );
-        Ok(())
-    }
 }

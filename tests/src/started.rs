@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Read;
-use std::process::{Child, ChildStdout, Command};
+use std::process::{Child, ChildStdout, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Killed when it is dropped.
 #[derive(Debug)]
 pub struct Started {
-    child: Child,
+    pub(crate) child: Child,
     what: String,
 }
 
@@ -47,17 +47,23 @@ impl Started {
         bail!("{} ended early with {status}: {}", self.what, said.trim_end())
     }
 
-    /// Requests the end, without waiting for it: a program ends its own children.
-    pub fn ask(&self) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?)
     }
 
-    /// Waits for its end, but not longer than `patience`.
-    pub fn wait(&mut self, patience: Duration) {
+    /// Requests the end, without waiting for it: a program ends its own children.
+    pub fn ask(&self) {
+        let _ = self.signal(Signal::SIGTERM);
+    }
+
+    /// Waits for its end, but not longer than `patience`; also after Ctrl-C, so that it ends in order.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+        loop {
+            let status = self.child.try_wait().ok().flatten();
+            if status.is_some() || Instant::now() >= until {
+                return status;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

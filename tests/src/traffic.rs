@@ -13,4 +13,4 @@ pub use bulk::{Bulk, BulkSpec, Goodput};
 pub use ping::ping;
 pub use stream::{Chunks, Stream};
 pub use tcp::{TcpResult, tcp};
-pub use udp::{Pace, Received, Sending, Sent, Sink, Source};
+pub use udp::{Rate, Received, Sending, Sent, Sink, Source};

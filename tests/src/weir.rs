@@ -7,10 +7,9 @@ use crate::bed::Bed;
 pub use crate::binary::binary;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
-use crate::{cpu, ledger};
+use crate::{Started, cpu, ledger};
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The handle.
 #[derive(Debug)]
 pub struct Weir {
-    child: Child,
+    process: Started,
     socket: PathBuf,
     said: Arc<Mutex<String>>,
     // Holds the socket and the configuration; removed with the handle.
@@ -72,9 +71,9 @@ impl Weir {
 
     fn launch(mut command: Command, socket: PathBuf) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot start weir")?;
+        let mut process = Started::new("weir", &mut command)?;
         let said = Arc::new(Mutex::new(String::new()));
-        if let Some(pipe) = child.stderr.take() {
+        if let Some(pipe) = process.child.stderr.take() {
             let said = Arc::clone(&said);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -85,13 +84,13 @@ impl Weir {
                 }
             });
         }
-        Ok(Self { child, socket, said, _dir: None })
+        Ok(Self { process, socket, said, _dir: None })
     }
 
     fn wait_ready(mut self) -> Result<Self> {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.child.try_wait()? {
                 // The pipe's reader may be a moment behind.
                 std::thread::sleep(Duration::from_millis(50));
                 bail!("weir ended at once ({status}):\n{}", self.said());
@@ -108,7 +107,7 @@ impl Weir {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     pub fn socket(&self) -> &Path {
@@ -206,7 +205,7 @@ impl Weir {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        kill(Pid::from_raw(i32::try_from(self.pid())?), signal).context("weir is gone already")
+        self.process.signal(signal).context("weir is gone already")
     }
 
     /// Tells it to read its configuration file again.
@@ -295,17 +294,17 @@ impl Weir {
     }
 
     fn ended(&mut self) -> Result<ExitStatus> {
-        let child = &mut self.child;
-        let status = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
-        status.with_context(|| self.said())
+        let (status, patience) = (self.process.wait(STOP), STOP.as_secs());
+        status.with_context(|| format!("weir still runs after {patience} s:\n{}", self.said()))
     }
 }
 
 impl Drop for Weir {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        let child = &mut self.process.child;
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = child.kill();
+            let _ = child.wait();
             // Still running: the test left early, so it failed, and the log says why.
             eprintln!("weir said:\n{}", self.said());
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::consumer::Consumer;
 use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Source};
+use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{FlowQuery, FlowReport, StatsReport};
@@ -28,7 +28,7 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
     let before = weir.assert_ledger()?;
     let address = to.socket(Family::V4, PORT);
     // The flood runs on the worker's core, since the other one is the consumer's.
-    let source = Source { size: 22, pace: Pace::Rate(RATE), core: Some(1), ..Source::to(address) };
+    let source = Source { size: 22, rate: Rate::pps(RATE), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     for _ in 0..stops {
         let heard = watch.from(from)?.frames;
@@ -112,7 +112,7 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
     let watch = Watch::start(up, None, Keep::None, At::Native)?;
     let to = up.socket(Family::V4, PORT);
     // On the worker's core, too: the other one is held.
-    let source = Source { pace: Pace::Rate(1000), core: Some(1), ..Source::to(to) };
+    let source = Source { rate: Rate::pps(1000), core: Some(1), ..Source::to(to) };
     let beside = source.start(&other.ns)?;
     one_stop(&weir, bed.guest(0)?, bed.guest(1)?)?;
     let sent = beside.stop()?.frames;
@@ -129,7 +129,7 @@ fn one_stop(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
     let consumer = Consumer::threaded(to, 0)?;
     let address = to.socket(Family::V4, PORT);
     let source =
-        Source { size: 22, pace: Pace::Rate(20_000), core: Some(1), ..Source::to(address) };
+        Source { size: 22, rate: Rate::pps(20_000), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     wait_for(SOON, "the flow", || watch.from(from).is_ok_and(|count| count.frames > 2000))?;
     consumer.stopped(STOP, || Ok(()))?;

@@ -9,7 +9,7 @@ use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, SOON, wait_express};
 use system_tests::observer::attach;
-use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
+use system_tests::traffic::{Rate, Sink, Source, ping, tcp};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, LinkLane, PortReport};
@@ -48,7 +48,7 @@ fn link(weir: &Weir) -> Result<LinkLane> {
 }
 
 fn flow(sink: &Sink, flow: u16, per_s: u64) -> Source {
-    Source { flow, size: SIZE, pace: Pace::Rate(per_s), ..Source::to(sink.addr()) }
+    Source { flow, size: SIZE, rate: Rate::pps(per_s), ..Source::to(sink.addr()) }
 }
 
 #[test]

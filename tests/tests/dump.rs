@@ -11,7 +11,7 @@ use std::time::Duration;
 use system_tests::bed::{FAMILIES, Family, UPLINK_PORT};
 use system_tests::drive::udp_exact;
 use system_tests::python::run_python;
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for, weir};
 use weir_api::{FlowsReport, LatencyReport, StatsReport};
@@ -176,7 +176,7 @@ fn intervals_end_whole_on_ctrl_c_and_add_up() -> Result<()> {
     let long = Duration::from_secs(10);
     wait_for(long, "the first interval", || intervals() > 0)?;
     let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
-    let source = Source { count: 500, pace: Pace::Rate(1000), ..Source::to(sink.addr()) };
+    let source = Source { count: 500, rate: Rate::pps(1000), ..Source::to(sink.addr()) };
     source.send(&one.ns)?;
     sink.wait_for(500, long)?;
     sink.finish()?;

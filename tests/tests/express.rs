@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all};
 use system_tests::gate::{self, SOON, wait_express};
-use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, ping};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, StatsReport};
@@ -39,8 +39,8 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
             let sink = Sink::start(&to.ns, to.socket(family, 4000))?;
             // What waits for a neighbour's answer is sent from where the answer arrives.
             ping(&from.ns, to.addr(family), 1)?;
-            let (pace, core) = (Pace::Rate(20_000), Some(0));
-            let source = Source { count: 5000, pace, core, ..Source::to(sink.addr()) };
+            let (rate, core) = (Rate::pps(20_000), Some(0));
+            let source = Source { count: 5000, rate, core, ..Source::to(sink.addr()) };
             let sent = source.send(&from.ns)?;
             sink.wait_for(sent.frames, SOON)?;
             let got = sink.finish()?;
@@ -67,7 +67,7 @@ fn flow_while(
     mut disturb: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 4000), Some(1))?;
-    let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(rate), core: Some(0), ..Source::to(sink.addr()) };
     let sending = source.start(&from.ns)?;
     let until = Instant::now() + Duration::from_secs(5);
     let mut round = 0;
@@ -175,7 +175,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     is(LaneNow::Express)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
     let flow =
-        |flow, rate| Source { flow, size: 1200, pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
+        |flow, rate| Source { flow, size: 1200, rate: Rate::pps(rate), ..Source::to(sink.addr()) };
     // A tenth of the link.
     let before = express(&weir.stats()?);
     let light = Source { count: 500, ..flow(1, 200) }.send(&one.ns)?;
@@ -237,7 +237,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let flow = |flow, pps, count| Source {
         flow,
         size: 1200,
-        pace: Pace::Rate(pps),
+        rate: Rate::pps(pps),
         count,
         ..Source::to(sink.addr())
     };

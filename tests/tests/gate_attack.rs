@@ -10,14 +10,14 @@ use system_tests::ledger;
 use system_tests::observer::Observer;
 use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
 /// Runs `attack` while datagrams go from one guest to another, and asserts that each arrives once.
 fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) -> Result<()> {
     let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
-    let source = Source { pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(2000), ..Source::to(sink.addr()) };
     let sending = source.start(&from.ns)?;
     sink.wait_for(200, gate::SOON)?;
     attack()?;

@@ -7,7 +7,7 @@ use system_tests::bed::{BRIDGE, FAMILIES, GUEST_IF};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all, udp_exact};
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, steered, wait_steered};
 use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, ping};
 use system_tests::{Bed, BedSpec, ledger, root_or_skip};
 use weir_api::PortReport;
 
@@ -189,7 +189,7 @@ fn a_multicast_stream_comes_once() -> Result<()> {
     }
     one.ns.ip(&format!("route add {group}/32 dev {GUEST_IF}"))?;
     let to = (group, port).into();
-    let sent = Source { pace: Pace::Rate(2000), count: 1000, ..Source::to(to) }.send(&one.ns)?;
+    let sent = Source { rate: Rate::pps(2000), count: 1000, ..Source::to(to) }.send(&one.ns)?;
     for sink in sinks {
         sink.wait_for(sent.frames, gate::SOON)?;
         let received = sink.finish()?;
@@ -223,7 +223,7 @@ fn the_host_is_reached_and_reaches() -> Result<()> {
         }
     }
     let sink = Sink::start(&bed.host, (v4, 0).into())?;
-    let source = Source { pace: Pace::Rate(5000), count: 1000, ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(5000), count: 1000, ..Source::to(sink.addr()) };
     let sent = source.send(&bed.guest(0)?.ns)?;
     sink.wait_for(sent.frames, gate::SOON)?;
     let received = sink.finish()?;

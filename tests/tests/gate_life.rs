@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{self, start, wait_steered};
-use system_tests::traffic::{Pace, Source, ping};
+use system_tests::traffic::{Rate, Source, ping};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip, wait_for};
 
 /// The outer end of weir's own pair.
@@ -198,10 +198,10 @@ fn a_members_namespace_removed_under_load() -> Result<()> {
     wait_steered(&weir, bed.guest(0)?, bed.guest(2)?)?;
     let flow = Flow::start(bed.guest(0)?, bed.guest(1)?, 2000)?;
     let to = bed.guest(2)?.socket(Family::V4, 9000);
-    let towards = Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    let towards = Source { rate: Rate::pps(5000), ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
     let from = bed.guest(1)?.socket(Family::V4, 9001);
     let backwards =
-        Source { pace: Pace::Rate(5000), ..Source::to(from) }.start(&bed.guest(2)?.ns)?;
+        Source { rate: Rate::pps(5000), ..Source::to(from) }.start(&bed.guest(2)?.ns)?;
     wait_for(gate::SOON, "load", || towards.so_far() > 500 && backwards.so_far() > 500)?;
     // Its sockets hold the namespace: they go with it.
     drop(backwards);

@@ -6,7 +6,7 @@ use system_tests::bed::{BRIDGE, Family};
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, passed, steered, wait_steered};
 use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{Bed, BedSpec, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 
 const CTAG: u16 = 0x8100;
@@ -210,7 +210,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let mut flows = Vec::new();
     for (from, to) in sinks {
         let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
-        let source = Source { pace: Pace::Rate(500), ..Source::to(sink.addr()) };
+        let source = Source { rate: Rate::pps(500), ..Source::to(sink.addr()) };
         let sending = source.start(&from.ns)?;
         sink.wait_for(200, gate::SOON)?;
         flows.push((sink, sending));

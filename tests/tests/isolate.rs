@@ -8,19 +8,19 @@ use system_tests::bed::{Bed, Family};
 use system_tests::fair::{Sender, rates, worst_percent};
 use system_tests::observer::{At, Keep, Watch};
 
-use system_tests::traffic::{Pace, Sending, Sink, Source};
+use system_tests::traffic::{Rate, Sending, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Long compared with a queue, so that the ends of a window do not matter.
 const WINDOW: Duration = Duration::from_secs(2);
-const FLOOD: Pace = Pace::Rate(8000);
+const FLOOD: Rate = Rate::pps(8000);
 
 /// Every guest offers about 90 Mb/s to the uplink host.
 fn flood_all(bed: &Bed) -> Result<Vec<Sending>> {
     let to = bed.uplink.socket(Family::V4, 9000);
     let flood = |guest: &system_tests::Guest| {
-        Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&guest.ns)
+        Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&guest.ns)
     };
     bed.guests.iter().map(flood).collect()
 }
@@ -144,10 +144,10 @@ fn a_light_flow_notices_nothing(
     let watch = Watch::start(&bed.uplink, None, Keep::Only(light.number), At::Native)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
     let to = bed.uplink.socket(Family::V4, 9000);
-    let flood = Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&heavy.ns)?;
+    let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&heavy.ns)?;
     let came = || watch.from(heavy).is_ok_and(|count| count.frames > 100);
     wait_for(SOON, "the flood to be heard", came)?;
-    let source = Source { size: 450, pace: Pace::Rate(200), ..Source::to(sink.addr()) };
+    let source = Source { size: 450, rate: Rate::pps(200), ..Source::to(sink.addr()) };
     let sending = source.start(&light.ns)?;
     for step in 0..20 {
         let so_far = sink.so_far();

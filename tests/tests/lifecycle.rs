@@ -127,12 +127,12 @@ fn a_bridge_is_handed_back_as_it_was() -> Result<()> {
 #[test]
 fn stops_under_load() -> Result<()> {
     root_or_skip!();
-    use system_tests::traffic::{Pace, Source};
+    use system_tests::traffic::{Rate, Source};
     let bed = BedSpec::vms(2).build()?;
     let before = settings_with_own_bridge(&bed)?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let to = bed.uplink.socket(Family::V4, 9000);
-    let _load = Source { pace: Pace::FlatOut, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    let _load = Source { rate: Rate::Max, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
     std::thread::sleep(Duration::from_millis(300));
     weir.stop()?;
     unchanged(&before, &settings(&bed)?)

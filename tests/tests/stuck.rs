@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::Family;
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{start, start_with, steered, wait_steered};
-use system_tests::traffic::{Pace, Source};
+use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{ClientError, PortInfo, PortReport, Refused, State, StatsReport, StatusCode};
@@ -187,7 +187,7 @@ fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
     let before = weir.assert_ledger()?;
     let to = two.socket(Family::V4, 9);
     let sent = weir.while_stopped(|| {
-        Source { pace: Pace::FlatOut, count: 20_000, ..Source::to(to) }.send(&one.ns)
+        Source { rate: Rate::Max, count: 20_000, ..Source::to(to) }.send(&one.ns)
     })?;
     let stats = weir.assert_ledger()?;
     let grown = |of: fn(&PortReport) -> u64| {

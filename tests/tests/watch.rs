@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 use system_tests::bed::{Bed, FAMILIES, Family, UPLINK_PORT};
 use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
+use system_tests::traffic::{Rate, Sink, Source, ping, tcp};
 use system_tests::{BedSpec, ns, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
     for at in [At::Native, At::Skb, At::Tcx] {
         let watch = Watch::start(up, Some(one), Keep::Only(one.number), at)?;
         let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
-        let source = Source { pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
+        let source = Source { rate: Rate::pps(5000), ..Source::to(sink.addr()) };
         let sent = Source { size: 22, count: 300, ..source.clone() }.send(&one.ns)?;
         Source { size: 1416, count: 200, flow: 1, ..source }.send(&two.ns)?;
         sink.wait_for(sent.frames, SOON)?;
@@ -78,7 +78,7 @@ fn frames_are_counted_by_what_they_are_for() -> Result<()> {
             let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at, 0)?;
             let sink = Sink::start(&up.ns, (other.parse::<std::net::IpAddr>()?, 0).into())?;
             let to = up.socket(family, sink.addr().port());
-            let source = Source { pace: Pace::Rate(5000), size: 100, ..Source::to(to) };
+            let source = Source { rate: Rate::pps(5000), size: 100, ..Source::to(to) };
             Source { count: 50, ..source.clone() }.send(&one.ns)?;
             Source { to: sink.addr(), count: 30, ..source }.send(&one.ns)?;
             sink.wait_for(30, SOON)?;
@@ -129,7 +129,7 @@ fn a_larger_mtu_has_longer_frames_that_are_one() -> Result<()> {
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     let watch = Watch::start(up, None, Keep::None, At::Skb)?;
     let to = up.socket(Family::V4, 9000);
-    let source = Source { size: 1572, count: 50, pace: Pace::Rate(5000), ..Source::to(to) };
+    let source = Source { size: 1572, count: 50, rate: Rate::pps(5000), ..Source::to(to) };
     source.send(&one.ns)?;
     wait_for(SOON, "the frames to be counted", || {
         watch.from(one).is_ok_and(|count| (count.segments, count.bytes) == (50, 50 * 1614))

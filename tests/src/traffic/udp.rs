@@ -12,26 +12,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use weir_probe::rate::Rate;
 use weir_probe::report::SinkReport;
-use weir_probe::send::{self, Front, Order, Progress};
+use weir_probe::send::{self, Front, Order};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
 use weir_probe::wire::STAMP_LEN;
 
+pub use weir_probe::rate::Rate;
 pub use weir_probe::send::Sent;
 
 /// Above all programs without a real-time priority.
 const URGENT: u8 = 10;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    FlatOut,
-    /// Datagrams a second, sleeping in between: cheap, and bursty by the timer's slack.
-    Rate(u64),
-    /// Datagrams a second, spinning in between: exact, and takes a core.
-    Spin(u64),
-}
 
 /// The traffic to send; it ends after `time`, after `count`, or when stopped.
 #[derive(Debug, Clone)]
@@ -40,29 +31,19 @@ pub struct Source {
     pub flow: u16,
     /// The UDP payload; at least a stamp.
     pub size: usize,
-    pub pace: Pace,
+    /// Sleeping in between: cheap, and bursty by the timer's slack.
+    pub rate: Rate,
     pub time: Duration,
     pub count: u64,
     pub core: Option<usize>,
-    /// Runs ahead of everything else on its core, as if the core were its own: for a light flow beside
-    /// floods, whose generators would otherwise delay it before it is ever sent.
-    pub urgent: bool,
 }
 
 impl Source {
     /// A small steady flow; adjust with struct update syntax.
     #[must_use]
     pub fn to(to: SocketAddr) -> Self {
-        Self {
-            to,
-            flow: 0,
-            size: 64,
-            pace: Pace::Rate(1000),
-            time: Duration::from_secs(600),
-            count: u64::MAX,
-            core: None,
-            urgent: false,
-        }
+        let (rate, time) = (Rate::pps(1000), Duration::from_secs(600));
+        Self { to, flow: 0, size: 64, rate, time, count: u64::MAX, core: None }
     }
 
     /// Sends until it ends.
@@ -72,13 +53,9 @@ impl Source {
 
     pub fn start(self, ns: &Ns) -> Result<Sending> {
         let order = Order {
-            rate: match self.pace {
-                Pace::FlatOut => Rate::Max,
-                Pace::Rate(pps) | Pace::Spin(pps) => Rate::pps(pps),
-            },
-            spin: matches!(self.pace, Pace::Spin(_)),
+            rate: self.rate,
             // A late sender catches up one by one: a batch of large frames would be a burst of its own.
-            batch: if self.pace == Pace::FlatOut { 32 } else { 1 },
+            batch: if self.rate == Rate::Max { 32 } else { 1 },
             sizes: Sizes::one(self.size.max(STAMP_LEN) as u32),
             count: Some(self.count),
             duration: Some(self.time),
@@ -86,19 +63,21 @@ impl Source {
             front: Front::Stamp { flow: self.flow },
             ..Order::to(self.to)
         };
-        Sending::start(ns, &[self.to], order, Instant::now(), self.urgent)
+        Sending::start(ns, &[self.to], order, Instant::now(), false)
     }
 }
 
 /// A sender at work; stops when dropped.
 #[derive(Debug)]
 pub struct Sending {
-    progress: Arc<Progress>,
+    progress: Arc<send::Progress>,
     thread: StartedThread<Sent>,
 }
 
 impl Sending {
-    /// Sends from `begin` on to these addresses in turn.
+    /// Sends from `begin` on to these addresses in turn; if urgent, ahead of everything else on its core,
+    /// as if the core were its own: for a light flow beside floods, whose generators would otherwise
+    /// delay it before it is ever sent.
     pub fn start(
         ns: &Ns,
         to: &[SocketAddr],
@@ -108,7 +87,7 @@ impl Sending {
     ) -> Result<Self> {
         let open = |to: &SocketAddr| send::open(*to, None).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
-        let progress = Arc::new(Progress::new(sockets.len()));
+        let progress: Arc<send::Progress> = sockets.iter().map(|_| AtomicU64::new(0)).collect();
         let sent = Arc::clone(&progress);
         let thread = StartedThread::new(&Halt::default(), move |halt| {
             if urgent {
@@ -130,7 +109,7 @@ impl Sending {
     /// Datagrams sent so far to each place.
     #[must_use]
     pub fn each(&self) -> Vec<u64> {
-        self.progress.each()
+        send::numbers(&self.progress)
     }
 
     /// Processor time so far.

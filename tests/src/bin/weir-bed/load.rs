@@ -5,7 +5,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Pace, Sending, Sink, Source, tcp};
+use system_tests::traffic::{Rate, Sending, Sink, Source, tcp};
 use system_tests::{Bed, Guest};
 
 /// Datagrams a second of each UDP flow.
@@ -37,9 +37,9 @@ impl<'scope> Load<'scope> {
         let mut udp = Vec::new();
         for (from, to, family) in [(vm(0)?, up, V4), (vm(1)?, vm(2)?, V6)] {
             let sink = Sink::start(&to.ns, to.socket(family, 0))?;
-            let pace = Pace::Rate(RATE);
+            let rate = Rate::pps(RATE);
             let sending =
-                Source { pace, time, size: 200, ..Source::to(sink.addr()) }.start(&from.ns)?;
+                Source { rate, time, size: 200, ..Source::to(sink.addr()) }.start(&from.ns)?;
             udp.push((way("UDP", from, to, family), sending, sink));
         }
         let mut others = Vec::new();
