@@ -95,26 +95,6 @@ impl BedSpec {
     }
 
     pub fn build(self) -> Result<Bed> {
-        Bed::new(self)
-    }
-}
-
-/// Guests 1 to `vms`, the uplink host, and the host between them where weir runs.
-#[derive(Debug)]
-pub struct Bed {
-    id: u32,
-    pub spec: BedSpec,
-    // Guests first: they drop before the host, so that nothing sends into a vanishing one.
-    pub guests: Vec<Guest>,
-    /// With routers, the left host.
-    pub uplink: Guest,
-    /// Only with routers.
-    pub right: Option<Guest>,
-    pub host: Ns,
-}
-
-impl Bed {
-    pub fn new(spec: BedSpec) -> Result<Self> {
         crate::signals::exit_on_signal();
         SWEPT.call_once(|| {
             ns::remove_stale();
@@ -123,7 +103,7 @@ impl Bed {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let _one_at_a_time = MAKING.lock();
         let host = Ns::create(&name_of(id, "h"))?;
-        if spec.bridge {
+        if self.bridge {
             // The bridge at its best: no detour through netfilter, which is the default of some
             // kernels.
             for family in ["iptables", "ip6tables", "arptables"] {
@@ -132,18 +112,18 @@ impl Bed {
             host.ip_batch(&[
                 format!(
                     "link add {BRIDGE} mtu {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                    spec.mtu
+                    self.mtu
                 ),
                 format!("link set {BRIDGE} addrgenmode none"),
                 format!("link set {BRIDGE} up"),
             ])?;
         }
-        let net = if spec.is_routed() { routers::LEFT_NET } else { 0 };
+        let net = if self.is_routed() { routers::LEFT_NET } else { 0 };
         let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK, net)?;
-        if !spec.is_direct() {
-            uplink.plug(&host, &spec)?;
+        if !self.is_direct() {
+            uplink.plug(&host, &self)?;
         }
-        let mut bed = Self { id, spec, guests: Vec::new(), uplink, right: None, host };
+        let mut bed = Bed { id, spec: self, guests: Vec::new(), uplink, right: None, host };
         if bed.spec.is_routed() {
             let right = routers::right_host(id)?;
             right.plug(&bed.host, &bed.spec)?;
@@ -163,7 +143,23 @@ impl Bed {
         }
         Ok(bed)
     }
+}
 
+/// Guests 1 to `vms`, the uplink host, and the host between them where weir runs.
+#[derive(Debug)]
+pub struct Bed {
+    id: u32,
+    pub spec: BedSpec,
+    // Guests first: they drop before the host, so that nothing sends into a vanishing one.
+    pub guests: Vec<Guest>,
+    /// With routers, the left host.
+    pub uplink: Guest,
+    /// Only with routers.
+    pub right: Option<Guest>,
+    pub host: Ns,
+}
+
+impl Bed {
     fn make_guest(&mut self, number: u8) -> Result<()> {
         let name = format!("v{number}");
         let net = if self.spec.is_routed() { routers::RIGHT_NET } else { 0 };

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::consumer::Consumer;
-use system_tests::observer::{At, Keep, Watch};
+use system_tests::observer::{Keep, Watch};
 use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
@@ -23,7 +23,7 @@ const REFUSALS: [&str; 2] = ["queue_full", "no_frames"];
 
 /// Floods `to` from `from` while `to` stands still now and then, `stops` times.
 fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: usize) -> Result<()> {
-    let watch = Watch::start(to, None, Keep::None, At::Native)?;
+    let watch = Watch::start(to, Keep::None)?;
     let consumer = Consumer::threaded(to, 0)?;
     let before = weir.assert_ledger()?;
     let address = to.socket(Family::V4, PORT);
@@ -109,7 +109,7 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
     system_tests::drive::ping_all(&bed)?;
     bed.learn_neighbours()?;
     let (other, up) = (bed.guest(2)?, &bed.uplink);
-    let watch = Watch::start(up, None, Keep::None, At::Native)?;
+    let watch = Watch::start(up, Keep::None)?;
     let to = up.socket(Family::V4, PORT);
     // On the worker's core, too: the other one is held.
     let source = Source { rate: Rate::pps(1000), core: Some(1), ..Source::to(to) };
@@ -125,7 +125,7 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
 
 /// One stop under load; only the flow to the stopped consumer may meet a refusal.
 fn one_stop(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
-    let watch = Watch::start(to, None, Keep::None, At::Native)?;
+    let watch = Watch::start(to, Keep::None)?;
     let consumer = Consumer::threaded(to, 0)?;
     let address = to.socket(Family::V4, PORT);
     let source =

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, Family};
 use system_tests::fair::{Sender, rates, worst_percent};
-use system_tests::observer::{At, Keep, Watch};
+use system_tests::observer::{Keep, Watch};
 
 use system_tests::traffic::{Rate, Sending, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
@@ -68,7 +68,7 @@ fn two_floods_share_a_link_by_their_weights() -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
     let spec = WeirSpec::default().uplink_rate("50Mbit").port("v2", "weight = 3");
     let weir = start(&bed, &spec)?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
@@ -87,7 +87,7 @@ fn a_minimum_rate_goes_before_weights() -> Result<()> {
         .port("v2", "weight = 5")
         .port("v3", "min-rate = \"30Mbit\"");
     let weir = start(&bed, &spec)?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
@@ -102,7 +102,7 @@ fn a_maximum_rate_is_kept_on_a_link_without_a_rate() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &WeirSpec::default().port("v1", "max-rate = \"20Mbit\""))?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
@@ -118,7 +118,7 @@ fn other_weights_hold_from_then_on() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &WeirSpec::default().uplink_rate("50Mbit"))?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     for weights in [[1, 1], [4, 1], [1, 8]] {
         let [one, two] = weights;
@@ -141,7 +141,7 @@ fn a_light_flow_notices_nothing(
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &spec.clone().uplink_rate("50Mbit"))?;
     let (light, heavy) = (bed.guest(0)?, bed.guest(1)?);
-    let watch = Watch::start(&bed.uplink, None, Keep::Only(light.number), At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::Only(light.number))?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
     let to = bed.uplink.socket(Family::V4, 9000);
     let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&heavy.ns)?;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::drive::{ping_all, reachable, udp_exact};
-use system_tests::observer::{At, Keep, Watch};
+use system_tests::observer::{Keep, Watch};
 use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::StatsReport;
@@ -30,7 +30,7 @@ fn only_the_flooded_link_is_shed(
     slow: &Guest,
     other: &Guest,
 ) -> Result<()> {
-    let watch = Watch::start(slow, None, Keep::None, At::Native)?;
+    let watch = Watch::start(slow, Keep::None)?;
     let to = slow.socket(Family::V4, 9000);
     let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&from.ns)?;
     wait_for(SOON, "the flood to be shed", || {
@@ -96,7 +96,7 @@ fn another_vms_flow_over_the_flooded_link_loses_nothing() -> Result<()> {
     ping_all(&bed)?;
     bed.learn_neighbours()?;
     let (flooder, polite) = (bed.guest(0)?, bed.guest(1)?);
-    let watch = Watch::start(&bed.uplink, None, Keep::Only(polite.number), At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::Only(polite.number))?;
     let to = bed.uplink.socket(Family::V4, 9000);
     let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&flooder.ns)?;
     wait_for(SOON, "the flood to be shed", || {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, FAMILIES, Family};
 use system_tests::drive::{ping_all, udp_exact};
 use system_tests::fair::worst_percent;
-use system_tests::observer::{At, Keep, Watch};
+use system_tests::observer::{Keep, Watch};
 use system_tests::traffic::{Rate, Source, ping, tcp};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, root_or_skip, wait_for};
 
@@ -107,7 +107,7 @@ fn a_link_is_shared_by_weight_among_the_ports_of_both() -> Result<()> {
     let weir = Weir::start(&bed, &spec)?;
     ping_all(&bed)?;
     bed.learn_neighbours()?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let to = bed.uplink.socket(Family::V4, 9000);
     let floods: Vec<_> = bed
         .guests
