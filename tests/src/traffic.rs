@@ -2,15 +2,13 @@
 //!
 //! Invariant: a source reports what the kernel accepted, a sink what arrived, each exactly.
 
-pub mod bulk;
+pub mod iperf;
 pub mod ping;
 pub mod raw;
 pub mod stream;
-pub mod tcp;
 pub mod udp;
 
-pub use bulk::{Bulk, BulkSpec, Goodput};
+pub use iperf::{Bulk, BulkSpec, Goodput, TcpResult, tcp};
 pub use ping::ping;
 pub use stream::{Chunks, Stream};
-pub use tcp::{TcpResult, tcp};
 pub use udp::{Rate, Received, Sending, Sent, Sink, Source};
