@@ -3,13 +3,13 @@
 use anyhow::{Context, Result, anyhow, bail};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 /// Path of the binary, built if need be.
 pub fn binary() -> Result<PathBuf> {
-    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = BINARY.get_or_init(|| locate().map_err(|error| format!("{error:#}")));
-    found.clone().map_err(|error| anyhow!(error))
+    static BINARY: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| locate().map_err(|error| format!("{error:#}")));
+    BINARY.clone().map_err(|error| anyhow!(error))
 }
 
 fn locate() -> Result<PathBuf> {

@@ -9,13 +9,13 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 /// The interpreter that has the packages; the first call waits until they are installed.
 pub fn python() -> Result<PathBuf> {
-    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = PYTHON.get_or_init(|| find().map_err(|error| format!("{error:#}")));
-    found.clone().map_err(|error| anyhow!(error))
+    static PYTHON: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| find().map_err(|error| format!("{error:#}")));
+    PYTHON.clone().map_err(|error| anyhow!(error))
 }
 
 /// The standard output of `script` (its text); an error with its messages if it fails.

@@ -53,10 +53,7 @@ impl Weir {
     pub fn start_in(bed: &Bed, spec: &WeirSpec, dir: &Path) -> Result<Self> {
         let (config, socket) = (dir.join("weir.toml"), dir.join("weir.sock"));
         std::fs::write(&config, spec.config(bed, &socket))?;
-        let mut command = match &spec.binary {
-            Some(binary) => host_command(bed, binary)?,
-            None => command(bed)?,
-        };
+        let mut command = command(bed, spec.binary.clone())?;
         command.arg("run").args(spec.args(&config, &socket));
         command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
         Self::launch(command, socket)?.wait_ready()
@@ -64,7 +61,7 @@ impl Weir {
 
     /// `weir run ARGS`, without waiting for anything.
     pub fn spawn(bed: &Bed, args: &[String], socket: PathBuf) -> Result<Self> {
-        let mut command = command(bed)?;
+        let mut command = command(bed, None)?;
         command.arg("run").args(args);
         Self::launch(command, socket)
     }
@@ -177,7 +174,7 @@ impl Weir {
 
     /// `weir WORDS…` on this weir's socket, running, with its output to `output`.
     pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
-        let mut command = command(bed)?;
+        let mut command = command(bed, None)?;
         command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
         command.stdin(Stdio::null()).stdout(output()).stderr(output());
         command.spawn().context("cannot start weir")
@@ -317,12 +314,9 @@ fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
     said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
 
-/// The binary in the bed's host, without arguments yet.
-fn command(bed: &Bed) -> Result<Command> {
-    host_command(bed, &binary()?)
-}
-
-fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
+/// weir in the bed's host, without arguments yet; perhaps by another binary than the one under test.
+fn command(bed: &Bed, other: Option<PathBuf>) -> Result<Command> {
+    let binary = other.map_or_else(binary, Ok)?;
     let mut command = bed.host.cmd(binary.to_str().context("the path is not UTF-8")?);
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "info");
@@ -332,7 +326,7 @@ fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
 
 /// Runs weir with `args` to its end: for arguments that must be refused.
 pub fn run_to_end(bed: &Bed, args: &[&str]) -> Result<Output> {
-    let mut child = command(bed)?
+    let mut child = command(bed, None)?
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
