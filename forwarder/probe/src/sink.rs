@@ -15,7 +15,7 @@ use weir_port::clock_monotonic_ns;
 use super::book::Book;
 use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
-use super::wire::{Block, Came, FULL_LEN, Header, Kind, Stamp, Totals, Turned};
+use super::wire::{Header, Kind, Stamp, Turned};
 use super::{ProbeError, nanos, socket};
 
 /// How often the stop flag is read.
@@ -131,8 +131,9 @@ impl Run<'_> {
     fn take(&mut self) {
         let Self { sink, book, batch, unanswered, .. } = self;
         for (letter, datagram) in batch.letters() {
-            match Header::read(datagram) {
-                Some(header) if header.kind == Kind::Data => {
+            let header = Header::read(datagram);
+            match header.map(|header| (header, header.kind)) {
+                Some((header, Kind::Data)) => {
                     // Answering a second copy would count as a duplicate of the way back.
                     let new = book.take(&letter, &header);
                     if let Some(replied) = new.filter(|_| sink.options.reflect) {
@@ -141,10 +142,9 @@ impl Run<'_> {
                         *unanswered += u64::from(!sent);
                     }
                 }
-                Some(header) if header.kind == Kind::End => {
-                    let totals = Totals::read(datagram);
-                    if let Some((received, came)) = book.end(letter.from, &header, totals) {
-                        acknowledge(datagram, &header, received, came);
+                Some((header, Kind::End(totals))) => {
+                    if let Some((number, came)) = book.end(letter.from, &header, totals) {
+                        Header { kind: Kind::Ack(came), number, ..header }.write(datagram);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
@@ -187,7 +187,9 @@ impl Run<'_> {
 impl Sink {
     fn reply(&self, letter: &Letter, datagram: &mut [u8], header: &Header, number: u64) -> bool {
         let (received_ns, sent_ns) = (letter.monotonic_ns, clock_monotonic_ns());
-        reply(datagram, header, Turned { received_ns, sent_ns, number }) && {
+        let kind = Kind::Reply(Turned { received_ns, sent_ns, number });
+        // False if the question is too short for an answer.
+        Header { kind, ..*header }.write(datagram) && {
             let send = || self.socket.send_to(datagram, letter.from);
             // An earlier answer was refused: the kernel reports that now, and sends nothing.
             let refused = |error: io::Error| match error.kind() {
@@ -198,18 +200,3 @@ impl Sink {
         }
     }
 }
-
-/// Turns a `Data` into its `Reply`; false if it is too short for one.
-fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
-    datagram.len() >= FULL_LEN
-        && Header { kind: Kind::Reply, ..*header }.write(datagram)
-        && turned.write(datagram)
-}
-
-/// Turns an `End` into its `Ack`.
-fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
-    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
-}
-
-#[cfg(test)]
-mod tests;

@@ -17,7 +17,7 @@
 
 /// The shortest `Data`.
 pub const DATA_LEN: usize = 40;
-/// With room for the reflector's block; all other kinds have at least this length.
+/// With room for the block; all other kinds have at least this length.
 pub const FULL_LEN: usize = 64;
 /// The shortest datagram with a stamp: it fits a frame of 64 bytes.
 pub const STAMP_LEN: usize = 16;
@@ -28,17 +28,15 @@ const STAMP_START: u64 = u16::from_be_bytes(*b"we") as u64;
 const HIGHEST: u64 = 1 << 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Kind {
     /// Sender to sink or reflector: counted.
-    Data = 1,
-    /// Reflector to sender: the `Data` with [`Turned`].
-    Reply = 2,
-    /// Sender to sink or reflector, once it has sent all: number = how many of this flow, with
-    /// [`Totals`].
-    End = 3,
-    /// The answer to an `End`: number = how many distinct datagrams of this flow came, with [`Came`].
-    Ack = 4,
+    Data,
+    /// Reflector to sender: the `Data` that it answers.
+    Reply(Turned),
+    /// Sender to sink or reflector, once it has sent all: number = how many of this flow.
+    End(Totals),
+    /// The answer to an `End`: number = how many distinct datagrams of this flow came.
+    Ack(Came),
 }
 
 /// The beginning of every kind.
@@ -102,29 +100,57 @@ pub struct Came {
     pub replied: u64,
 }
 
+impl Kind {
+    /// Its number, and its block.
+    fn parts(self) -> (u64, Option<[u64; 3]>) {
+        match self {
+            Self::Data => (1, None),
+            Self::Reply(turned) => (2, Some([turned.received_ns, turned.sent_ns, turned.number])),
+            Self::End(totals) => (3, Some([totals.flows, totals.datagrams, 0])),
+            Self::Ack(came) => (4, Some([came.duplicates, came.reordered, came.replied])),
+        }
+    }
+
+    /// `None` if there is no such kind, or not with this block.
+    fn of(number: u8, block: Option<[u64; 3]>) -> Option<Self> {
+        match (number, block) {
+            (1, _) => Some(Self::Data),
+            (2, Some([received_ns, sent_ns, number])) => {
+                Some(Self::Reply(Turned { received_ns, sent_ns, number }))
+            }
+            (3, Some([flows, datagrams, _])) => Some(Self::End(Totals { flows, datagrams })),
+            (4, Some([duplicates, reordered, replied])) => {
+                Some(Self::Ack(Came { duplicates, reordered, replied }))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Header {
-    /// Writes the header into a datagram; false if it does not fit.
+    /// Writes the header and the block into a datagram; false if they do not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Self { kind, flow, session, number, monotonic_ns, realtime_ns } = *self;
-        let start = START << 24 | (kind as u64) << 16 | u64::from(flow);
-        put(datagram, 0, [start, session.0, number, monotonic_ns, realtime_ns])
+        let Self { kind, flow, session: Session(session), number, monotonic_ns, realtime_ns } = *self;
+        let (kind, block) = kind.parts();
+        let start = START << 24 | kind << 16 | u64::from(flow);
+        match block {
+            None => put(datagram, [start, session, number, monotonic_ns, realtime_ns]),
+            Some([a, b, c]) => {
+                put(datagram, [start, session, number, monotonic_ns, realtime_ns, a, b, c])
+            }
+        }
     }
 
     /// `None` if the datagram is not a probe's.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let [start, session, number, monotonic_ns, realtime_ns] = get(datagram, 0)?;
-        let mut kinds = [Kind::Data, Kind::Reply, Kind::End, Kind::Ack].into_iter();
-        let kind = kinds.find(|kind| START << 8 | *kind as u64 == start >> 16)?;
-        let is_whole = kind == Kind::Data || datagram.len() >= FULL_LEN;
-        let (flow, session) = (start as u16, Session(session));
-        (is_whole && number <= HIGHEST).then_some(Self {
-            kind,
-            flow,
-            session,
-            number,
-            monotonic_ns,
-            realtime_ns,
-        })
+        let [start, session, number, monotonic_ns, realtime_ns] = get(datagram)?;
+        if start >> 24 != START || number > HIGHEST {
+            return None;
+        }
+        let block = get(datagram).map(|[_, _, _, _, _, a, b, c]| [a, b, c]);
+        let (kind, flow) = (Kind::of((start >> 16) as u8, block)?, start as u16);
+        let session = Session(session);
+        Some(Self { kind, flow, session, number, monotonic_ns, realtime_ns })
     }
 }
 
@@ -142,12 +168,12 @@ impl Stamp {
     /// False if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
         let start = STAMP_START << 48 | u64::from(self.flow) << 32 | u64::from(self.number);
-        put(datagram, 0, [start, self.sent_ns])
+        put(datagram, [start, self.sent_ns])
     }
 
     /// `None` if the datagram has no stamp.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let [start, sent_ns] = get(datagram, 0)?;
+        let [start, sent_ns] = get(datagram)?;
         let (flow, number) = ((start >> 32) as u16, start as u32);
         (start >> 48 == STAMP_START).then_some(Self { flow, number, sent_ns })
     }
@@ -165,57 +191,15 @@ impl Stamp {
     }
 }
 
-/// False if the numbers do not fit.
-fn put<const N: usize>(datagram: &mut [u8], at: usize, numbers: [u64; N]) -> bool {
-    let room = datagram.get_mut(at..).and_then(|rest| rest.as_chunks_mut().0.first_chunk_mut());
+/// False, and nothing is written, if the numbers do not fit.
+fn put<const N: usize>(datagram: &mut [u8], numbers: [u64; N]) -> bool {
+    let room = datagram.as_chunks_mut().0.first_chunk_mut();
     room.map(|room| *room = numbers.map(u64::to_be_bytes)).is_some()
 }
 
-fn get<const N: usize>(datagram: &[u8], at: usize) -> Option<[u64; N]> {
-    let numbers: [[u8; 8]; N] = *datagram.get(at..)?.as_chunks().0.first_chunk()?;
+fn get<const N: usize>(datagram: &[u8]) -> Option<[u64; N]> {
+    let numbers: [[u8; 8]; N] = *datagram.as_chunks().0.first_chunk()?;
     Some(numbers.map(u64::from_be_bytes))
-}
-
-/// The part behind the header.
-pub trait Block: Sized {
-    fn words(&self) -> [u64; 3];
-    fn of(words: [u64; 3]) -> Self;
-
-    /// False if the datagram has no room for it.
-    fn write(&self, datagram: &mut [u8]) -> bool {
-        put(datagram, DATA_LEN, self.words())
-    }
-
-    fn read(datagram: &[u8]) -> Self {
-        Self::of(get(datagram, DATA_LEN).unwrap_or_default())
-    }
-}
-
-impl Block for Turned {
-    fn words(&self) -> [u64; 3] {
-        [self.received_ns, self.sent_ns, self.number]
-    }
-    fn of([received_ns, sent_ns, number]: [u64; 3]) -> Self {
-        Self { received_ns, sent_ns, number }
-    }
-}
-
-impl Block for Totals {
-    fn words(&self) -> [u64; 3] {
-        [self.flows, self.datagrams, 0]
-    }
-    fn of([flows, datagrams, _]: [u64; 3]) -> Self {
-        Self { flows, datagrams }
-    }
-}
-
-impl Block for Came {
-    fn words(&self) -> [u64; 3] {
-        [self.duplicates, self.reordered, self.replied]
-    }
-    fn of([duplicates, reordered, replied]: [u64; 3]) -> Self {
-        Self { duplicates, reordered, replied }
-    }
 }
 
 #[cfg(test)]
