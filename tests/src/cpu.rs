@@ -1,69 +1,10 @@
-//! Processor time: of the machine by core, and of one process or thread; and a process' other
-//! resources.
-//!
-//! Invariant: busy is everything but idle and iowait; it includes soft interrupts, in which forwarding
-//! happens.
+//! Processor time of one process or thread, their cores and priorities; and a process' other resources.
 
 use anyhow::{Context, Result};
 use procfs::process::{Process, Task};
-use procfs::{CurrentSI, KernelStats};
 use std::fmt;
 use std::process::Command;
-use std::time::{Duration, Instant};
-
-/// The time of each core up to one instant.
-///
-/// Busy is the time that is not idle. The kernel times idleness exactly, but samples everything else at
-/// its ticks, which never see work that a timer begins and that is done before the next tick.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Busy {
-    at: Instant,
-    cores: Vec<Core>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Core {
-    /// Idle, waiting for a disk, or taken by other machines on the same host.
-    away: Duration,
-    soft: Duration,
-}
-
-impl Busy {
-    pub fn now() -> Result<Self> {
-        let cores = KernelStats::current()?.cpu_time.into_iter().map(|core| Core {
-            away: [core.iowait_duration(), core.steal_duration()]
-                .into_iter()
-                .flatten()
-                .fold(core.idle_duration(), |sum, more| sum + more),
-            soft: core.softirq_duration().unwrap_or_default(),
-        });
-        Ok(Self { at: Instant::now(), cores: cores.collect() })
-    }
-
-    /// Busy time of all cores since `earlier`.
-    pub fn since(&self, earlier: &Self) -> Duration {
-        (0..self.cores.len()).map(|core| self.core_since(earlier, core)).sum()
-    }
-
-    /// Busy time of one core since `earlier`.
-    pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
-        if core >= self.cores.len() {
-            return Duration::ZERO;
-        }
-        let away = self.part_since(earlier, core, |core| core.away);
-        self.at.saturating_duration_since(earlier.at).saturating_sub(away)
-    }
-
-    /// The part of it in soft interrupts of any context, as far as ticks saw them.
-    pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
-        self.part_since(earlier, core, |core| core.soft)
-    }
-
-    fn part_since(&self, earlier: &Self, core: usize, of: impl Fn(&Core) -> Duration) -> Duration {
-        let at = |busy: &Self| busy.cores.get(core).map_or(Duration::ZERO, &of);
-        at(self).saturating_sub(at(earlier))
-    }
-}
+use std::time::Duration;
 
 /// User and system time of a process, all its threads, as long as it has not been reaped.
 pub fn process_time(pid: u32) -> Result<Duration> {
