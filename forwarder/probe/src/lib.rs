@@ -1,6 +1,6 @@
 //! Test traffic: sent open-loop, counted, reflected; it needs no running weir.
 //!
-//! - [`rate`], [`sizes`], [`schedule`]: what is sent when; [`wire`]: the datagrams' content
+//! - [`rate`], [`sizes`]: what is sent when; [`wire`]: the datagrams' content
 //! - [`sequence`], [`timing`], [`book`], [`trips`]: arrivals, their order and their times
 //! - [`report`]: the JSON
 //! - [`send`], [`sink`]: the sockets; [`receive`]: batches of datagrams with their times
@@ -15,7 +15,6 @@ pub mod rate;
 pub mod raw;
 pub mod receive;
 pub mod report;
-pub mod schedule;
 pub mod send;
 pub mod sequence;
 pub mod sink;

@@ -22,7 +22,8 @@ use weir_port::{Pool, Port, Refused, XskConfig, XskPort, clock_monotonic_ns, sys
 use self::frame::patterns;
 use super::program::{Action, Attached, Counter, Hook, Program};
 use super::report::{RawReport, VERSION};
-use super::{ProbeError, nanos, rate::Rate, schedule::Schedule, socket};
+use super::rate::{Rate, Schedule};
+use super::{ProbeError, nanos, socket};
 
 /// Frames that the kernel handles at a time.
 const BATCH: u32 = 64;

@@ -12,9 +12,8 @@ use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
-use super::super::rate::Rate;
+use super::super::rate::{Rate, Schedule};
 use super::super::report::{SendReport, VERSION};
-use super::super::schedule::Schedule;
 use super::super::wire::{Header, Kind, Session, Stamp};
 use super::super::{ProbeError, nanos, socket};
 use super::{Front, Order, Progress};
