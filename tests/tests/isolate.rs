@@ -92,7 +92,7 @@ fn a_minimum_rate_goes_before_weights() -> Result<()> {
     let measured = measured(&bed, &watch)?;
     drop(floods);
     let [five, one] = [5.0, 1.0].map(Sender::greedy);
-    assert_shares(&measured, 60.0, &[five, five, one.min(30.0)], 5.0)?;
+    assert_shares(&measured, 60.0, &[five, five, Sender { min: 30.0, ..one }], 5.0)?;
     weir.assert_ledger()?;
     weir.stop()
 }

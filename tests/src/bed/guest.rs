@@ -6,6 +6,7 @@ use super::{BRIDGE, BedSpec};
 use crate::ns::{Ns, ip, name_of};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use weir_core::ids::Mac;
 
 /// The guest's end of every veth.
 pub const GUEST_IF: &str = "eth0";
@@ -21,14 +22,17 @@ pub enum Family {
 /// Both families, for tests that do the same over each.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
+fn v4(net: u8, number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, net, 0, number)
+}
+
+fn v6(net: u8, number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into())
+}
+
 /// 10.NET.0.NUMBER and fd0NET::NUMBER.
 pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::new(10, net, 0, number).into(),
-        Family::V6 => {
-            Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into()).into()
-        }
-    }
+    if family == Family::V4 { v4(net, number).into() } else { v6(net, number).into() }
 }
 
 /// The MAC address of one of a number's four ends, each with a kind of its own.
@@ -37,7 +41,7 @@ pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
 }
 
 pub fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
+    Mac::new(mac).to_string()
 }
 
 /// A line of `ip` that makes a neighbour known for good.
@@ -76,11 +80,11 @@ impl Guest {
     }
 
     pub fn v4(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.net, 0, self.number)
+        v4(self.net, self.number)
     }
 
     pub fn v6(&self) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00 + u16::from(self.net), 0, 0, 0, 0, 0, 0, u16::from(self.number))
+        v6(self.net, self.number)
     }
 
     pub fn addr(&self, family: Family) -> IpAddr {

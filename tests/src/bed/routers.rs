@@ -74,17 +74,11 @@ pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()>
 impl Bed {
     /// The left host's next hop for traffic through router `number`.
     pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
-        match self.spec.layout {
-            Layout::HostRouter => self.uplink.port_mac(),
-            _ => mac(2, number),
-        }
+        self.gateway_of(&self.uplink, mac(2, number))
     }
 
-    fn right_gateway_mac(&self, right: &Guest, number: u8) -> [u8; 6] {
-        match self.spec.layout {
-            Layout::HostRouter => right.port_mac(),
-            _ => mac(0, number),
-        }
+    fn gateway_of(&self, end: &Guest, router: [u8; 6]) -> [u8; 6] {
+        if self.spec.layout == Layout::HostRouter { end.port_mac() } else { router }
     }
 
     /// Sets routes, neighbours and forwarding, once all veths exist.
@@ -95,7 +89,7 @@ impl Bed {
         for number in 1..=self.spec.vms {
             let gateway = self.gateway_mac(number);
             at_left.extend(way(LEFT_NET, number, gateway, left_by, right_by));
-            let gateway = self.right_gateway_mac(right, number);
+            let gateway = self.gateway_of(right, mac(0, number));
             at_right.extend(way(RIGHT_NET, number, gateway, right_by, left_by));
         }
         // The hosts' own addresses are reached through the first router.
