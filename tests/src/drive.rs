@@ -3,10 +3,11 @@
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
 use crate::traffic::ping::echo;
-use crate::traffic::{Rate, Received, Sending, Sink, Source, ping, tcp};
+use crate::traffic::{Rate, Sending, Sink, Source, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;
+use weir_probe::report::{SessionReport, SinkReport};
 
 /// Echoes from the first guest to every other one and the uplink host, over both families.
 pub fn ping_all(bed: &Bed) -> Result<()> {
@@ -69,7 +70,7 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     if !knows(from, to, family)? {
         wait_ok(Duration::from_secs(10), "the first echo", || ping(&from.ns, to.addr(family), 1))?;
     }
-    let sink = Sink::start(&to.ns, to.socket(family, 0))?;
+    let mut sink = Sink::start(&to.ns, to.socket(family, 0))?;
     // A queue of 512 KiB takes what comes while a worker is off its core for 60 ms.
     let rate = 5000.min(8_000_000 / size.max(1) as u64);
     // On one core: a sender that is moved has datagrams in two backlogs, which the kernel serves in any
@@ -78,18 +79,16 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     let source = Source { size, count, rate, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
     sink.wait_for(count, Duration::from_secs(30))?;
-    let received = sink.finish()?;
-    let unique = received.unique(0);
-    let once = received.duplicates == 0 && received.reordered == 0 && received.foreign == 0;
+    let SinkReport { foreign, sessions, .. } = sink.end()?;
+    let SessionReport { unique, duplicates, reordered, .. } =
+        sessions.into_iter().next().unwrap_or_default();
     ensure!(
-        sent.frames == count && unique == count && once,
-        "{} -> {}, {size} bytes: sent {}, came {unique}, {} twice, {} late, {} foreign",
+        (sent.frames, unique, duplicates, reordered, foreign) == (count, count, 0, 0, 0),
+        "{} -> {}, {size} bytes: sent {}, came {unique}, {duplicates} twice, {reordered} late, \
+         {foreign} foreign",
         from.port,
         to.port,
-        sent.frames,
-        received.duplicates,
-        received.reordered,
-        received.foreign
+        sent.frames
     );
     Ok(())
 }
@@ -155,11 +154,11 @@ impl Flow {
     /// Stops it; returns how many were sent, and how many distinct ones arrived.
     pub fn stop(self) -> Result<(u64, u64)> {
         let (sent, received) = self.end()?;
-        Ok((sent, received.unique(0)))
+        Ok((sent, received.unique))
     }
 
     /// Ends it; returns how many were sent, and what arrived.
-    pub fn end(self) -> Result<(u64, Received)> {
+    pub fn end(self) -> Result<(u64, SessionReport)> {
         let sent = self.sending.stop()?.frames;
         // Datagrams missing by then are lost.
         let _ = self.sink.wait_for(sent, Duration::from_secs(1));
@@ -179,8 +178,8 @@ impl Flow {
         let before = self.unread;
         let (sent, got) = self.end()?;
         let unread = unread(to)? - before;
-        let lost = sent - got.unique(0) - unread;
-        let gap_ms = got.longest_gap_ns / 1_000_000;
+        let lost = sent - got.unique - unread;
+        let gap_ms = got.interarrival.summary().max_ns / 1_000_000;
         println!("{sent} sent, {unread} unread, longest gap {gap_ms} ms");
         let late = got.reordered;
         ensure!((lost, late) == (0, 0), "of {sent}: {lost} lost, {late} late; longest gap {gap_ms} ms");

@@ -11,4 +11,4 @@ pub mod udp;
 pub use iperf::{Bulk, BulkSpec, Goodput, TcpResult, tcp};
 pub use ping::ping;
 pub use stream::{Chunks, Stream};
-pub use udp::{Rate, Received, Sending, Sent, Sink, Source};
+pub use udp::{Rate, Sending, Sent, Sink, Source, unique};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all};
 use system_tests::gate::{self, SOON, wait_express};
-use system_tests::traffic::{Rate, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, ping, unique};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, StatsReport};
@@ -44,7 +44,7 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
             let sent = source.send(&from.ns)?;
             sink.wait_for(sent.frames, SOON)?;
             let got = sink.finish()?;
-            ensure!((got.frames, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
+            ensure!((got.datagrams, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
             let stats = weir.assert_ledger()?;
             ensure!(express(&stats) - before >= 5000, "{stats:#?}");
         }
@@ -207,7 +207,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let took = start.elapsed();
     is(LaneNow::Express)?;
     let got = sink.finish()?;
-    let of = |flow| got.unique(flow);
+    let of = |flow| unique(&got, flow);
     let (a, b) = (of(2), of(3));
     // The first has the link to itself until the second has begun.
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
@@ -268,7 +268,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let got = sink.finish()?;
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
     // With headers: the rate, and the burst in either lane.
-    let bits = got.unique(2) * (1200 + 42) * 8;
+    let bits = unique(&got, 2) * (1200 + 42) * 8;
     let may = RATE as f64 * took.as_secs_f64() + 2.0 * 16.0 * 1024.0 * 8.0;
     ensure!((bits as f64) < may, "{bits} bits in {took:?}");
     // What a busy machine did not send in time is not made up for.

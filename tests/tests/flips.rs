@@ -145,7 +145,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     println!("of one connection, in bytes by the express lane and by a worker: {by:?}");
     ensure!(by.0 > 32_768 && by.1 > 32_768, "{by:?}");
     println!("TCP: {bytes} bytes, {late} segments out of order, {again} sent again");
-    let came = (got.frames, got.duplicates, got.reordered);
+    let came = (got.datagrams, got.duplicates, got.reordered);
     ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#?}");
     ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#?}");
     ensure!(stats.ledger.lost == 0, "{stats:#?}");

@@ -25,8 +25,8 @@ fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) ->
     let sent = sending.stop()?;
     sink.wait_for(sent.frames, gate::SOON)?;
     let received = sink.finish()?;
-    let once = received.unique(0) == sent.frames && received.duplicates == 0;
-    ensure!(once, "of {} came {}, {} twice", sent.frames, received.unique(0), received.duplicates);
+    let once = received.unique == sent.frames && received.duplicates == 0;
+    ensure!(once, "of {} came {}, {} twice", sent.frames, received.unique, received.duplicates);
     Ok(())
 }
 

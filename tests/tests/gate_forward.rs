@@ -193,11 +193,11 @@ fn a_multicast_stream_comes_once() -> Result<()> {
     for sink in sinks {
         sink.wait_for(sent.frames, gate::SOON)?;
         let received = sink.finish()?;
-        let once = received.unique(0) == sent.frames && received.duplicates == 0;
+        let once = received.unique == sent.frames && received.duplicates == 0;
         ensure!(
             once,
             "{} of {} came, {} twice",
-            received.unique(0),
+            received.unique,
             sent.frames,
             received.duplicates
         );
@@ -227,7 +227,7 @@ fn the_host_is_reached_and_reaches() -> Result<()> {
     let sent = source.send(&bed.guest(0)?.ns)?;
     sink.wait_for(sent.frames, gate::SOON)?;
     let received = sink.finish()?;
-    ensure!(received.unique(0) == sent.frames && received.duplicates == 0, "{received:?}");
+    ensure!(received.unique == sent.frames && received.duplicates == 0, "{received:?}");
     weir.assert_ledger()?;
     weir.stop()
 }

@@ -232,7 +232,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let stats = weir.assert_ledger()?;
     for sink in sinking {
         let received = sink.finish()?;
-        came += received.unique(0);
+        came += received.unique;
         ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
     }
     let lost = ledger::lost_under(&stats, "rx_share");

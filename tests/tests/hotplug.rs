@@ -26,10 +26,10 @@ fn undisturbed(
     sink.wait_for(sent.frames, SOON)?;
     let received = sink.finish()?;
     ensure!(
-        received.unique(0) == sent.frames && received.duplicates == 0,
+        received.unique == sent.frames && received.duplicates == 0,
         "of {} came {}, {} twice",
         sent.frames,
-        received.unique(0),
+        received.unique,
         received.duplicates
     );
     Ok(())

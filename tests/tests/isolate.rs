@@ -160,10 +160,10 @@ fn a_light_flow_notices_nothing(
     drop(flood);
     let in_order = received.duplicates == 0 && received.reordered == 0;
     ensure!(
-        received.unique(0) == sent.frames && in_order,
+        received.unique == sent.frames && in_order,
         "of {} came {}, {} twice, {} late",
         sent.frames,
-        received.unique(0),
+        received.unique,
         received.duplicates,
         received.reordered
     );

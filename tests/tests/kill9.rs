@@ -32,12 +32,12 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
     let sent = sending.stop()?;
     let stats = weir.assert_ledger()?;
     let received = sink.finish()?;
-    let lost = sent.frames - received.unique(0);
+    let lost = sent.frames - received.unique;
     let lost_s = lost as f64 / RATE as f64;
     println!(
         "kill -9 and restart: {lost} of {} frames lost = {lost_s:.3} s of traffic; longest gap {:.3} s; {} twice, {} late",
         sent.frames,
-        received.longest_gap_ns as f64 / 1e9,
+        received.interarrival.summary().max_ns as f64 / 1e9,
         received.duplicates,
         received.reordered,
     );

@@ -51,12 +51,12 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
         counted(up, 0, 0)?;
         // It drops the frames of senders that it does not keep.
         let received = sink.finish()?;
-        ensure!(received.unique(0) == 300 && received.frames == 300, "{received:?}");
+        ensure!(received.unique == 300 && received.datagrams == 300, "{received:?}");
         // A frame arrives before its datagram is read, and after it was stamped.
         let delays = watch.delays_ns(0..300)?;
         let slowest = delays.iter().max().copied().unwrap_or(0);
         ensure!(delays.len() == 300, "{at:?}: {} delays", delays.len());
-        ensure!(slowest <= received.latency_ns.max(), "{at:?}: {slowest} ns, {received:?}");
+        ensure!(slowest <= received.latency.histogram.max(), "{at:?}: {slowest} ns, {received:?}");
         ensure!(watch.delays_ns(300..400)?.is_empty(), "delays of what was never sent");
     }
     Ok(())

@@ -174,8 +174,8 @@ impl<'scope> Load<'scope> {
             // Frames still on their way arrive in well under this time, or are lost.
             let _ = sink.wait_for(sent.frames, Duration::from_secs(1));
             let received = sink.finish()?;
-            let lost = sent.frames.saturating_sub(received.unique(0));
-            let us = |q| received.latency_ns.value_at_quantile(q) as f64 / 1000.0;
+            let lost = sent.frames.saturating_sub(received.unique);
+            let us = |q| received.latency.histogram.value_at_quantile(q) as f64 / 1000.0;
             lines.push(format!(
                 "{way} {:>7} pps, {lost} of {} lost, p50 {:.0} us, p99 {:.0} us",
                 sent.per_second().round(),

@@ -6,13 +6,11 @@
 use crate::wait::{Halt, wait_for};
 use crate::{Ns, StartedThread, cpu};
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use weir_probe::report::SinkReport;
+use weir_probe::report::{SessionReport, SinkReport};
 use weir_probe::send::{self, Front, Order};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
@@ -134,41 +132,10 @@ impl Sending {
     }
 }
 
-/// The datagrams that a sink received.
-#[derive(Debug)]
-pub struct Received {
-    pub frames: u64,
-    pub duplicates: u64,
-    pub reordered: u64,
-    /// Datagrams without a stamp.
-    pub foreign: u64,
-    pub latency_ns: Histogram<u64>,
-    /// The longest time without an arrival, between the first and the last.
-    pub longest_gap_ns: u64,
-    flows: HashMap<u16, u64>,
-}
-
-impl Received {
-    fn of(report: SinkReport) -> Self {
-        let foreign = report.foreign;
-        // All stamps are of one session, which begins with the first.
-        let session = report.sessions.into_iter().next().unwrap_or_default();
-        Self {
-            frames: session.datagrams + foreign,
-            duplicates: session.duplicates,
-            reordered: session.reordered,
-            foreign,
-            longest_gap_ns: session.interarrival.summary().max_ns,
-            flows: session.flows.iter().map(|flow| (flow.flow, flow.unique)).collect(),
-            latency_ns: session.latency.histogram,
-        }
-    }
-
-    /// Distinct datagrams of one flow.
-    #[must_use]
-    pub fn unique(&self, flow: u16) -> u64 {
-        self.flows.get(&flow).copied().unwrap_or(0)
-    }
+/// Distinct datagrams of one flow.
+#[must_use]
+pub fn unique(came: &SessionReport, flow: u16) -> u64 {
+    came.flows.iter().filter(|it| it.flow == flow).map(|it| it.unique).sum()
 }
 
 /// A socket that counts stamped datagrams, and its thread.
@@ -233,9 +200,9 @@ impl Sink {
         self.thread.is_over()
     }
 
-    /// Receives the queued datagrams and ends.
-    pub fn finish(mut self) -> Result<Received> {
-        self.end().map(Received::of)
+    /// Receives the queued datagrams and ends. All stamps are of one session, which begins with the first.
+    pub fn finish(mut self) -> Result<SessionReport> {
+        Ok(self.end()?.sessions.into_iter().next().unwrap_or_default())
     }
 
     /// The same, with the whole report; call it once.
