@@ -83,12 +83,12 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     let SessionReport { unique, duplicates, reordered, .. } =
         sessions.into_iter().next().unwrap_or_default();
     ensure!(
-        (sent.frames, unique, duplicates, reordered, foreign) == (count, count, 0, 0, 0),
+        (sent.datagrams, unique, duplicates, reordered, foreign) == (count, count, 0, 0, 0),
         "{} -> {}, {size} bytes: sent {}, came {unique}, {duplicates} twice, {reordered} late, \
          {foreign} foreign",
         from.port,
         to.port,
-        sent.frames
+        sent.datagrams
     );
     Ok(())
 }
@@ -159,7 +159,7 @@ impl Flow {
 
     /// Ends it; returns how many were sent, and what arrived.
     pub fn end(self) -> Result<(u64, SessionReport)> {
-        let sent = self.sending.stop()?.frames;
+        let sent = self.sending.stop()?.datagrams;
         // Datagrams missing by then are lost.
         let _ = self.sink.wait_for(sent, Duration::from_secs(1));
         let received = self.sink.finish()?;

@@ -11,4 +11,4 @@ pub mod udp;
 pub use iperf::{Bulk, BulkSpec, Goodput, TcpResult, tcp};
 pub use ping::ping;
 pub use stream::{Chunks, Stream};
-pub use udp::{Rate, Sending, Sent, Sink, Source, unique};
+pub use udp::{Rate, Sending, Sink, Source, unique};

@@ -43,7 +43,7 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
         })?;
         ensure!(early == late, "the consumer was not stopped: {early}, then {late} frames");
     }
-    let sent = sending.stop()?.frames;
+    let sent = sending.stop()?.datagrams;
     let after = weir.assert_ledger()?;
     let lost =
         |reason: &str| ledger::lost_under(&after, reason) - ledger::lost_under(&before, reason);
@@ -115,7 +115,7 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
     let source = Source { rate: Rate::pps(1000), core: Some(1), ..Source::to(to) };
     let beside = source.start(&other.ns)?;
     one_stop(&weir, bed.guest(0)?, bed.guest(1)?)?;
-    let sent = beside.stop()?.frames;
+    let sent = beside.stop()?.datagrams;
     wait_for(SOON, "the other flow's last datagram", || {
         watch.from(other).is_ok_and(|count| count.frames == sent)
     })?;

@@ -24,7 +24,7 @@ fn pings_udp_and_tcp_cross_a_bridge() -> Result<()> {
         let sent = source.send(&one.ns)?;
         sink.wait_for(500, Duration::from_secs(30))?;
         let received = sink.finish()?;
-        ensure!(sent.frames == 500 && received.unique == 500, "{sent:?} {received:?}");
+        ensure!(sent.datagrams == 500 && received.unique == 500, "{sent:?} {received:?}");
         ensure!(received.duplicates == 0 && received.reordered == 0, "{received:?}");
         let result = tcp(one, &bed.uplink, family, 1, Duration::from_secs(1), &[])?;
         ensure!(result.bytes > 1_000_000, "{result:?}");
@@ -44,8 +44,8 @@ fn flat_out_counts_what_it_sends() -> Result<()> {
         Source { size: 22, count: 20_000, rate: Rate::Max, core: Some(0), ..Source::to(to) };
     let sent = source.send(&one.ns)?;
     let after = bed.host.counter(&one.port)?.recv_packets;
-    ensure!(sent.frames == 20_000, "{sent:?}");
-    ensure!(after - before >= sent.frames, "{} of {} left the guest", after - before, sent.frames);
+    ensure!(sent.datagrams == 20_000, "{sent:?}");
+    ensure!(after - before >= sent.datagrams, "{} of {} left the guest", after - before, sent.datagrams);
     Ok(())
 }
 

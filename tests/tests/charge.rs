@@ -92,13 +92,13 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.100);
     ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#?}");
     ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#?}");
-    ensure!(unique(&got, HOST) == sent.frames, "{} of {sent:?}", unique(&got, HOST));
+    ensure!(unique(&got, HOST) == sent.datagrams, "{} of {sent:?}", unique(&got, HOST));
     let (a, b) = (unique(&got, 2), unique(&got, 3));
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
     // The VMs' frames, which a worker sent meanwhile, are not among the charged ones.
     let charged = link(&weir)?.charged.frames - before;
-    ensure!((sent.frames..sent.frames + 50).contains(&charged), "{charged} for {sent:?}");
+    ensure!((sent.datagrams..sent.datagrams + 50).contains(&charged), "{charged} for {sent:?}");
     let text = weir.cli_ok(&bed, "stats")?;
     ensure!(text.contains("\nLINKS ") && !text.contains("no room is left"), "{text}");
     weir.stop()
@@ -129,7 +129,7 @@ fn a_host_that_takes_all_of_a_link_is_told_of_and_does_not_keep_it() -> Result<(
     room.and(has_it).with_context(|| weir.said())?;
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    ensure!(unique(&got, HOST) == sent.frames, "{} of {sent:?}", unique(&got, HOST));
+    ensure!(unique(&got, HOST) == sent.datagrams, "{} of {sent:?}", unique(&got, HOST));
     weir.stop()
 }
 

@@ -42,7 +42,7 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
             let (rate, core) = (Rate::pps(20_000), Some(0));
             let source = Source { count: 5000, rate, core, ..Source::to(sink.addr()) };
             let sent = source.send(&from.ns)?;
-            sink.wait_for(sent.frames, SOON)?;
+            sink.wait_for(sent.datagrams, SOON)?;
             let got = sink.finish()?;
             ensure!((got.datagrams, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
             let stats = weir.assert_ledger()?;
@@ -83,7 +83,7 @@ fn flow_while(
     let what = format!("{round} rounds, {sent:?} to have come");
     let came = wait_ok(SOON, &what, || {
         let (came, lost) = (sink.so_far(), lost()?);
-        ensure!(came + lost == sent.frames, "{came} came, {lost} were lost");
+        ensure!(came + lost == sent.datagrams, "{came} came, {lost} were lost");
         Ok(())
     });
     let got = sink.finish()?;
@@ -180,11 +180,11 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let before = express(&weir.stats()?);
     let light = Source { count: 500, ..flow(1, 200) }.send(&one.ns)?;
     wait_ok(SOON, "the light flow", || {
-        ensure!(sink.so_far() >= light.frames);
+        ensure!(sink.so_far() >= light.datagrams);
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
+    ensure!(express(&stats) - before >= light.datagrams * 9 / 10, "{stats:#?}");
     // Together three times the link's rate.
     let start = Instant::now();
     let floods = [flow(2, 3_000).start(&one.ns)?, flow(3, 3_000).start(&two.ns)?];
@@ -245,11 +245,11 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let before = express(&weir.stats()?);
     let light = flow(1, 200, 500).send(&one.ns)?;
     wait_ok(SOON, "the light flow", || {
-        ensure!(sink.so_far() >= light.frames);
+        ensure!(sink.so_far() >= light.datagrams);
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
+    ensure!(express(&stats) - before >= light.datagrams * 9 / 10, "{stats:#?}");
     // Three times its rate.
     let (start, before) = (Instant::now(), sink.so_far());
     let flood = flow(2, 6_000, u64::MAX).start(&one.ns)?;

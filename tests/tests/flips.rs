@@ -108,7 +108,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
             rate: Rate::Max,
             ..flow(1 + u16::try_from(rounds)?)
         };
-        sent += burst.send(&bursty.ns)?.frames;
+        sent += burst.send(&bursty.ns)?.datagrams;
         rounds += 1;
         if rounds % FORGET == 0 {
             let forget = format!("fdb del {} dev {} master", up.mac_text(), up.port);
@@ -127,7 +127,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         }
     }
     let steady_sent = steady_one.stop()?;
-    sent += steady_sent.frames;
+    sent += steady_sent.datagrams;
     held.stop()?;
     let mut bytes = 0;
     for connection in connections {

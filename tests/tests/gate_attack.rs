@@ -23,10 +23,10 @@ fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) ->
     attack()?;
     sink.wait_for(sink.so_far() + 200, gate::SOON)?;
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, gate::SOON)?;
+    sink.wait_for(sent.datagrams, gate::SOON)?;
     let received = sink.finish()?;
-    let once = received.unique == sent.frames && received.duplicates == 0;
-    ensure!(once, "of {} came {}, {} twice", sent.frames, received.unique, received.duplicates);
+    let once = received.unique == sent.datagrams && received.duplicates == 0;
+    ensure!(once, "of {} came {}, {} twice", sent.datagrams, received.unique, received.duplicates);
     Ok(())
 }
 

@@ -191,14 +191,14 @@ fn a_multicast_stream_comes_once() -> Result<()> {
     let to = (group, port).into();
     let sent = Source { rate: Rate::pps(2000), count: 1000, ..Source::to(to) }.send(&one.ns)?;
     for sink in sinks {
-        sink.wait_for(sent.frames, gate::SOON)?;
+        sink.wait_for(sent.datagrams, gate::SOON)?;
         let received = sink.finish()?;
-        let once = received.unique == sent.frames && received.duplicates == 0;
+        let once = received.unique == sent.datagrams && received.duplicates == 0;
         ensure!(
             once,
             "{} of {} came, {} twice",
             received.unique,
-            sent.frames,
+            sent.datagrams,
             received.duplicates
         );
     }
@@ -225,9 +225,9 @@ fn the_host_is_reached_and_reaches() -> Result<()> {
     let sink = Sink::start(&bed.host, (v4, 0).into())?;
     let source = Source { rate: Rate::pps(5000), count: 1000, ..Source::to(sink.addr()) };
     let sent = source.send(&bed.guest(0)?.ns)?;
-    sink.wait_for(sent.frames, gate::SOON)?;
+    sink.wait_for(sent.datagrams, gate::SOON)?;
     let received = sink.finish()?;
-    ensure!(received.unique == sent.frames && received.duplicates == 0, "{received:?}");
+    ensure!(received.unique == sent.datagrams && received.duplicates == 0, "{received:?}");
     weir.assert_ledger()?;
     weir.stop()
 }

@@ -108,8 +108,8 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     // Half of it would mean that all stop at times; a busy machine takes less.
     ensure!(rate > free * 0.6, "{rate:.0} bit/s in all, {free:.0} before");
     let sent = small.stop()?;
-    sink.wait_for(sent.frames, gate::SOON)?;
-    ensure!(sink.finish()?.unique == sent.frames, "a polite sender lost something");
+    sink.wait_for(sent.datagrams, gate::SOON)?;
+    ensure!(sink.finish()?.unique == sent.datagrams, "a polite sender lost something");
     drop(sending);
     bulk.end()?;
     // Releases the frames that the holder has.

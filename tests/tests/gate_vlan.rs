@@ -225,7 +225,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let (mut sent, mut came) = (0, 0);
     let mut sinking = Vec::new();
     for (sink, sending) in flows {
-        sent += sending.stop()?.frames;
+        sent += sending.stop()?.datagrams;
         sinking.push(sink);
     }
     // On a machine that is too slow the worker's ring overflows, under a reason.

@@ -23,12 +23,12 @@ fn undisturbed(
     let so_far = sink.so_far();
     sink.wait_for(so_far + 200, SOON)?;
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, SOON)?;
+    sink.wait_for(sent.datagrams, SOON)?;
     let received = sink.finish()?;
     ensure!(
-        received.unique == sent.frames && received.duplicates == 0,
+        received.unique == sent.datagrams && received.duplicates == 0,
         "of {} came {}, {} twice",
-        sent.frames,
+        sent.datagrams,
         received.unique,
         received.duplicates
     );

@@ -155,14 +155,14 @@ fn a_light_flow_notices_nothing(
         sink.wait_for(so_far + 10, SOON)?;
     }
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, SOON).with_context(|| format!("of {}", sent.frames))?;
+    sink.wait_for(sent.datagrams, SOON).with_context(|| format!("of {}", sent.datagrams))?;
     let received = sink.finish()?;
     drop(flood);
     let in_order = received.duplicates == 0 && received.reordered == 0;
     ensure!(
-        received.unique == sent.frames && in_order,
+        received.unique == sent.datagrams && in_order,
         "of {} came {}, {} twice, {} late",
-        sent.frames,
+        sent.datagrams,
         received.unique,
         received.duplicates,
         received.reordered

@@ -32,11 +32,11 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
     let sent = sending.stop()?;
     let stats = weir.assert_ledger()?;
     let received = sink.finish()?;
-    let lost = sent.frames - received.unique;
+    let lost = sent.datagrams - received.unique;
     let lost_s = lost as f64 / RATE as f64;
     println!(
         "kill -9 and restart: {lost} of {} frames lost = {lost_s:.3} s of traffic; longest gap {:.3} s; {} twice, {} late",
-        sent.frames,
+        sent.datagrams,
         received.interarrival.summary().max_ns as f64 / 1e9,
         received.duplicates,
         received.reordered,

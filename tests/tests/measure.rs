@@ -39,7 +39,7 @@ fn timed_in_all(latency: &LatencyReport) -> Result<u64> {
 fn send(from: &Guest, sink: &Sink, count: u64, heard: u64) -> Result<()> {
     let source = Source { count, size: 200, rate: Rate::pps(2000), ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
-    ensure!(sent.frames == count, "{sent:?}");
+    ensure!(sent.datagrams == count, "{sent:?}");
     sink.wait_for(heard + count, SOON)
 }
 

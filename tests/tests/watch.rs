@@ -39,7 +39,7 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
         let source = Source { rate: Rate::pps(5000), ..Source::to(sink.addr()) };
         let sent = Source { size: 22, count: 300, ..source.clone() }.send(&one.ns)?;
         Source { size: 1416, count: 200, flow: 1, ..source }.send(&two.ns)?;
-        sink.wait_for(sent.frames, SOON)?;
+        sink.wait_for(sent.datagrams, SOON)?;
         let counted = |guest, frames, bytes| {
             wait_for(SOON, "the frames to be counted", || {
                 watch.from(guest).is_ok_and(|count| (count.frames, count.bytes) == (frames, bytes))

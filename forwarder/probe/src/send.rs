@@ -66,22 +66,6 @@ pub fn numbers(progress: &Progress) -> Vec<u64> {
     progress.iter().map(|sent| sent.load(Ordering::Relaxed)).collect()
 }
 
-/// The result of [`send_by`]. Each datagram is one frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    pub frames: u64,
-    pub bytes: u64,
-    /// Datagrams that the kernel refused; not in `frames`.
-    pub refused: u64,
-    pub elapsed_ns: u64,
-}
-
-impl Sent {
-    pub fn per_second(&self) -> f64 {
-        self.frames as f64 * 1e9 / self.elapsed_ns.max(1) as f64
-    }
-}
-
 impl Order {
     /// 1000 datagrams a second; adjust with struct update syntax.
     #[must_use]
@@ -118,11 +102,10 @@ pub fn send_by(
     order: &Order,
     progress: &Progress,
     stop: &AtomicBool,
-) -> Result<Sent, ProbeError> {
+) -> Result<SendReport, ProbeError> {
     let mut pump = Pump::new(order, sockets, socket::session(), progress);
     pump.run(stop)?;
-    let SendReport { datagrams: frames, bytes, refused, elapsed_ns, .. } = pump.report;
-    Ok(Sent { frames, bytes, refused: refused.into_values().sum(), elapsed_ns })
+    Ok(pump.report)
 }
 
 /// Sends on the calling thread, and receives answers on another.

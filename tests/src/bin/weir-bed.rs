@@ -172,14 +172,14 @@ impl<'scope> Load<'scope> {
         for (way, sending, sink) in self.udp {
             let sent = sending.finish()?;
             // Frames still on their way arrive in well under this time, or are lost.
-            let _ = sink.wait_for(sent.frames, Duration::from_secs(1));
+            let _ = sink.wait_for(sent.datagrams, Duration::from_secs(1));
             let received = sink.finish()?;
-            let lost = sent.frames.saturating_sub(received.unique);
+            let lost = sent.datagrams.saturating_sub(received.unique);
             let us = |q| received.latency.histogram.value_at_quantile(q) as f64 / 1000.0;
             lines.push(format!(
                 "{way} {:>7} pps, {lost} of {} lost, p50 {:.0} us, p99 {:.0} us",
-                sent.per_second().round(),
-                sent.frames,
+                (sent.datagrams as f64 * 1e9 / sent.elapsed_ns as f64).round(),
+                sent.datagrams,
                 us(0.5),
                 us(0.99),
             ));

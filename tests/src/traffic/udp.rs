@@ -10,14 +10,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use weir_probe::report::{SessionReport, SinkReport};
+use weir_probe::report::{SendReport, SessionReport, SinkReport};
 use weir_probe::send::{self, Front, Order};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
 use weir_probe::wire::STAMP_LEN;
 
 pub use weir_probe::rate::Rate;
-pub use weir_probe::send::Sent;
 
 /// Above all programs without a real-time priority.
 const URGENT: u8 = 10;
@@ -45,7 +44,7 @@ impl Source {
     }
 
     /// Sends until it ends.
-    pub fn send(&self, ns: &Ns) -> Result<Sent> {
+    pub fn send(&self, ns: &Ns) -> Result<SendReport> {
         self.clone().start(ns)?.finish()
     }
 
@@ -69,7 +68,7 @@ impl Source {
 #[derive(Debug)]
 pub struct Sending {
     progress: Arc<send::Progress>,
-    thread: StartedThread<Sent>,
+    thread: StartedThread<SendReport>,
 }
 
 impl Sending {
@@ -116,18 +115,18 @@ impl Sending {
         self.thread.cpu()
     }
 
-    pub fn stop(self) -> Result<Sent> {
+    pub fn stop(self) -> Result<SendReport> {
         self.thread.ask();
         self.finish()
     }
 
     /// Waits until it has sent its time or count.
-    pub fn finish(mut self) -> Result<Sent> {
+    pub fn finish(mut self) -> Result<SendReport> {
         self.join()
     }
 
     /// The same, for an owner that reads its counters afterwards; call it once.
-    pub fn join(&mut self) -> Result<Sent> {
+    pub fn join(&mut self) -> Result<SendReport> {
         self.thread.join()
     }
 }
