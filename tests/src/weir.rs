@@ -4,7 +4,7 @@
 //! handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
-pub use crate::binary::binary;
+pub use crate::binaries::binary;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
 use crate::{Started, cpu, ledger};

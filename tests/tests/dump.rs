@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use system_tests::bed::{FAMILIES, Family, UPLINK_PORT};
 use system_tests::drive::udp_exact;
-use system_tests::python::run_python;
+use system_tests::binaries::run_python;
 use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for, weir};

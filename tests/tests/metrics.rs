@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{ping_all, udp_exact};
-use system_tests::python::{python, run_python};
+use system_tests::binaries::{python, run_python};
 use system_tests::wait::wait_ok;
 use system_tests::weir::run_to_end;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};

@@ -1,15 +1,53 @@
-//! Independent implementations of weir's file formats, in Python: they must be able to read what weir
-//! writes.
+//! What tests start: weir, and independent implementations of its file formats, in Python, which must be
+//! able to read what weir writes.
 //!
 //! Invariant: nothing is installed outside the target folder, and the versions are pinned
 //! (`tests/python/requirements.txt`).
 
-use crate::binary::profile_folder;
 use anyhow::{Context, Result, anyhow, bail};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
+
+/// Path of the weir to test, built if need be: the one that WEIR_BIN names, or one of the same build as
+/// the test.
+pub fn binary() -> Result<PathBuf> {
+    static BINARY: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| locate().map_err(|error| format!("{error:#}")));
+    BINARY.clone().map_err(|error| anyhow!(error))
+}
+
+fn locate() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("WEIR_BIN").map(PathBuf::from).filter(|path| path.exists())
+    {
+        return Ok(path);
+    }
+    let folder = profile_folder()?;
+    let target = folder.parent().context("no target folder")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--package", "weir", "--bin", "weir", "--target-dir"])
+        .arg(target);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().context("cannot start cargo to build weir")?;
+    if !status.success() {
+        bail!("weir does not build ({status})");
+    }
+    Ok(folder.join("weir"))
+}
+
+/// target/<profile>, from this program's path: target/<profile>/deps/<test>-<hash>, or
+/// target/<profile>/<bin>.
+fn profile_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("no folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    Ok(folder.context("no folder")?.to_path_buf())
+}
 
 /// The interpreter that has the packages; the first call waits until they are installed.
 pub fn python() -> Result<PathBuf> {
