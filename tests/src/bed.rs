@@ -74,16 +74,6 @@ impl BedSpec {
     }
 
     #[must_use]
-    pub fn guest_gro(self, guest_gro: bool) -> Self {
-        Self { guest_gro, ..self }
-    }
-
-    #[must_use]
-    pub fn layout(self, layout: Layout) -> Self {
-        Self { layout, ..self }
-    }
-
-    #[must_use]
     pub fn is_direct(&self) -> bool {
         self.layout == Layout::Direct
     }

@@ -111,28 +111,22 @@ pub struct Flow {
 
 impl Flow {
     pub fn start(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
-        Self::start_on(from, to, rate, None, 200)
+        Self::start_on(from, to, rate, None)
     }
 
     /// With a core of its own for the receiver, too, so that it reads all that comes.
     pub fn start_apart(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
-        Self::start_on(from, to, rate, Some(1), rate / 10)
+        Self::start_on(from, to, rate, Some(1))
     }
 
     /// Waits for the first datagrams.
-    fn start_on(
-        from: &Guest,
-        to: &Guest,
-        rate: u64,
-        receiver: Option<usize>,
-        first: u64,
-    ) -> Result<Self> {
+    fn start_on(from: &Guest, to: &Guest, rate: u64, receiver: Option<usize>) -> Result<Self> {
         let unread = unread(to)?;
         let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), receiver)?;
         // A sender that changes its core may overtake itself in the kernel, before any forwarder.
-        let (rate, core) = (Rate::pps(rate), Some(0));
-        let sending = Source { rate, core, ..Source::to(sink.addr()) }.start(&from.ns)?;
-        sink.wait_for(first, SOON)?;
+        let source = Source { rate: Rate::pps(rate), core: Some(0), ..Source::to(sink.addr()) };
+        let sending = source.start(&from.ns)?;
+        sink.wait_for(rate / 10, SOON)?;
         Ok(Self { sending, sink, unread })
     }
 
@@ -144,11 +138,6 @@ impl Flow {
     /// Waits until `more` have arrived.
     pub fn comes(&self, more: u64) -> Result<()> {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
-    }
-
-    /// Waits until more have arrived.
-    pub fn goes_on(&self) -> Result<()> {
-        self.comes(500)
     }
 
     /// Stops it; returns how many were sent, and how many distinct ones arrived.

@@ -30,7 +30,7 @@ pub struct WeirSpec {
     /// Appended to the configuration.
     pub extra: String,
     /// Variables of its environment.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(&'static str, String)>,
     /// Another binary than the one under test.
     pub binary: Option<PathBuf>,
 }
@@ -85,12 +85,6 @@ impl WeirSpec {
     #[must_use]
     pub fn port(mut self, name: &str, lines: &str) -> Self {
         add_lines(self.ports.entry(name.to_owned()).or_default(), lines);
-        self
-    }
-
-    #[must_use]
-    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.environment.push((name.to_owned(), value.into()));
         self
     }
 

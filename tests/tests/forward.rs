@@ -26,7 +26,7 @@ fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
     // GRO off is a veth's own default; so checksums are partial and superframes arrive.
-    let bed = BedSpec::vms(2).guest_gro(false).build()?;
+    let bed = BedSpec { guest_gro: false, ..BedSpec::vms(2) }.build()?;
     everything(&bed, &WeirSpec::default())
 }
 

@@ -41,7 +41,7 @@ fn everything(bed: &Bed) -> Result<()> {
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
     // GRO off is a veth's own default; so checksums are partial and superframes arrive.
-    everything(&BedSpec::vms(2).bridge().guest_gro(false).build()?)
+    everything(&BedSpec { guest_gro: false, ..BedSpec::vms(2) }.bridge().build()?)
 }
 
 #[test]

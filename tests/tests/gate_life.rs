@@ -35,7 +35,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
         let before = settings()?;
         let flow = Flow::start(one, two, 5000)?;
         let said = weir.end_and_listen(Signal::SIGTERM)?;
-        flow.goes_on()?;
+        flow.comes(500)?;
         let (sent, came) = flow.stop()?;
         let stopped = said.lines().find(|line| line.contains("stopped: received"));
         let stopped = stopped.context("no sum")?;
@@ -86,10 +86,10 @@ fn killed_under_load_and_started_again() -> Result<()> {
     let flow = Flow::start(one, two, 2000)?;
     weir.kill9()?;
     // By the bridge.
-    flow.goes_on()?;
+    flow.comes(500)?;
     ping_all(&bed)?;
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     wait_steered(&weir, one, two)?;
     ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "a new pair was made");
     let (sent, came) = flow.stop()?;
@@ -112,7 +112,7 @@ fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result
     ensure!(said.contains(told), "no `{told}`:\n{said}");
     let stopped = said.lines().find(|line| line.contains("stopped: received")).context("no sum")?;
     ensure!(!stopped.contains("NOT balanced"), "{stopped}");
-    flow.goes_on()?;
+    flow.comes(500)?;
     let (sent, came) = flow.stop()?;
     let lost = number(stopped, "lost ").context("no loss is told")?;
     ensure!(sent - came <= lost, "{came} of {sent} came, but\n{stopped}");
@@ -150,7 +150,7 @@ fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     let mount = format!("/run/weir/netns/{}", outer(&bed)?.replacen("w0", "w1", 1));
     nix::mount::umount2(mount.as_str(), nix::mount::MntFlags::MNT_DETACH)?;
     weir.wait_said("was taken away")?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     flow.lost_nothing()?;
     weir.assert_ledger()?;
     weir.stop()?;
@@ -207,7 +207,7 @@ fn a_members_namespace_removed_under_load() -> Result<()> {
     drop(backwards);
     drop(bed.guests.pop());
     weir.wait_port("v3", &["absent", "gone"])?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     drop(towards);
     flow.lost_nothing()?;
     weir.assert_ledger()?;
@@ -262,7 +262,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     weir.wait_said("its gate program was detached from outside")?;
     wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     flow.lost_nothing()?;
     wait_steered(&weir, one, two)?;
     // No loss of any other port is reported.

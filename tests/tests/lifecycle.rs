@@ -324,9 +324,11 @@ fn a_service_manager_hears_of_its_life() -> Result<()> {
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let spec = WeirSpec::default()
-        .variable("NOTIFY_SOCKET", path.to_string_lossy())
-        .variable("WATCHDOG_USEC", "1000000");
+    let environment = vec![
+        ("NOTIFY_SOCKET", path.display().to_string()),
+        ("WATCHDOG_USEC", "1000000".to_owned()),
+    ];
+    let spec = WeirSpec { environment, ..WeirSpec::default() };
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     let forwarding = "STATUS=forwarding between 2 vifs and 1 uplinks";
     ensure!(hear(&socket, "READY=1")? == format!("READY=1\n{forwarding}"));

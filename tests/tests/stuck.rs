@@ -301,7 +301,7 @@ fn a_weir_that_hangs_and_a_port_that_then_drops() -> Result<()> {
         let sent = flow.sent();
         wait_for(SOON, "two seconds of it", || flow.sent() > sent + 4000)
     })?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     let (sent, received) = flow.end()?;
     ensure!(received.reordered == 0, "{} came late", received.reordered);
     let stats = weir.assert_ledger()?;

@@ -140,14 +140,14 @@ fn link_port(topology: Topology) -> &'static str {
 }
 
 fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
-    let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
-    let spec = match (scene.topology, kind) {
-        (Topology::Vms, PeerKind::Direct) => spec.layout(Layout::Direct),
-        // No polling either: the frame is examined on its sender's core.
-        (Topology::Vms, PeerKind::Sender) => spec.layout(Layout::Direct).guest_gro(false),
-        (Topology::Vms, _) => spec,
-        (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
-        (Topology::Routers, _) => spec.layout(Layout::Routers),
+    let layout = match (scene.topology, kind) {
+        (Topology::Vms, PeerKind::Direct | PeerKind::Sender) => Layout::Direct,
+        (Topology::Vms, _) => Layout::Switch,
+        (Topology::Routers, PeerKind::Linux) => Layout::HostRouter,
+        (Topology::Routers, _) => Layout::Routers,
     };
-    if matches!(kind, PeerKind::Bridge | PeerKind::Htb) { spec.bridge() } else { spec }
+    let bridge = matches!(kind, PeerKind::Bridge | PeerKind::Htb);
+    // A mere sender does not poll: the frame is examined on its core.
+    let guest_gro = (scene.topology, kind) != (Topology::Vms, PeerKind::Sender);
+    BedSpec { mtu: scene.mtu, bridge, guest_gro, layout, ..BedSpec::vms(scene.vms) }
 }
