@@ -97,34 +97,27 @@ impl Guest {
 
     /// Makes its veth and everything at its end of it.
     pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let addresses = FAMILIES.map(|family| self.addr(family));
-        let (mac, port_mac) = (self.mac(), self.port_mac());
-        let port = &self.port;
-        Veth { ns: &self.ns, interface: GUEST_IF, mac, addresses, port, port_mac }.plug(host, spec)
+        self.plug_to(&self.port, GUEST_IF, 0, self.net, host, spec)
     }
-}
 
-/// A veth between a guest and its port.
-pub(super) struct Veth<'a> {
-    pub(super) ns: &'a Ns,
-    pub(super) interface: &'a str,
-    pub(super) mac: [u8; 6],
-    pub(super) addresses: [IpAddr; 2],
-    pub(super) port: &'a str,
-    pub(super) port_mac: [u8; 6],
-}
-
-impl Veth<'_> {
-    pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let (port, interface, mtu) = (self.port, self.interface, spec.mtu);
+    /// A veth to any port, in this network; its ends have MAC addresses of this kind and the next.
+    pub(super) fn plug_to(
+        &self,
+        port: &str,
+        interface: &str,
+        kind: u8,
+        net: u8,
+        host: &Ns,
+        spec: &BedSpec,
+    ) -> Result<()> {
         // The names are the same in every bed, so both ends are made in their namespaces.
-        let end = |name: &str, ns: &Ns, mac: [u8; 6]| {
-            let (ns, mac) = (ns.name(), mac_text(mac));
+        let end = |name: &str, ns: &Ns, kind: u8| {
+            let (ns, mac, mtu) = (ns.name(), mac_text(mac(kind, self.number)), spec.mtu);
             format!("{name} netns {ns} mtu {mtu} address {mac} numrxqueues 1 numtxqueues 1")
         };
-        let (near, far) = (end(interface, self.ns, self.mac), end(port, host, self.port_mac));
+        let (near, far) = (end(interface, &self.ns, kind), end(port, host, kind + 1));
         ip(&format!("link add {near} type veth peer name {far}"))?;
-        let [v4, v6] = self.addresses;
+        let [v4, v6] = FAMILIES.map(|family| address(family, net, self.number));
         self.ns.ip_batch(&[
             // Without a link-local address, nothing is sent that no test has asked for.
             format!("link set {interface} addrgenmode none"),

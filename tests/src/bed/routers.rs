@@ -18,7 +18,7 @@
 //! known from the beginning. The last byte of a router's MAC address, on either side, and of both
 //! addresses of a way is the router's number.
 
-use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, neighbour};
+use super::guest::{FAMILIES, Family, GUEST_IF, Guest, address, mac, neighbour};
 use super::{Bed, BedSpec, Layout, UPLINK_PORT};
 use crate::ns::Ns;
 use anyhow::{Context, Result};
@@ -59,16 +59,7 @@ pub(super) fn right_host(bed: u32) -> Result<Guest> {
 
 /// Adds the left vif of a router that has its right vif as a guest.
 pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()> {
-    let number = router.number;
-    Veth {
-        ns: &router.ns,
-        interface: LEFT_IF,
-        mac: mac(2, number),
-        addresses: FAMILIES.map(|family| address(family, LEFT_NET, number)),
-        port: &left_port(number),
-        port_mac: mac(3, number),
-    }
-    .plug(host, spec)
+    router.plug_to(&left_port(router.number), LEFT_IF, 2, LEFT_NET, host, spec)
 }
 
 impl Bed {
