@@ -2,8 +2,7 @@
 
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
-use crate::traffic::ping::echo;
-use crate::traffic::{Rate, Sending, Sink, Source, ping, tcp};
+use crate::traffic::{Rate, Sending, Sink, Source, echo, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;

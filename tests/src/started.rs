@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Read;
-use std::process::{Child, ChildStdout, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -30,11 +30,6 @@ impl Started {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Its output, once, if it goes to a pipe.
-    pub fn stdout(&mut self) -> Result<ChildStdout> {
-        self.child.stdout.take().with_context(|| format!("{} has no pipe", self.what))
     }
 
     /// An error, with its messages, if it no longer runs.

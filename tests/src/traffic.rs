@@ -2,13 +2,11 @@
 //!
 //! Invariant: a source reports what the kernel accepted, a sink what arrived, each exactly.
 
-pub mod iperf;
-pub mod ping;
 pub mod raw;
 pub mod stream;
+pub mod tools;
 pub mod udp;
 
-pub use iperf::{Bulk, BulkSpec, Goodput, TcpResult, tcp};
-pub use ping::ping;
 pub use stream::{Chunks, Stream};
+pub use tools::{Bulk, BulkSpec, Goodput, TcpResult, echo, ping, tcp};
 pub use udp::{Rate, Sending, Sink, Source, unique};

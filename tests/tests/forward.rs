@@ -120,7 +120,7 @@ fn ip_fragments_pass() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     for family in FAMILIES {
         let large = ["-M", "dont", "-s", "4000"];
-        let echo = system_tests::traffic::ping::echo(&one.ns, two.addr(family), 3, &large)?;
+        let echo = system_tests::traffic::echo(&one.ns, two.addr(family), 3, &large)?;
         ensure!(echo.received == echo.sent, "{family:?}: {echo:?}");
         udp_exact(one, two, family, 4000, 100)?;
     }

@@ -8,9 +8,8 @@ use system_tests::drive::{ping_all, udp_exact};
 use system_tests::gate::{self, MARK, Marked, PLAIN, marked, steered, wait_steered};
 use system_tests::ledger;
 use system_tests::observer::Observer;
-use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::traffic::{Rate, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source, echo};
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 

@@ -6,8 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use system_tests::bed::{BRIDGE, FAMILIES, GUEST_IF};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all, udp_exact};
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, steered, wait_steered};
-use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Rate, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, echo, ping};
 use system_tests::{Bed, BedSpec, ledger, root_or_skip};
 use weir_api::PortReport;
 

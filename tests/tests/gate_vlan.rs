@@ -5,8 +5,7 @@ use std::time::Duration;
 use system_tests::bed::{BRIDGE, Family};
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, passed, steered, wait_steered};
-use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Rate, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source, echo};
 use system_tests::{Bed, BedSpec, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 
 const CTAG: u16 = 0x8100;

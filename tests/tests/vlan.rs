@@ -6,7 +6,7 @@ use anyhow::Result;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::observer::Observer;
 
-use system_tests::traffic::ping::ping;
+use system_tests::traffic::ping;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_rig::programs::tag_beside;
 

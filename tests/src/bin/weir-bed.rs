@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 use system_tests::bed::Family;
-use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Rate, Sending, Sink, Source, tcp};
+use system_tests::traffic::{Rate, Sending, Sink, Source, echo, tcp};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, drive, signals};
 
 /// Shows weir at work on four VMs and an uplink, in network namespaces

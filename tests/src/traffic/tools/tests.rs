@@ -42,3 +42,10 @@ fn reads_the_receivers_sum_and_reports_errors() {
     assert_eq!((result.bits_per_second, result.bytes, result.retransmits), (1.5e9, 7, 3));
     assert!(parse_whole(r#"{"error":"refused"}"#).unwrap_err().to_string().contains("refused"));
 }
+
+#[test]
+fn reads_the_summary() {
+    let text = "--- 10.0.0.2 ping statistics ---\n5 packets transmitted, 4 received, 20% packet loss, time 203ms\n";
+    assert_eq!(parse_echo(text), Some(Echo { sent: 5, received: 4 }));
+    assert_eq!(parse_echo("ping: unknown host"), None);
+}

@@ -1,8 +1,8 @@
-//! TCP by iperf3: [`tcp`] from its beginning to its end, [`Bulk`] as long as its owner wants, with the
-//! receiver's amounts over time.
+//! Traffic of other programs: echoes by the `ping` of iputils, and TCP by iperf3: [`tcp`] from its
+//! beginning to its end, [`Bulk`] as long as its owner wants, with the receiver's amounts over time.
 //!
-//! Invariant: amounts are the receiver's, and their times this machine's: iperf3 counts from its own
-//! beginning, and the earliest possible time of a report tells when that was.
+//! Invariant: amounts of TCP are the receiver's, and their times this machine's: iperf3 counts from its
+//! own beginning, and the earliest possible time of a report tells when that was.
 
 use crate::bed::Family;
 use crate::ns::cmd_in;
@@ -22,6 +22,46 @@ const LATEST: Duration = Duration::from_secs(15);
 const EVERY: &str = "0.1";
 /// How long a client may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The summary that ping prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Echo {
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// Sends `count` echoes 50 ms apart and waits a second for the last.
+pub fn echo(ns: &Ns, to: IpAddr, count: u32, extra: &[&str]) -> Result<Echo> {
+    // Without ping's own deadline, which would make it send more than `count` to make up for losses.
+    let limit = (count / 20 + 5).to_string();
+    let output = ns
+        .cmd("timeout")
+        .args(["--foreground", "--signal=INT", &limit, "ping"])
+        .args(["-n", "-q", "-i", "0.05", "-W", "1", "-c", &count.to_string()])
+        .args(extra)
+        .arg(to.to_string())
+        .output()
+        .context("cannot start ping")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_echo(&text)
+        .with_context(|| format!("ping {to}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Asserts that every echo comes back.
+pub fn ping(ns: &Ns, to: IpAddr, count: u32) -> Result<()> {
+    let echo = echo(ns, to, count, &[])?;
+    if echo.received < echo.sent {
+        bail!("{} of {} echoes from {} to {to} came back", echo.received, echo.sent, ns.name());
+    }
+    Ok(())
+}
+
+fn parse_echo(text: &str) -> Option<Echo> {
+    let line = text.lines().find(|line| line.contains("packets transmitted"))?;
+    let mut numbers =
+        line.split(',').filter_map(|part| part.split_whitespace().next()?.parse().ok());
+    Some(Echo { sent: numbers.next()?, received: numbers.next()? })
+}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TcpResult {
@@ -134,7 +174,7 @@ impl Bulk {
     pub fn prepare(to: &Ns, spec: BulkSpec) -> Result<Self> {
         let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
         let mut server = serve(to, spec.port, &words, Stdio::piped())?;
-        let (pipe, several) = (server.stdout()?, spec.connections > 1);
+        let (pipe, several) = (server.child.stdout.take().context("iperf3 has no pipe")?, spec.connections > 1);
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(pipe).lines().map_while(Result::ok);
             lines.filter_map(|line| parse(&line, several, Instant::now())).collect()
