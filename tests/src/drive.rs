@@ -170,7 +170,10 @@ impl Flow {
         let gap_ms = got.interarrival.summary().max_ns / 1_000_000;
         println!("{sent} sent, {unread} unread, longest gap {gap_ms} ms");
         let late = got.reordered;
-        ensure!((lost, late) == (0, 0), "of {sent}: {lost} lost, {late} late; longest gap {gap_ms} ms");
+        ensure!(
+            (lost, late) == (0, 0),
+            "of {sent}: {lost} lost, {late} late; longest gap {gap_ms} ms"
+        );
         Ok(())
     }
 }

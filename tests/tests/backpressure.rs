@@ -128,8 +128,7 @@ fn one_stop(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
     let watch = Watch::start(to, Keep::None)?;
     let consumer = Consumer::threaded(to, 0)?;
     let address = to.socket(Family::V4, PORT);
-    let source =
-        Source { size: 22, rate: Rate::pps(20_000), core: Some(1), ..Source::to(address) };
+    let source = Source { size: 22, rate: Rate::pps(20_000), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     wait_for(SOON, "the flow", || watch.from(from).is_ok_and(|count| count.frames > 2000))?;
     consumer.stopped(STOP, || Ok(()))?;

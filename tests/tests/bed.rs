@@ -45,7 +45,12 @@ fn flat_out_counts_what_it_sends() -> Result<()> {
     let sent = source.send(&one.ns)?;
     let after = bed.host.counter(&one.port)?.recv_packets;
     ensure!(sent.datagrams == 20_000, "{sent:?}");
-    ensure!(after - before >= sent.datagrams, "{} of {} left the guest", after - before, sent.datagrams);
+    ensure!(
+        after - before >= sent.datagrams,
+        "{} of {} left the guest",
+        after - before,
+        sent.datagrams
+    );
     Ok(())
 }
 

@@ -196,7 +196,10 @@ fn a_weir_that_stands_still_for_a_moment() -> Result<()> {
     let held = ledger::port_lost(&stats, "v1", "rx_share");
     let passed = grown(|port| port.passed.frames);
     // On a busy machine that takes longer than half a second.
-    ensure!(held > 0 && grown(|port| port.rx.frames) + held + passed >= sent.datagrams, "{stats:#?}");
+    ensure!(
+        held > 0 && grown(|port| port.rx.frames) + held + passed >= sent.datagrams,
+        "{stats:#?}"
+    );
     let before = steered(&weir, "v1")?;
     udp_exact(one, two, Family::V4, 300, 200)?;
     ensure!(steered(&weir, "v1")? >= before + 200);

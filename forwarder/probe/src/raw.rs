@@ -21,8 +21,8 @@ use weir_port::{Pool, Port, Refused, XskConfig, XskPort, clock_monotonic_ns, sys
 
 use self::frame::patterns;
 use super::program::{Action, Attached, Counter, Hook, Program};
-use super::report::{RawReport, VERSION};
 use super::rate::{Rate, Schedule};
+use super::report::{RawReport, VERSION};
 use super::{ProbeError, nanos, socket};
 
 /// Frames that the kernel handles at a time.
@@ -246,8 +246,8 @@ impl Drain {
         let mut program = Program::matching(patterns(port), Action::Drop, Action::Pass)
             .map_err(failed("the counting program does not load (it takes root)"))?;
         let counter = program.counter().map_err(failed("the counting program"))?;
-        let index = sys::interface_index(interface)
-            .map_err(failed("there is no such interface"))?;
+        let index =
+            sys::interface_index(interface).map_err(failed("there is no such interface"))?;
         let native = program.attach(index, Hook::Native);
         let attached = native.or_else(|_| program.attach(index, Hook::Skb)).map_err(failed(
             "the counting program cannot be attached (is another there? `weir doctor` says)",

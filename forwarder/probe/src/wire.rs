@@ -130,7 +130,8 @@ impl Kind {
 impl Header {
     /// Writes the header and the block into a datagram; false if they do not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Self { kind, flow, session: Session(session), number, monotonic_ns, realtime_ns } = *self;
+        let Self { kind, flow, session: Session(session), number, monotonic_ns, realtime_ns } =
+            *self;
         let (kind, block) = kind.parts();
         let start = START << 24 | kind << 16 | u64::from(flow);
         match block {

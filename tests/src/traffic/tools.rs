@@ -174,7 +174,8 @@ impl Bulk {
     pub fn prepare(to: &Ns, spec: BulkSpec) -> Result<Self> {
         let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
         let mut server = serve(to, spec.port, &words, Stdio::piped())?;
-        let (pipe, several) = (server.child.stdout.take().context("iperf3 has no pipe")?, spec.connections > 1);
+        let (pipe, several) =
+            (server.child.stdout.take().context("iperf3 has no pipe")?, spec.connections > 1);
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(pipe).lines().map_while(Result::ok);
             lines.filter_map(|line| parse(&line, several, Instant::now())).collect()
