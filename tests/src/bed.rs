@@ -9,7 +9,7 @@ pub mod guest;
 pub mod routers;
 
 use crate::kept;
-use crate::ns::{self, Ns, name_of};
+use crate::ns::{self, Ns};
 use crate::wait::wait_for;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -92,7 +92,7 @@ impl BedSpec {
         });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let _one_at_a_time = MAKING.lock();
-        let host = Ns::create(&name_of(id, "h"))?;
+        let host = Ns::create(id, "h")?;
         if self.bridge {
             // The bridge at its best: no detour through netfilter, which is the default of some
             // kernels.

@@ -60,11 +60,6 @@ impl WeirSpec {
     }
 
     #[must_use]
-    pub fn mode(self, mode: &'static str) -> Self {
-        Self { mode, ..self }
-    }
-
-    #[must_use]
     pub fn lane(self, lane: &'static str) -> Self {
         Self { lane, ..self }
     }

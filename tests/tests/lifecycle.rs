@@ -253,7 +253,7 @@ fn another_program_is_named_by_its_id() -> Result<()> {
     let ifindex = bed.host.ifindex("v1")?;
     let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Native)?))?;
     let id = bed.host.link("v1")?["xdp"]["prog"]["id"].as_u64().context("no id")?;
-    let config = WeirSpec::default().mode("native").config(&bed, "SOCKET".as_ref());
+    let config = WeirSpec { mode: "native", ..WeirSpec::default() }.config(&bed, "SOCKET".as_ref());
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("weir.toml");
     std::fs::write(&file, config.replace("SOCKET", &dir.path().join("s").display().to_string()))?;

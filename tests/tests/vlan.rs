@@ -35,7 +35,7 @@ fn send_tagged(bed: &Bed) -> Result<Observer> {
 
 fn kept(mode: &'static str) -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode(mode))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode, ..WeirSpec::default() })?;
     let tagged = send_tagged(&bed)?;
     tagged.wait_exactly(FRAMES, "frames with the tag in place")?;
     weir.assert_ledger()?;

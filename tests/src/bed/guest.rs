@@ -3,7 +3,7 @@
 //! Invariant: names and addresses follow from a number and its network alone.
 
 use super::{BRIDGE, BedSpec};
-use crate::ns::{Ns, ip, name_of};
+use crate::ns::{Ns, ip};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use weir_core::ids::Mac;
@@ -62,7 +62,7 @@ pub struct Guest {
 
 impl Guest {
     pub(super) fn create(bed: u32, role: &str, port: &str, number: u8, net: u8) -> Result<Self> {
-        let ns = Ns::create(&name_of(bed, role))?;
+        let ns = Ns::create(bed, role)?;
         Ok(Self { ns, port: port.to_owned(), number, net })
     }
 
