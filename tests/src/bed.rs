@@ -115,7 +115,8 @@ impl BedSpec {
         }
         let mut bed = Bed { id, spec: self, guests: Vec::new(), uplink, right: None, host };
         if bed.spec.is_routed() {
-            let right = routers::right_host(id)?;
+            let (number, net) = (routers::RIGHT, routers::RIGHT_NET);
+            let right = Guest::create(id, "rt", RIGHT_PORT, number, net)?;
             right.plug(&bed.host, &bed.spec)?;
             bed.right = Some(right);
         }
@@ -169,7 +170,8 @@ impl Bed {
             guest.plug(&self.host, &self.spec)?;
         }
         if self.spec.layout == Layout::Routers {
-            routers::plug_left(&guest, &self.host, &self.spec)?;
+            let (port, net) = (routers::left_port(number), routers::LEFT_NET);
+            guest.plug_to(&port, routers::LEFT_IF, 2, net, &self.host, &self.spec)?;
         }
         self.guests.push(guest);
         Ok(())

@@ -19,7 +19,7 @@
 //! addresses of a way is the router's number.
 
 use super::guest::{FAMILIES, Family, GUEST_IF, Guest, address, mac, neighbour};
-use super::{Bed, BedSpec, Layout, UPLINK_PORT};
+use super::{Bed, Layout, UPLINK_PORT};
 use crate::ns::Ns;
 use anyhow::{Context, Result};
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ pub const LEFT_IF: &str = "eth1";
 /// The right host's end in the host.
 pub const RIGHT_PORT: &str = "nic1";
 /// The right host's number.
-const RIGHT: u8 = 201;
+pub(super) const RIGHT: u8 = 201;
 /// The host's own number in both networks, if it is the router.
 const HOST: u8 = 254;
 
@@ -51,15 +51,6 @@ pub fn left_by(number: u8, family: Family) -> IpAddr {
 /// The port of a router's left vif.
 pub(super) fn left_port(number: u8) -> String {
     format!("l{number}")
-}
-
-pub(super) fn right_host(bed: u32) -> Result<Guest> {
-    Guest::create(bed, "rt", RIGHT_PORT, RIGHT, RIGHT_NET)
-}
-
-/// Adds the left vif of a router that has its right vif as a guest.
-pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()> {
-    router.plug_to(&left_port(router.number), LEFT_IF, 2, LEFT_NET, host, spec)
 }
 
 impl Bed {
