@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::receive::Letter;
 use super::report::{FlowReport, SessionReport};
 use super::sequence::Sequence;
+use super::socket::Letter;
 use super::timing::{Jitter, Spread};
 use super::wire::{Came, Header, Session, Totals};
 

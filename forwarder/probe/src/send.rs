@@ -18,8 +18,6 @@ use super::report::SendReport;
 use super::sizes::Sizes;
 use super::{ProbeError, socket};
 
-pub use super::socket::sender as open;
-
 /// An allowance for files of a process beside the flows' sockets.
 const OTHER_FILES: u64 = 64;
 

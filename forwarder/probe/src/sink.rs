@@ -13,10 +13,10 @@ use nix::poll::PollFlags;
 use weir_port::clock_monotonic_ns;
 
 use super::book::Book;
-use super::receive::{self, Batch, Letter};
 use super::report::{SinkReport, VERSION};
+use super::socket::{self, Batch, Letter};
 use super::wire::{Header, Kind, Stamp, Turned};
-use super::{ProbeError, nanos, socket};
+use super::{ProbeError, nanos};
 
 /// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -64,7 +64,7 @@ impl Sink {
         let socket = socket::listener(options.bind, options.port)?;
         if options.kernel_stamps {
             let failed = ProbeError::io("cannot have the kernel stamp datagrams");
-            receive::stamp(&socket).map_err(failed)?;
+            socket::stamp(&socket).map_err(failed)?;
         }
         let at = socket.local_addr().map_err(ProbeError::io("the socket has no address"))?;
         Ok(Self { socket, at, options })

@@ -14,6 +14,7 @@ use weir_probe::report::{SendReport, SessionReport, SinkReport};
 use weir_probe::send::{self, Front, Order};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
+use weir_probe::socket;
 use weir_probe::wire::STAMP_LEN;
 
 pub use weir_probe::rate::Rate;
@@ -82,7 +83,7 @@ impl Sending {
         begin: Instant,
         urgent: bool,
     ) -> Result<Self> {
-        let open = |to: &SocketAddr| send::open(*to, None).map_err(Into::into);
+        let open = |to: &SocketAddr| socket::sender(*to, None).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
         let progress: Arc<send::Progress> = sockets.iter().map(|_| AtomicU64::new(0)).collect();
         let sent = Arc::clone(&progress);

@@ -10,7 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::super::ProbeError;
-use super::super::receive::Batch;
+use super::super::socket::Batch;
 use super::super::trips::Trips;
 use super::super::wire::{FULL_LEN, Header, Kind, Session, Totals};
 

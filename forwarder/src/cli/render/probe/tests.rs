@@ -2,8 +2,8 @@
 
 use super::*;
 use weir_probe::book::Book;
-use weir_probe::receive::Letter;
 use weir_probe::report::{Acknowledged, RoundTrips, VERSION};
+use weir_probe::socket::Letter;
 use weir_probe::timing::Spread;
 use weir_probe::wire::{Header, Kind, Session, Totals};
 
