@@ -9,7 +9,7 @@ pub mod guest;
 pub mod routers;
 
 use crate::kept;
-use crate::ns::{self, Ns, name_of};
+use crate::ns::{self, Ns};
 use crate::wait::wait_for;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -74,16 +74,6 @@ impl BedSpec {
     }
 
     #[must_use]
-    pub fn guest_gro(self, guest_gro: bool) -> Self {
-        Self { guest_gro, ..self }
-    }
-
-    #[must_use]
-    pub fn layout(self, layout: Layout) -> Self {
-        Self { layout, ..self }
-    }
-
-    #[must_use]
     pub fn is_direct(&self) -> bool {
         self.layout == Layout::Direct
     }
@@ -95,7 +85,54 @@ impl BedSpec {
     }
 
     pub fn build(self) -> Result<Bed> {
-        Bed::new(self)
+        crate::signals::exit_on_signal();
+        SWEPT.call_once(|| {
+            ns::remove_stale();
+            kept::remove_stale_pairs();
+        });
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let _one_at_a_time = MAKING.lock();
+        let host = Ns::create(id, "h")?;
+        if self.bridge {
+            // The bridge at its best: no detour through netfilter, which is the default of some
+            // kernels.
+            for family in ["iptables", "ip6tables", "arptables"] {
+                let _ = host.sysctl(&format!("bridge/bridge-nf-call-{family}"), "0");
+            }
+            host.ip_batch(&[
+                format!(
+                    "link add {BRIDGE} mtu {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                    self.mtu
+                ),
+                format!("link set {BRIDGE} addrgenmode none"),
+                format!("link set {BRIDGE} up"),
+            ])?;
+        }
+        let net = if self.is_routed() { routers::LEFT_NET } else { 0 };
+        let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK, net)?;
+        if !self.is_direct() {
+            uplink.plug(&host, &self)?;
+        }
+        let mut bed = Bed { id, spec: self, guests: Vec::new(), uplink, right: None, host };
+        if bed.spec.is_routed() {
+            let (number, net) = (routers::RIGHT, routers::RIGHT_NET);
+            let right = Guest::create(id, "rt", RIGHT_PORT, number, net)?;
+            right.plug(&bed.host, &bed.spec)?;
+            bed.right = Some(right);
+        }
+        if bed.spec.layout != Layout::HostRouter {
+            for number in 1..=bed.spec.vms {
+                bed.make_guest(number)?;
+            }
+        }
+        if bed.spec.is_routed() {
+            bed.connect_routers()?;
+        }
+        if !bed.spec.is_direct() {
+            // A bridge does not use a port until the kernel has noticed its carrier.
+            bed.wait_up()?;
+        }
+        Ok(bed)
     }
 }
 
@@ -114,56 +151,6 @@ pub struct Bed {
 }
 
 impl Bed {
-    pub fn new(spec: BedSpec) -> Result<Self> {
-        crate::signals::exit_on_signal();
-        SWEPT.call_once(|| {
-            ns::remove_stale();
-            kept::remove_stale_pairs();
-        });
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let _one_at_a_time = MAKING.lock();
-        let host = Ns::create(&name_of(id, "h"))?;
-        if spec.bridge {
-            // The bridge at its best: no detour through netfilter, which is the default of some
-            // kernels.
-            for family in ["iptables", "ip6tables", "arptables"] {
-                let _ = host.sysctl(&format!("bridge/bridge-nf-call-{family}"), "0");
-            }
-            host.ip_batch(&[
-                format!(
-                    "link add {BRIDGE} mtu {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
-                    spec.mtu
-                ),
-                format!("link set {BRIDGE} addrgenmode none"),
-                format!("link set {BRIDGE} up"),
-            ])?;
-        }
-        let net = if spec.is_routed() { routers::LEFT_NET } else { 0 };
-        let uplink = Guest::create(id, "up", UPLINK_PORT, UPLINK, net)?;
-        if !spec.is_direct() {
-            uplink.plug(&host, &spec)?;
-        }
-        let mut bed = Self { id, spec, guests: Vec::new(), uplink, right: None, host };
-        if bed.spec.is_routed() {
-            let right = routers::right_host(id)?;
-            right.plug(&bed.host, &bed.spec)?;
-            bed.right = Some(right);
-        }
-        if bed.spec.layout != Layout::HostRouter {
-            for number in 1..=bed.spec.vms {
-                bed.make_guest(number)?;
-            }
-        }
-        if bed.spec.is_routed() {
-            bed.connect_routers()?;
-        }
-        if !bed.spec.is_direct() {
-            // A bridge does not use a port until the kernel has noticed its carrier.
-            bed.wait_up()?;
-        }
-        Ok(bed)
-    }
-
     fn make_guest(&mut self, number: u8) -> Result<()> {
         let name = format!("v{number}");
         let net = if self.spec.is_routed() { routers::RIGHT_NET } else { 0 };
@@ -183,7 +170,8 @@ impl Bed {
             guest.plug(&self.host, &self.spec)?;
         }
         if self.spec.layout == Layout::Routers {
-            routers::plug_left(&guest, &self.host, &self.spec)?;
+            let (port, net) = (routers::left_port(number), routers::LEFT_NET);
+            guest.plug_to(&port, routers::LEFT_IF, 2, net, &self.host, &self.spec)?;
         }
         self.guests.push(guest);
         Ok(())

@@ -7,11 +7,12 @@
 //! priority a part of every second, at any moment of it (the fair server, since Linux 6.12).
 
 use crate::bed::GUEST_IF;
-use crate::cpu;
-use crate::{Guest, ns, wait_for};
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::wait::Halt;
+use crate::{Guest, StartedThread, cpu, ns, wait_for};
+use anyhow::{Context, Result, ensure};
+use procfs::process::{Process, all_processes};
 use std::collections::BTreeSet;
-use std::sync::mpsc::{self, TryRecvError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Real-time priorities: the holder's above the poll's.
@@ -45,42 +46,32 @@ impl Consumer {
     }
 
     /// Runs `f` while the consumer stands still, for at least `time` and until `f` is done.
-    pub fn stopped<T: Send>(&self, time: Duration, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn stopped<T>(&self, time: Duration, f: impl FnOnce() -> Result<T>) -> Result<T> {
         // Kernels without the fair server throttle real-time threads after 0.95 s of every second.
         ensure!(time <= Duration::from_millis(800), "a core cannot be held for that long");
-        let core = self.core;
-        std::thread::scope(|scope| {
-            let (held, is_held) = mpsc::channel();
-            // Dropped even if `f` panics.
-            let (hold, holds) = mpsc::channel::<()>();
-            let holder = scope.spawn(move || -> Result<()> {
-                cpu::pin(core);
-                cpu::urgent(cpu::this_thread(), HOLDER)?;
-                let start = Instant::now();
-                held.send(()).context("the caller is gone")?;
-                while start.elapsed() < time || holds.try_recv() != Err(TryRecvError::Disconnected)
-                {
-                    std::hint::spin_loop();
-                }
-                Ok(())
-            });
-            // A holder that could not start is reported below.
-            let result = is_held.recv().map_err(Into::into).and_then(|()| f());
-            drop(hold);
-            holder.join().map_err(|_| anyhow!("the holder panicked"))??;
-            result
-        })
+        let (core, (held, is_held)) = (self.core, mpsc::channel());
+        let mut holder = StartedThread::new(&Halt::default(), move |halt| {
+            cpu::pin(core);
+            cpu::urgent(cpu::this_thread(), HOLDER)?;
+            let start = Instant::now();
+            held.send(()).context("the caller is gone")?;
+            while start.elapsed() < time || !halt.is_said() {
+                std::hint::spin_loop();
+            }
+            Ok(())
+        });
+        // A holder that could not start is reported below.
+        let result = is_held.recv().map_err(Into::into).and_then(|()| f());
+        holder.ask();
+        holder.join().context("the holder")?;
+        result
     }
 }
 
 /// The threads that poll an interface of this name, in any namespace.
 fn polls() -> Result<BTreeSet<i32>> {
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        if comm.starts_with(&format!("napi/{GUEST_IF}-")) {
-            found.extend(entry.file_name().to_string_lossy().parse::<i32>());
-        }
-    }
-    Ok(found)
+    let prefix = format!("napi/{GUEST_IF}-");
+    let all = all_processes()?.flatten();
+    let is_poll = |process: &Process| process.stat().is_ok_and(|it| it.comm.starts_with(&prefix));
+    Ok(all.filter(is_poll).map(|process| process.pid).collect())
 }

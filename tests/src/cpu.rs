@@ -1,70 +1,10 @@
-//! Processor time: of the machine by core, and of one process or thread; and a process' other
-//! resources.
-//!
-//! Invariant: busy is everything but idle and iowait; it includes soft interrupts, in which forwarding
-//! happens.
+//! Processor time of one process or thread, their cores and priorities; and a process' other resources.
 
 use anyhow::{Context, Result};
 use procfs::process::{Process, Task};
-use procfs::{CurrentSI, KernelStats};
 use std::fmt;
 use std::process::Command;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// The time of each core up to one instant.
-///
-/// Busy is the time that is not idle. The kernel times idleness exactly, but samples everything else at
-/// its ticks, which never see work that a timer begins and that is done before the next tick.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Busy {
-    at: Instant,
-    cores: Vec<Core>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Core {
-    /// Idle, waiting for a disk, or taken by other machines on the same host.
-    away: Duration,
-    soft: Duration,
-}
-
-impl Busy {
-    pub fn now() -> Result<Self> {
-        let cores = KernelStats::current()?.cpu_time.into_iter().map(|core| Core {
-            away: [core.iowait_duration(), core.steal_duration()]
-                .into_iter()
-                .flatten()
-                .fold(core.idle_duration(), |sum, more| sum + more),
-            soft: core.softirq_duration().unwrap_or_default(),
-        });
-        Ok(Self { at: Instant::now(), cores: cores.collect() })
-    }
-
-    /// Busy time of all cores since `earlier`.
-    pub fn since(&self, earlier: &Self) -> Duration {
-        (0..self.cores.len()).map(|core| self.core_since(earlier, core)).sum()
-    }
-
-    /// Busy time of one core since `earlier`.
-    pub fn core_since(&self, earlier: &Self, core: usize) -> Duration {
-        if core >= self.cores.len() {
-            return Duration::ZERO;
-        }
-        let away = self.part_since(earlier, core, |core| core.away);
-        self.at.saturating_duration_since(earlier.at).saturating_sub(away)
-    }
-
-    /// The part of it in soft interrupts of any context, as far as ticks saw them.
-    pub fn soft_since(&self, earlier: &Self, core: usize) -> Duration {
-        self.part_since(earlier, core, |core| core.soft)
-    }
-
-    fn part_since(&self, earlier: &Self, core: usize, of: impl Fn(&Core) -> Duration) -> Duration {
-        let at = |busy: &Self| busy.cores.get(core).map_or(Duration::ZERO, &of);
-        at(self).saturating_sub(at(earlier))
-    }
-}
+use std::time::Duration;
 
 /// User and system time of a process, all its threads, as long as it has not been reaped.
 pub fn process_time(pid: u32) -> Result<Duration> {
@@ -73,36 +13,10 @@ pub fn process_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from(time))
 }
 
-/// A thread's time, for other threads to read, even after its end.
-#[derive(Debug, Default)]
-pub struct ThreadTime {
-    thread: AtomicI32,
-    /// In nanoseconds; 0 as long as it runs.
-    whole: AtomicU64,
-}
-
-impl ThreadTime {
-    /// Attaches it to the calling thread.
-    pub fn begin(&self) {
-        self.thread.store(this_thread(), Ordering::Relaxed);
-    }
-
-    /// Records the calling thread's time at its end.
-    pub fn end(&self) {
-        let whole = weir_probe::send::thread_time().as_nanos();
-        self.whole.store(whole as u64, Ordering::Relaxed);
-    }
-
-    /// The time as of its last tick; 0 before it began.
-    pub fn so_far(&self) -> Duration {
-        let running = || {
-            let thread = self.thread.load(Ordering::Relaxed);
-            Some(ran(&Process::myself().ok()?.task_from_tid(thread).ok()?))
-        };
-        let whole = || Some(self.whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
-        // The thread may end between the two readings.
-        Duration::from_nanos(whole().or_else(running).or_else(whole).unwrap_or(0))
-    }
+/// Nanoseconds that a thread of this process was on a core; `None` once it has ended.
+pub(crate) fn ran(thread: i32) -> Option<u64> {
+    let thread = Process::myself().ok()?.task_from_tid(thread).ok()?;
+    Some(thread.schedstat().ok()?.sum_exec_runtime)
 }
 
 /// A process' resources that would grow with a leak.
@@ -134,11 +48,6 @@ pub fn threads(pid: u32) -> Result<impl Iterator<Item = Task>> {
 
 fn process(pid: u32) -> Result<Process> {
     Process::new(i32::try_from(pid)?).context("the process is gone")
-}
-
-/// Nanoseconds on a core; 0 if the thread has ended.
-fn ran(thread: &Task) -> u64 {
-    thread.schedstat().map_or(0, |stat| stat.sum_exec_runtime)
 }
 
 impl fmt::Display for Footprint {

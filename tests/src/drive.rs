@@ -2,11 +2,11 @@
 
 use crate::bed::{Bed, FAMILIES, Family};
 use crate::gate::SOON;
-use crate::traffic::ping::echo;
-use crate::traffic::{Pace, Received, Sending, Sink, Source, ping, tcp};
+use crate::traffic::{Rate, Sending, Sink, Source, echo, ping, tcp};
 use crate::{Guest, wait::wait_ok};
 use anyhow::{Result, ensure};
 use std::time::Duration;
+use weir_probe::report::{SessionReport, SinkReport};
 
 /// Echoes from the first guest to every other one and the uplink host, over both families.
 pub fn ping_all(bed: &Bed) -> Result<()> {
@@ -69,27 +69,25 @@ pub fn udp_exact(from: &Guest, to: &Guest, family: Family, size: usize, count: u
     if !knows(from, to, family)? {
         wait_ok(Duration::from_secs(10), "the first echo", || ping(&from.ns, to.addr(family), 1))?;
     }
-    let sink = Sink::start(&to.ns, to.socket(family, 0))?;
+    let mut sink = Sink::start(&to.ns, to.socket(family, 0))?;
     // A queue of 512 KiB takes what comes while a worker is off its core for 60 ms.
     let rate = 5000.min(8_000_000 / size.max(1) as u64);
     // On one core: a sender that is moved has datagrams in two backlogs, which the kernel serves in any
     // order.
-    let (pace, core) = (Pace::Rate(rate), Some(0));
-    let source = Source { size, count, pace, core, ..Source::to(sink.addr()) };
+    let (rate, core) = (Rate::pps(rate), Some(0));
+    let source = Source { size, count, rate, core, ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
     sink.wait_for(count, Duration::from_secs(30))?;
-    let received = sink.finish()?;
-    let unique = received.unique(0);
-    let once = received.duplicates == 0 && received.reordered == 0 && received.foreign == 0;
+    let SinkReport { foreign, sessions, .. } = sink.end()?;
+    let SessionReport { unique, duplicates, reordered, .. } =
+        sessions.into_iter().next().unwrap_or_default();
     ensure!(
-        sent.frames == count && unique == count && once,
-        "{} -> {}, {size} bytes: sent {}, came {unique}, {} twice, {} late, {} foreign",
+        (sent.datagrams, unique, duplicates, reordered, foreign) == (count, count, 0, 0, 0),
+        "{} -> {}, {size} bytes: sent {}, came {unique}, {duplicates} twice, {reordered} late, \
+         {foreign} foreign",
         from.port,
         to.port,
-        sent.frames,
-        received.duplicates,
-        received.reordered,
-        received.foreign
+        sent.datagrams
     );
     Ok(())
 }
@@ -100,33 +98,35 @@ fn knows(from: &Guest, to: &Guest, family: Family) -> Result<bool> {
     Ok(known.contains("lladdr"))
 }
 
-/// Datagrams from one guest to another that go on until they are stopped.
+/// Numbered datagrams from one guest to another that go on until they are stopped.
 #[derive(Debug)]
 pub struct Flow {
     // Dropped first: a sink ends only when nothing arrives any more.
     sending: Sending,
     sink: Sink,
+    /// Of its receiver, before.
+    unread: u64,
 }
 
 impl Flow {
     pub fn start(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
-        // A sender that changes its core may overtake itself in the kernel, before any forwarder.
-        Self::start_on(from, to, rate, [Some(0), None], 200)
+        Self::start_on(from, to, rate, None)
     }
 
-    /// With the sender and the receiver on these cores; waits for the first datagrams.
-    fn start_on(
-        from: &Guest,
-        to: &Guest,
-        rate: u64,
-        [sender, receiver]: [Option<usize>; 2],
-        first: u64,
-    ) -> Result<Self> {
+    /// With a core of its own for the receiver, too, so that it reads all that comes.
+    pub fn start_apart(from: &Guest, to: &Guest, rate: u64) -> Result<Self> {
+        Self::start_on(from, to, rate, Some(1))
+    }
+
+    /// Waits for the first datagrams.
+    fn start_on(from: &Guest, to: &Guest, rate: u64, receiver: Option<usize>) -> Result<Self> {
+        let unread = unread(to)?;
         let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 0), receiver)?;
-        let source = Source { pace: Pace::Rate(rate), core: sender, ..Source::to(sink.addr()) };
+        // A sender that changes its core may overtake itself in the kernel, before any forwarder.
+        let source = Source { rate: Rate::pps(rate), core: Some(0), ..Source::to(sink.addr()) };
         let sending = source.start(&from.ns)?;
-        sink.wait_for(first, SOON)?;
-        Ok(Self { sink, sending })
+        sink.wait_for(rate / 10, SOON)?;
+        Ok(Self { sending, sink, unread })
     }
 
     /// Datagrams sent so far.
@@ -139,20 +139,15 @@ impl Flow {
         self.sink.wait_for(self.sink.so_far() + more, SOON)
     }
 
-    /// Waits until more have arrived.
-    pub fn goes_on(&self) -> Result<()> {
-        self.comes(500)
-    }
-
     /// Stops it; returns how many were sent, and how many distinct ones arrived.
     pub fn stop(self) -> Result<(u64, u64)> {
         let (sent, received) = self.end()?;
-        Ok((sent, received.unique(0)))
+        Ok((sent, received.unique))
     }
 
     /// Ends it; returns how many were sent, and what arrived.
-    pub fn end(self) -> Result<(u64, Received)> {
-        let sent = self.sending.stop()?.frames;
+    pub fn end(self) -> Result<(u64, SessionReport)> {
+        let sent = self.sending.stop()?.datagrams;
         // Datagrams missing by then are lost.
         let _ = self.sink.wait_for(sent, Duration::from_secs(1));
         let received = self.sink.finish()?;
@@ -165,45 +160,25 @@ impl Flow {
         ensure!(sent == came, "{came} of {sent} came");
         Ok(())
     }
+
+    /// Asserts that each has arrived at the receiver once, in order, unless its reader did not run in time.
+    pub fn all_came(self, to: &Guest) -> Result<()> {
+        let before = self.unread;
+        let (sent, got) = self.end()?;
+        let unread = unread(to)? - before;
+        let lost = sent - got.unique - unread;
+        let gap_ms = got.interarrival.summary().max_ns / 1_000_000;
+        println!("{sent} sent, {unread} unread, longest gap {gap_ms} ms");
+        let late = got.reordered;
+        ensure!(
+            (lost, late) == (0, 0),
+            "of {sent}: {lost} lost, {late} late; longest gap {gap_ms} ms"
+        );
+        Ok(())
+    }
 }
 
 /// Datagrams for which sockets of a guest had no room, because their reader did not run.
 fn unread(guest: &Guest) -> Result<u64> {
     guest.ns.protocol("Udp", "RcvbufErrors")
-}
-
-/// Numbered datagrams at a rate, on a core of their own.
-#[derive(Debug)]
-pub struct Numbered<'a> {
-    to: &'a Guest,
-    unread: u64,
-    flow: Flow,
-}
-
-impl<'a> Numbered<'a> {
-    pub fn start(from: &Guest, to: &'a Guest, rate: u64) -> Result<Self> {
-        let unread = unread(to)?;
-        let flow = Flow::start_on(from, to, rate, [Some(0), Some(1)], rate / 10)?;
-        Ok(Self { to, unread, flow })
-    }
-
-    /// Waits until `more` have arrived.
-    pub fn goes_on(&self, more: u64) -> Result<()> {
-        self.flow.comes(more)
-    }
-
-    /// Asserts that each has arrived once, in order.
-    pub fn all_came(self) -> Result<()> {
-        let (sent, got) = self.flow.end()?;
-        let unread = unread(self.to)? - self.unread;
-        let lost = sent - got.unique(0) - unread;
-        println!("{sent} sent, {unread} unread, longest gap {} ms", got.longest_gap_ns / 1_000_000);
-        ensure!(
-            (lost, got.reordered) == (0, 0),
-            "of {sent}: {lost} lost, {} late; longest gap {} ms",
-            got.reordered,
-            got.longest_gap_ns / 1_000_000,
-        );
-        Ok(())
-    }
 }

@@ -13,20 +13,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One that always has something to send.
+    /// One that always has something to send; adjust with struct update syntax.
     #[must_use]
     pub fn greedy(weight: f64) -> Self {
         Self { weight, min: 0.0, max: f64::INFINITY, demand: f64::INFINITY }
-    }
-
-    #[must_use]
-    pub fn min(self, min: f64) -> Self {
-        Self { min, ..self }
-    }
-
-    #[must_use]
-    pub fn max(self, max: f64) -> Self {
-        Self { max, ..self }
     }
 
     fn at(&self, level: f64) -> f64 {

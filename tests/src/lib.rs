@@ -5,7 +5,7 @@
 //! next bed removes the leftovers of a killed one).
 
 pub mod bed;
-mod binary;
+pub mod binaries;
 pub mod consumer;
 pub mod cpu;
 pub mod drive;
@@ -16,7 +16,6 @@ pub mod ledger;
 pub mod ns;
 pub mod observer;
 pub mod peers;
-pub mod python;
 pub mod signals;
 pub mod started;
 pub mod traffic;

@@ -17,15 +17,10 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 /// Where `ip netns` keeps its handles.
 const FOLDER: &str = "/run/netns";
 const PREFIX: &str = "wt";
-
-/// The names that this process has made, for the signal handler: names only, since it runs beside the
-/// owners.
-static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A network namespace; removed on drop.
 #[derive(Debug)]
@@ -33,19 +28,12 @@ pub struct Ns {
     name: String,
 }
 
-/// `wt<pid>x<bed>-<role>`: unique among living processes.
-pub fn name_of(bed: u32, role: &str) -> String {
-    format!("{PREFIX}{}x{bed}-{role}", std::process::id())
-}
-
 impl Ns {
-    /// Makes the namespace and brings its loopback up.
-    pub fn create(name: &str) -> Result<Self> {
-        if let Ok(mut made) = MADE.lock() {
-            made.push(name.to_owned());
-        }
+    /// Makes `wt<pid>x<bed>-<role>`, unique among living processes, and brings its loopback up.
+    pub fn create(bed: u32, role: &str) -> Result<Self> {
+        let name = format!("{PREFIX}{}x{bed}-{role}", std::process::id());
         ip(&format!("netns add {name}"))?;
-        let ns = Self { name: name.to_owned() };
+        let ns = Self { name };
         ns.ip("link set lo up")?;
         Ok(ns)
     }
@@ -176,9 +164,6 @@ impl Ns {
 impl Drop for Ns {
     fn drop(&mut self) {
         remove(&self.name);
-        if let Ok(mut made) = MADE.lock() {
-            made.retain(|name| *name != self.name);
-        }
     }
 }
 
@@ -213,26 +198,27 @@ pub(crate) fn kill_inside(name: &str) {
     }
 }
 
+/// The namespaces of all beds, with their processes' numbers.
+fn all() -> impl Iterator<Item = (u32, String)> {
+    fs::read_dir(FOLDER).into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let pid = name.strip_prefix(PREFIX)?.split_once('x')?.0.parse().ok()?;
+        Some((pid, name))
+    })
+}
+
 /// Removes every namespace this process made: for a signal handler's thread, before it exits.
 pub fn remove_own() {
-    let names = MADE.lock().map(|mut made| std::mem::take(&mut *made)).unwrap_or_default();
+    let own: Vec<_> = all().filter(|(pid, _)| *pid == std::process::id()).collect();
     // All processes first: so a namespace's programs have ended once it is gone.
-    names.iter().for_each(|name| kill_inside(name));
-    names.iter().for_each(|name| remove(name));
+    own.iter().for_each(|(_, name)| kill_inside(name));
+    own.iter().for_each(|(_, name)| remove(name));
 }
 
 /// Removes what dead processes left behind.
 pub fn remove_stale() {
-    let Ok(entries) = fs::read_dir(FOLDER) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let pid =
-            name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('x')).map(|(pid, _)| pid);
-        let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
-        if !PathBuf::from(format!("/proc/{pid}")).exists() {
-            remove(&name);
-        }
-    }
+    let is_gone = |pid: u32| !Path::new(&format!("/proc/{pid}")).exists();
+    all().filter(|(pid, _)| is_gone(*pid)).for_each(|(_, name)| remove(&name));
 }
 
 /// The same by the namespace's name, if its handle cannot be held.

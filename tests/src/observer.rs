@@ -98,17 +98,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Frames from senders outside `keep` are counted and dropped there, so no receiver has to run. The
-    /// native hook is cheapest, but turns segmentation off towards the guest; the hook on finished skbs
-    /// (`At::Skb`) does not. Frames from `bpf_redirect_peer` pass neither of the two: they are counted
-    /// at tcx (`At::Tcx`).
-    pub fn start(guest: &Guest, timed: Option<&Guest>, keep: Keep, at: At) -> Result<Self> {
-        let timed = timed.map(|guest| guest.number);
-        Self::start_by(By::SourceMac, &guest.ns, GUEST_IF, timed, keep, at, 0)
+    /// Frames from senders outside `keep` are counted and dropped there, so no receiver has to run.
+    pub fn start(guest: &Guest, keep: Keep) -> Result<Self> {
+        Self::start_by(By::SourceMac, &guest.ns, GUEST_IF, None, keep, At::Native, 0)
     }
 
-    /// The same at any interface, with the sources told apart by `by`. It spends `spends_ns` on each
-    /// frame, as the rules of a firewall would, 20 us at most.
+    /// The same at any interface, with the sources told apart by `by`. The native hook is cheapest, but
+    /// turns segmentation off towards the guest; the hook on finished skbs (`At::Skb`) does not. Frames
+    /// from `bpf_redirect_peer` pass neither of the two: they are counted at tcx (`At::Tcx`). It spends
+    /// `spends_ns` on each frame, as the rules of a firewall would, 20 us at most.
     pub fn start_by(
         by: By,
         ns: &Ns,

@@ -1,20 +1,21 @@
 //! A program or a thread that was started beside a test. Invariant: it ends with its handle.
 
-use crate::cpu::ThreadTime;
+use crate::cpu;
 use crate::wait::Halt;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Read;
-use std::process::{Child, ChildStdout, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Killed when it is dropped.
 #[derive(Debug)]
 pub struct Started {
-    child: Child,
+    pub(crate) child: Child,
     what: String,
 }
 
@@ -31,11 +32,6 @@ impl Started {
         self.child.id()
     }
 
-    /// Its output, once, if it goes to a pipe.
-    pub fn stdout(&mut self) -> Result<ChildStdout> {
-        self.child.stdout.take().with_context(|| format!("{} has no pipe", self.what))
-    }
-
     /// An error, with its messages, if it no longer runs.
     pub fn check(&mut self) -> Result<()> {
         let Some(status) = self.child.try_wait()? else { return Ok(()) };
@@ -46,17 +42,23 @@ impl Started {
         bail!("{} ended early with {status}: {}", self.what, said.trim_end())
     }
 
-    /// Requests the end, without waiting for it: a program ends its own children.
-    pub fn ask(&self) {
-        if let Ok(pid) = i32::try_from(self.pid()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?)
     }
 
-    /// Waits for its end, but not longer than `patience`.
-    pub fn wait(&mut self, patience: Duration) {
+    /// Requests the end, without waiting for it: a program ends its own children.
+    pub fn ask(&self) {
+        let _ = self.signal(Signal::SIGTERM);
+    }
+
+    /// Waits for its end, but not longer than `patience`; also after Ctrl-C, so that it ends in order.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+        loop {
+            let status = self.child.try_wait().ok().flatten();
+            if status.is_some() || Instant::now() >= until {
+                return status;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -73,30 +75,36 @@ impl Drop for Started {
 #[derive(Debug)]
 pub struct StartedThread<T> {
     halt: Halt,
-    time: Arc<ThreadTime>,
+    /// Its number, and its processor time in nanoseconds once it has ended.
+    clock: Arc<(AtomicI32, AtomicU64)>,
     thread: Option<JoinHandle<Result<T>>>,
 }
 
 impl<T: Send + 'static> StartedThread<T> {
     /// Threads with the same `halt` end together.
     pub fn new(halt: &Halt, work: impl FnOnce(&Halt) -> Result<T> + Send + 'static) -> Self {
-        let (halt, time) = (halt.clone(), Arc::new(ThreadTime::default()));
-        let (halted, timed) = (halt.clone(), Arc::clone(&time));
+        let (halt, clock) = (halt.clone(), Arc::<(AtomicI32, AtomicU64)>::default());
+        let (halted, timed) = (halt.clone(), Arc::clone(&clock));
         let thread = std::thread::spawn(move || {
-            timed.begin();
+            timed.0.store(cpu::this_thread(), Ordering::Relaxed);
             let result = work(&halted);
-            timed.end();
+            let whole = weir_probe::send::thread_time().as_nanos();
+            timed.1.store(whole as u64, Ordering::Relaxed);
             result
         });
-        Self { halt, time, thread: Some(thread) }
+        Self { halt, clock, thread: Some(thread) }
     }
 }
 
 impl<T> StartedThread<T> {
-    /// Processor time so far.
+    /// Processor time so far; while it runs, as of its last tick.
     #[must_use]
     pub fn cpu(&self) -> Duration {
-        self.time.so_far()
+        let (thread, whole) = &*self.clock;
+        let whole = || Some(whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
+        // The thread may end between the two readings.
+        let ns = whole().or_else(|| cpu::ran(thread.load(Ordering::Relaxed))).or_else(whole);
+        Duration::from_nanos(ns.unwrap_or(0))
     }
 
     #[must_use]
@@ -124,3 +132,6 @@ impl<T> Drop for StartedThread<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

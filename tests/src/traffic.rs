@@ -2,15 +2,11 @@
 //!
 //! Invariant: a source reports what the kernel accepted, a sink what arrived, each exactly.
 
-pub mod bulk;
-pub mod ping;
 pub mod raw;
 pub mod stream;
-pub mod tcp;
+pub mod tools;
 pub mod udp;
 
-pub use bulk::{Bulk, BulkSpec, Goodput};
-pub use ping::ping;
 pub use stream::{Chunks, Stream};
-pub use tcp::{TcpResult, tcp};
-pub use udp::{Pace, Received, Sending, Sent, Sink, Source};
+pub use tools::{Bulk, BulkSpec, Goodput, TcpResult, echo, ping, tcp};
+pub use udp::{Rate, Sending, Sink, Source, unique};

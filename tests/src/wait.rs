@@ -1,6 +1,6 @@
 //! Waiting for a condition, with a deadline: no test sleeps and hopes.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,19 +12,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Waits until `condition` holds; the error names `what` was awaited. Ctrl-C ends the wait.
 pub fn wait_for(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) -> Result<()> {
     let start = Instant::now();
-    loop {
-        if condition() {
-            return Ok(());
-        }
-        ensure!(!signals::came(), "interrupted while waiting for: {what}");
-        if start.elapsed() > deadline {
-            bail!("waited {} s in vain for: {what}", deadline.as_secs_f64());
-        }
-        std::thread::sleep(PAUSE);
+    while !condition() {
+        pause(start, deadline, what)?;
     }
+    Ok(())
 }
 
-/// Waits until `probe` returns a value; its errors are shown only if it never does.
+/// Waits until `probe` returns a value; its errors are shown only if it never does. Ctrl-C ends the wait.
 pub fn wait_ok<T>(
     deadline: Duration,
     what: &str,
@@ -34,13 +28,18 @@ pub fn wait_ok<T>(
     loop {
         match probe() {
             Ok(value) => return Ok(value),
-            Err(error) if start.elapsed() > deadline => {
-                return Err(error
-                    .context(format!("waited {} s in vain for: {what}", deadline.as_secs_f64())));
-            }
-            Err(_) => std::thread::sleep(PAUSE),
+            Err(error) => pause(start, deadline, what).map_err(|vain| error.context(vain))?,
         }
     }
+}
+
+/// An error if another attempt is pointless.
+fn pause(start: Instant, deadline: Duration, what: &str) -> Result<()> {
+    ensure!(!signals::came(), "interrupted while waiting for: {what}");
+    let waited = deadline.as_secs_f64();
+    ensure!(start.elapsed() <= deadline, "waited {waited} s in vain for: {what}");
+    std::thread::sleep(PAUSE);
+    Ok(())
 }
 
 /// A request to threads to end; clones share it.

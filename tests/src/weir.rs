@@ -4,13 +4,12 @@
 //! handle after the bed, so that it drops first.
 
 use crate::bed::Bed;
-pub use crate::binary::binary;
+pub use crate::binaries::binary;
 use crate::wait::{wait_for, wait_ok};
 use crate::weir_spec::WeirSpec;
-use crate::{cpu, ledger};
+use crate::{Started, cpu, ledger};
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ const QUIET: Duration = Duration::from_millis(200);
 /// The handle.
 #[derive(Debug)]
 pub struct Weir {
-    child: Child,
+    process: Started,
     socket: PathBuf,
     said: Arc<Mutex<String>>,
     // Holds the socket and the configuration; removed with the handle.
@@ -54,10 +53,7 @@ impl Weir {
     pub fn start_in(bed: &Bed, spec: &WeirSpec, dir: &Path) -> Result<Self> {
         let (config, socket) = (dir.join("weir.toml"), dir.join("weir.sock"));
         std::fs::write(&config, spec.config(bed, &socket))?;
-        let mut command = match &spec.binary {
-            Some(binary) => host_command(bed, binary)?,
-            None => command(bed)?,
-        };
+        let mut command = command(bed, spec.binary.clone())?;
         command.arg("run").args(spec.args(&config, &socket));
         command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
         Self::launch(command, socket)?.wait_ready()
@@ -65,16 +61,16 @@ impl Weir {
 
     /// `weir run ARGS`, without waiting for anything.
     pub fn spawn(bed: &Bed, args: &[String], socket: PathBuf) -> Result<Self> {
-        let mut command = command(bed)?;
+        let mut command = command(bed, None)?;
         command.arg("run").args(args);
         Self::launch(command, socket)
     }
 
     fn launch(mut command: Command, socket: PathBuf) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot start weir")?;
+        let mut process = Started::new("weir", &mut command)?;
         let said = Arc::new(Mutex::new(String::new()));
-        if let Some(pipe) = child.stderr.take() {
+        if let Some(pipe) = process.child.stderr.take() {
             let said = Arc::clone(&said);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -85,13 +81,13 @@ impl Weir {
                 }
             });
         }
-        Ok(Self { child, socket, said, _dir: None })
+        Ok(Self { process, socket, said, _dir: None })
     }
 
     fn wait_ready(mut self) -> Result<Self> {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.child.try_wait()? {
                 // The pipe's reader may be a moment behind.
                 std::thread::sleep(Duration::from_millis(50));
                 bail!("weir ended at once ({status}):\n{}", self.said());
@@ -108,7 +104,7 @@ impl Weir {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     pub fn socket(&self) -> &Path {
@@ -178,7 +174,7 @@ impl Weir {
 
     /// `weir WORDS…` on this weir's socket, running, with its output to `output`.
     pub fn cli_with(&self, bed: &Bed, words: &str, output: fn() -> Stdio) -> Result<Child> {
-        let mut command = command(bed)?;
+        let mut command = command(bed, None)?;
         command.args(words.split_whitespace()).arg("--control").arg(&self.socket);
         command.stdin(Stdio::null()).stdout(output()).stderr(output());
         command.spawn().context("cannot start weir")
@@ -206,7 +202,7 @@ impl Weir {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        kill(Pid::from_raw(i32::try_from(self.pid())?), signal).context("weir is gone already")
+        self.process.signal(signal).context("weir is gone already")
     }
 
     /// Tells it to read its configuration file again.
@@ -295,17 +291,17 @@ impl Weir {
     }
 
     fn ended(&mut self) -> Result<ExitStatus> {
-        let child = &mut self.child;
-        let status = wait_ok(STOP, "weir to end", || child.try_wait()?.context("it still runs"));
-        status.with_context(|| self.said())
+        let (status, patience) = (self.process.wait(STOP), STOP.as_secs());
+        status.with_context(|| format!("weir still runs after {patience} s:\n{}", self.said()))
     }
 }
 
 impl Drop for Weir {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        let child = &mut self.process.child;
+        if matches!(child.try_wait(), Ok(None)) {
+            let _ = child.kill();
+            let _ = child.wait();
             // Still running: the test left early, so it failed, and the log says why.
             eprintln!("weir said:\n{}", self.said());
         }
@@ -318,12 +314,9 @@ fn last_words(said: &Arc<Mutex<String>>) -> Result<String> {
     said.lock().map(|said| said.clone()).map_err(|_| anyhow!("the pipe's reader panicked"))
 }
 
-/// The binary in the bed's host, without arguments yet.
-fn command(bed: &Bed) -> Result<Command> {
-    host_command(bed, &binary()?)
-}
-
-fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
+/// weir in the bed's host, without arguments yet; perhaps by another binary than the one under test.
+fn command(bed: &Bed, other: Option<PathBuf>) -> Result<Command> {
+    let binary = other.map_or_else(binary, Ok)?;
     let mut command = bed.host.cmd(binary.to_str().context("the path is not UTF-8")?);
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "info");
@@ -333,7 +326,7 @@ fn host_command(bed: &Bed, binary: &Path) -> Result<Command> {
 
 /// Runs weir with `args` to its end: for arguments that must be refused.
 pub fn run_to_end(bed: &Bed, args: &[&str]) -> Result<Output> {
-    let mut child = command(bed)?
+    let mut child = command(bed, None)?
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -17,21 +17,20 @@ pub struct WeirSpec {
     pub idle: &'static str,
     /// Attach mode of every port.
     pub mode: &'static str,
-    /// Lane of every port whose lines do not name one. Empty: no such line, for binaries from before
-    /// there were lanes.
+    /// Lane of every port whose lines do not name one.
     pub lane: &'static str,
-    /// The workers' cores; with none, weir chooses.
+    /// The workers' cores.
     pub workers: Vec<usize>,
     /// Lines by section, such as `container`; further ones of `forwarder`.
     pub sections: BTreeMap<&'static str, String>,
     /// Further lines of single ports, by name.
-    pub ports: Vec<(String, String)>,
+    pub ports: BTreeMap<String, String>,
     /// The folder in which weir leaves its measurements when it ends.
     pub dump_dir: Option<PathBuf>,
     /// Appended to the configuration.
     pub extra: String,
     /// Variables of its environment.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(&'static str, String)>,
     /// Another binary than the one under test.
     pub binary: Option<PathBuf>,
 }
@@ -45,7 +44,7 @@ impl Default for WeirSpec {
             lane: "scheduled",
             workers: vec![1],
             sections: BTreeMap::new(),
-            ports: Vec::new(),
+            ports: BTreeMap::new(),
             dump_dir: None,
             extra: String::new(),
             environment: Vec::new(),
@@ -58,11 +57,6 @@ impl WeirSpec {
     #[must_use]
     pub fn bridge() -> Self {
         Self { takes_bridge: true, ..Self::default() }
-    }
-
-    #[must_use]
-    pub fn mode(self, mode: &'static str) -> Self {
-        Self { mode, ..self }
     }
 
     #[must_use]
@@ -85,13 +79,7 @@ impl WeirSpec {
     /// Lines for the port `name`, such as `weight = 3`; it may be called again for more.
     #[must_use]
     pub fn port(mut self, name: &str, lines: &str) -> Self {
-        self.ports.push((name.to_owned(), lines.to_owned()));
-        self
-    }
-
-    #[must_use]
-    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.environment.push((name.to_owned(), value.into()));
+        add_lines(self.ports.entry(name.to_owned()).or_default(), lines);
         self
     }
 
@@ -104,14 +92,11 @@ impl WeirSpec {
     /// The configuration file for all ports of `bed`.
     #[must_use]
     pub fn config(&self, bed: &Bed, socket: &Path) -> String {
+        let Self { idle, mode, workers, .. } = self;
+        let control = socket.display();
         let mut text = format!(
-            "[{FORWARDER}]\nidle = \"{}\"\ncontrol = \"{}\"\n",
-            self.idle,
-            socket.display()
+            "[{FORWARDER}]\nidle = \"{idle}\"\ncontrol = \"{control}\"\nworkers = {workers:?}\n"
         );
-        if !self.workers.is_empty() {
-            let _ = writeln!(text, "workers = {:?}", self.workers);
-        }
         text.push_str(self.sections.get(FORWARDER).map_or("", String::as_str));
         for (name, lines) in self.sections.iter().filter(|(name, _)| **name != FORWARDER) {
             let _ = write!(text, "[{name}]\n{lines}");
@@ -119,25 +104,13 @@ impl WeirSpec {
         for port in bed.ports() {
             let uplink = [UPLINK_PORT, RIGHT_PORT].contains(&port.as_str());
             let role = if uplink { "uplink" } else { "vif" };
-            let _ = write!(
-                text,
-                "[[port]]\nname = \"{port}\"\nrole = \"{role}\"\nmode = \"{}\"\n",
-                self.mode
-            );
-            let own: Vec<&str> = self
-                .ports
-                .iter()
-                .filter(|(name, _)| *name == port)
-                .map(|(_, lines)| lines.as_str())
-                .collect();
-            let names_lane =
-                |lines: &str| lines.lines().any(|line| line.trim_start().starts_with("lane "));
-            if !self.lane.is_empty() && !own.iter().any(|lines| names_lane(lines)) {
+            let _ =
+                write!(text, "[[port]]\nname = \"{port}\"\nrole = \"{role}\"\nmode = \"{mode}\"\n");
+            let own = self.ports.get(&port).map_or("", String::as_str);
+            if !own.lines().any(|line| line.trim_start().starts_with("lane ")) {
                 let _ = writeln!(text, "lane = \"{}\"", self.lane);
             }
-            for lines in own {
-                add_lines(&mut text, lines);
-            }
+            text.push_str(own);
         }
         text.push_str(&self.extra);
         text
@@ -146,25 +119,19 @@ impl WeirSpec {
     /// The arguments after `weir run`.
     pub fn args(&self, config: &Path, socket: &Path) -> Vec<String> {
         let path = |path: &Path| path.display().to_string();
-        let mut words: Vec<String> = if self.takes_bridge {
-            let Self { idle, mode, .. } = self;
+        let mut words = vec!["--config".to_owned(), path(config)];
+        if self.takes_bridge {
+            let Self { idle, mode, lane, .. } = self;
             let fixed = format!(
-                "--bridge {BRIDGE} --uplink {UPLINK_PORT} --idle {idle} --mode {mode} --control"
+                "--bridge {BRIDGE} --uplink {UPLINK_PORT} --idle {idle} --mode {mode} --lane {lane}"
             );
-            let mut words: Vec<String> = fixed.split(' ').map(str::to_owned).collect();
-            words.push(path(socket));
-            if !self.lane.is_empty() {
-                words.extend(["--lane", self.lane].map(str::to_owned));
-            }
+            words = fixed.split(' ').map(str::to_owned).collect();
+            words.extend(["--control".to_owned(), path(socket)]);
             let workers = self.workers.iter();
             words.extend(workers.flat_map(|core| ["--worker".to_owned(), core.to_string()]));
-            words
-        } else {
-            vec!["--config".to_owned(), path(config)]
-        };
-        words.extend(
-            self.dump_dir.iter().flat_map(|folder| ["--dump-dir".to_owned(), path(folder)]),
-        );
+        }
+        let dump_dir = self.dump_dir.iter();
+        words.extend(dump_dir.flat_map(|folder| ["--dump-dir".to_owned(), path(folder)]));
         words
     }
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::consumer::Consumer;
-use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Source};
+use system_tests::observer::{Keep, Watch};
+use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{FlowQuery, FlowReport, StatsReport};
@@ -23,12 +23,12 @@ const REFUSALS: [&str; 2] = ["queue_full", "no_frames"];
 
 /// Floods `to` from `from` while `to` stands still now and then, `stops` times.
 fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: usize) -> Result<()> {
-    let watch = Watch::start(to, None, Keep::None, At::Native)?;
+    let watch = Watch::start(to, Keep::None)?;
     let consumer = Consumer::threaded(to, 0)?;
     let before = weir.assert_ledger()?;
     let address = to.socket(Family::V4, PORT);
     // The flood runs on the worker's core, since the other one is the consumer's.
-    let source = Source { size: 22, pace: Pace::Rate(RATE), core: Some(1), ..Source::to(address) };
+    let source = Source { size: 22, rate: Rate::pps(RATE), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     for _ in 0..stops {
         let heard = watch.from(from)?.frames;
@@ -43,7 +43,7 @@ fn every_frame_is_accounted_for(weir: &Weir, from: &Guest, to: &Guest, stops: us
         })?;
         ensure!(early == late, "the consumer was not stopped: {early}, then {late} frames");
     }
-    let sent = sending.stop()?.frames;
+    let sent = sending.stop()?.datagrams;
     let after = weir.assert_ledger()?;
     let lost =
         |reason: &str| ledger::lost_under(&after, reason) - ledger::lost_under(&before, reason);
@@ -109,13 +109,13 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
     system_tests::drive::ping_all(&bed)?;
     bed.learn_neighbours()?;
     let (other, up) = (bed.guest(2)?, &bed.uplink);
-    let watch = Watch::start(up, None, Keep::None, At::Native)?;
+    let watch = Watch::start(up, Keep::None)?;
     let to = up.socket(Family::V4, PORT);
     // On the worker's core, too: the other one is held.
-    let source = Source { pace: Pace::Rate(1000), core: Some(1), ..Source::to(to) };
+    let source = Source { rate: Rate::pps(1000), core: Some(1), ..Source::to(to) };
     let beside = source.start(&other.ns)?;
     one_stop(&weir, bed.guest(0)?, bed.guest(1)?)?;
-    let sent = beside.stop()?.frames;
+    let sent = beside.stop()?.datagrams;
     wait_for(SOON, "the other flow's last datagram", || {
         watch.from(other).is_ok_and(|count| count.frames == sent)
     })?;
@@ -125,11 +125,10 @@ fn others_go_on_while_one_stands_still() -> Result<()> {
 
 /// One stop under load; only the flow to the stopped consumer may meet a refusal.
 fn one_stop(weir: &Weir, from: &Guest, to: &Guest) -> Result<()> {
-    let watch = Watch::start(to, None, Keep::None, At::Native)?;
+    let watch = Watch::start(to, Keep::None)?;
     let consumer = Consumer::threaded(to, 0)?;
     let address = to.socket(Family::V4, PORT);
-    let source =
-        Source { size: 22, pace: Pace::Rate(20_000), core: Some(1), ..Source::to(address) };
+    let source = Source { size: 22, rate: Rate::pps(20_000), core: Some(1), ..Source::to(address) };
     let sending = source.start(&from.ns)?;
     wait_for(SOON, "the flow", || watch.from(from).is_ok_and(|count| count.frames > 2000))?;
     consumer.stopped(STOP, || Ok(()))?;

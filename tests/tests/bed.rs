@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use std::time::Duration;
 use system_tests::bed::{FAMILIES, Family, GUEST_IF};
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
+use system_tests::traffic::{Rate, Sink, Source, ping, tcp};
 use system_tests::{BedSpec, ns, root_or_skip, wait_for};
 
 #[test]
@@ -19,12 +19,12 @@ fn pings_udp_and_tcp_cross_a_bridge() -> Result<()> {
         ping(&one.ns, two.addr(family), 3)?;
         ping(&one.ns, bed.uplink.addr(family), 3)?;
         let sink = Sink::start(&two.ns, two.socket(family, 9000))?;
-        let (pace, core) = (Pace::Rate(5000), Some(0));
-        let source = Source { count: 500, pace, core, ..Source::to(sink.addr()) };
+        let (rate, core) = (Rate::pps(5000), Some(0));
+        let source = Source { count: 500, rate, core, ..Source::to(sink.addr()) };
         let sent = source.send(&one.ns)?;
         sink.wait_for(500, Duration::from_secs(30))?;
         let received = sink.finish()?;
-        ensure!(sent.frames == 500 && received.unique(0) == 500, "{sent:?} {received:?}");
+        ensure!(sent.datagrams == 500 && received.unique == 500, "{sent:?} {received:?}");
         ensure!(received.duplicates == 0 && received.reordered == 0, "{received:?}");
         let result = tcp(one, &bed.uplink, family, 1, Duration::from_secs(1), &[])?;
         ensure!(result.bytes > 1_000_000, "{result:?}");
@@ -41,11 +41,16 @@ fn flat_out_counts_what_it_sends() -> Result<()> {
     let before = bed.host.counter(&one.port)?.recv_packets;
     let to = up.socket(Family::V4, 9000);
     let source =
-        Source { size: 22, count: 20_000, pace: Pace::FlatOut, core: Some(0), ..Source::to(to) };
+        Source { size: 22, count: 20_000, rate: Rate::Max, core: Some(0), ..Source::to(to) };
     let sent = source.send(&one.ns)?;
     let after = bed.host.counter(&one.port)?.recv_packets;
-    ensure!(sent.frames == 20_000, "{sent:?}");
-    ensure!(after - before >= sent.frames, "{} of {} left the guest", after - before, sent.frames);
+    ensure!(sent.datagrams == 20_000, "{sent:?}");
+    ensure!(
+        after - before >= sent.datagrams,
+        "{} of {} left the guest",
+        after - before,
+        sent.datagrams
+    );
     Ok(())
 }
 

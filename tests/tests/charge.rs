@@ -9,7 +9,7 @@ use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT};
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, SOON, wait_express};
 use system_tests::observer::attach;
-use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
+use system_tests::traffic::{Rate, Sink, Source, ping, tcp, unique};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, LinkLane, PortReport};
@@ -48,7 +48,7 @@ fn link(weir: &Weir) -> Result<LinkLane> {
 }
 
 fn flow(sink: &Sink, flow: u16, per_s: u64) -> Source {
-    Source { flow, size: SIZE, pace: Pace::Rate(per_s), ..Source::to(sink.addr()) }
+    Source { flow, size: SIZE, rate: Rate::pps(per_s), ..Source::to(sink.addr()) }
 }
 
 #[test]
@@ -92,13 +92,13 @@ fn vms_share_what_the_host_leaves_of_a_link() -> Result<()> {
     let may = RATE as f64 * (took.as_secs_f64() * 1.01 + 0.100);
     ensure!(bits < may, "{bits} bits in {took:?}, {may} are the rate\n{stats:#?}");
     ensure!(bits > 0.8 * RATE as f64 * took.as_secs_f64(), "{bits} bits in {took:?}\n{stats:#?}");
-    ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));
-    let (a, b) = (got.unique(2), got.unique(3));
+    ensure!(unique(&got, HOST) == sent.datagrams, "{} of {sent:?}", unique(&got, HOST));
+    let (a, b) = (unique(&got, 2), unique(&got, 3));
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
     // The VMs' frames, which a worker sent meanwhile, are not among the charged ones.
     let charged = link(&weir)?.charged.frames - before;
-    ensure!((sent.frames..sent.frames + 50).contains(&charged), "{charged} for {sent:?}");
+    ensure!((sent.datagrams..sent.datagrams + 50).contains(&charged), "{charged} for {sent:?}");
     let text = weir.cli_ok(&bed, "stats")?;
     ensure!(text.contains("\nLINKS ") && !text.contains("no room is left"), "{text}");
     weir.stop()
@@ -129,7 +129,7 @@ fn a_host_that_takes_all_of_a_link_is_told_of_and_does_not_keep_it() -> Result<(
     room.and(has_it).with_context(|| weir.said())?;
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    ensure!(got.unique(HOST) == sent.frames, "{} of {sent:?}", got.unique(HOST));
+    ensure!(unique(&got, HOST) == sent.datagrams, "{} of {sent:?}", unique(&got, HOST));
     weir.stop()
 }
 

@@ -32,7 +32,7 @@ fn state(weir: &Weir, name: &str) -> Result<(State, String)> {
 fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode: "native", ..WeirSpec::default() })?;
     ping_all(&bed)?;
     let ours = program_on(&bed, "v1")?;
     ensure!(ours.is_u64(), "{ours}");
@@ -64,7 +64,7 @@ fn a_program_that_was_taken_off_is_attached_again() -> Result<()> {
 fn a_port_with_another_program_is_failed_until_that_is_gone() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode: "native", ..WeirSpec::default() })?;
     ping_all(&bed)?;
     let ours = program_on(&bed, "v1")?;
     let ifindex = bed.host.ifindex("v1")?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{FAMILIES, Family};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all};
 use system_tests::gate::{self, SOON, wait_express};
-use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, ping, unique};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::{LaneNow, StatsReport};
@@ -39,12 +39,12 @@ fn what_nothing_schedules_stays_in_the_kernel() -> Result<()> {
             let sink = Sink::start(&to.ns, to.socket(family, 4000))?;
             // What waits for a neighbour's answer is sent from where the answer arrives.
             ping(&from.ns, to.addr(family), 1)?;
-            let (pace, core) = (Pace::Rate(20_000), Some(0));
-            let source = Source { count: 5000, pace, core, ..Source::to(sink.addr()) };
+            let (rate, core) = (Rate::pps(20_000), Some(0));
+            let source = Source { count: 5000, rate, core, ..Source::to(sink.addr()) };
             let sent = source.send(&from.ns)?;
-            sink.wait_for(sent.frames, SOON)?;
+            sink.wait_for(sent.datagrams, SOON)?;
             let got = sink.finish()?;
-            ensure!((got.frames, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
+            ensure!((got.datagrams, got.duplicates, got.reordered) == (5000, 0, 0), "{got:?}");
             let stats = weir.assert_ledger()?;
             ensure!(express(&stats) - before >= 5000, "{stats:#?}");
         }
@@ -67,7 +67,7 @@ fn flow_while(
     mut disturb: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let sink = Sink::start_on(&to.ns, to.socket(Family::V4, 4000), Some(1))?;
-    let source = Source { pace: Pace::Rate(rate), core: Some(0), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(rate), core: Some(0), ..Source::to(sink.addr()) };
     let sending = source.start(&from.ns)?;
     let until = Instant::now() + Duration::from_secs(5);
     let mut round = 0;
@@ -83,7 +83,7 @@ fn flow_while(
     let what = format!("{round} rounds, {sent:?} to have come");
     let came = wait_ok(SOON, &what, || {
         let (came, lost) = (sink.so_far(), lost()?);
-        ensure!(came + lost == sent.frames, "{came} came, {lost} were lost");
+        ensure!(came + lost == sent.datagrams, "{came} came, {lost} were lost");
         Ok(())
     });
     let got = sink.finish()?;
@@ -175,16 +175,16 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     is(LaneNow::Express)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 4000))?;
     let flow =
-        |flow, rate| Source { flow, size: 1200, pace: Pace::Rate(rate), ..Source::to(sink.addr()) };
+        |flow, rate| Source { flow, size: 1200, rate: Rate::pps(rate), ..Source::to(sink.addr()) };
     // A tenth of the link.
     let before = express(&weir.stats()?);
     let light = Source { count: 500, ..flow(1, 200) }.send(&one.ns)?;
     wait_ok(SOON, "the light flow", || {
-        ensure!(sink.so_far() >= light.frames);
+        ensure!(sink.so_far() >= light.datagrams);
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
+    ensure!(express(&stats) - before >= light.datagrams * 9 / 10, "{stats:#?}");
     // Together three times the link's rate.
     let start = Instant::now();
     let floods = [flow(2, 3_000).start(&one.ns)?, flow(3, 3_000).start(&two.ns)?];
@@ -207,7 +207,7 @@ fn a_link_with_a_rate_is_scheduled_while_somebody_has_to_wait() -> Result<()> {
     let took = start.elapsed();
     is(LaneNow::Express)?;
     let got = sink.finish()?;
-    let of = |flow| got.unique(flow);
+    let of = |flow| unique(&got, flow);
     let (a, b) = (of(2), of(3));
     // The first has the link to itself until the second has begun.
     ensure!(a.abs_diff(b) * 20 < a + b, "equal weights: {a} and {b}");
@@ -237,7 +237,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let flow = |flow, pps, count| Source {
         flow,
         size: 1200,
-        pace: Pace::Rate(pps),
+        rate: Rate::pps(pps),
         count,
         ..Source::to(sink.addr())
     };
@@ -245,11 +245,11 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let before = express(&weir.stats()?);
     let light = flow(1, 200, 500).send(&one.ns)?;
     wait_ok(SOON, "the light flow", || {
-        ensure!(sink.so_far() >= light.frames);
+        ensure!(sink.so_far() >= light.datagrams);
         Ok(())
     })?;
     let stats = weir.assert_ledger()?;
-    ensure!(express(&stats) - before >= light.frames * 9 / 10, "{stats:#?}");
+    ensure!(express(&stats) - before >= light.datagrams * 9 / 10, "{stats:#?}");
     // Three times its rate.
     let (start, before) = (Instant::now(), sink.so_far());
     let flood = flow(2, 6_000, u64::MAX).start(&one.ns)?;
@@ -268,7 +268,7 @@ fn a_source_with_a_rate_is_scheduled_while_it_has_to_wait() -> Result<()> {
     let got = sink.finish()?;
     ensure!((got.duplicates, got.reordered) == (0, 0), "{got:?}");
     // With headers: the rate, and the burst in either lane.
-    let bits = got.unique(2) * (1200 + 42) * 8;
+    let bits = unique(&got, 2) * (1200 + 42) * 8;
     let may = RATE as f64 * took.as_secs_f64() + 2.0 * 16.0 * 1024.0 * 8.0;
     ensure!((bits as f64) < may, "{bits} bits in {took:?}");
     // What a busy machine did not send in time is not made up for.

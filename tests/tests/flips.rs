@@ -11,7 +11,7 @@ use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF, mac_text};
 use system_tests::gate::{self, SOON, marked};
 use system_tests::traffic::raw::RawSocket;
-use system_tests::traffic::{Chunks, Pace, Sink, Source, Stream, ping};
+use system_tests::traffic::{Chunks, Rate, Sink, Source, Stream, ping};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_api::LaneNow;
@@ -82,13 +82,13 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         format!("neighbour replace 10.0.0.99 lladdr {mac} dev {GUEST_IF} nud permanent");
     other.ns.ip(&neighbour)?;
     let held = Source {
-        pace: Pace::Rate(50),
+        rate: Rate::pps(50),
         ..Source::to(("10.0.0.99".parse::<std::net::IpAddr>()?, 9).into())
     };
     let held = held.start(&other.ns)?;
 
     let sink = Sink::start(&up.ns, up.socket(Family::V4, 4000))?;
-    let flow = |flow| Source { flow, pace: Pace::Rate(1_000), ..Source::to(sink.addr()) };
+    let flow = |flow| Source { flow, rate: Rate::pps(1_000), ..Source::to(sink.addr()) };
     let steady_one = flow(0).start(&steady.ns)?;
     let connections = [Stream::start(steady, up, CHUNKS)?, Stream::start(other, up, DROPS)?];
     let out_of_order = || up.ns.protocol("TcpExt", "TCPOFOQueue");
@@ -105,10 +105,10 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         let burst = Source {
             count: BURST,
             size: 1200,
-            pace: Pace::FlatOut,
+            rate: Rate::Max,
             ..flow(1 + u16::try_from(rounds)?)
         };
-        sent += burst.send(&bursty.ns)?.frames;
+        sent += burst.send(&bursty.ns)?.datagrams;
         rounds += 1;
         if rounds % FORGET == 0 {
             let forget = format!("fdb del {} dev {} master", up.mac_text(), up.port);
@@ -127,7 +127,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
         }
     }
     let steady_sent = steady_one.stop()?;
-    sent += steady_sent.frames;
+    sent += steady_sent.datagrams;
     held.stop()?;
     let mut bytes = 0;
     for connection in connections {
@@ -145,7 +145,7 @@ fn no_frame_is_lost_or_late_while_a_link_changes_lanes() -> Result<()> {
     println!("of one connection, in bytes by the express lane and by a worker: {by:?}");
     ensure!(by.0 > 32_768 && by.1 > 32_768, "{by:?}");
     println!("TCP: {bytes} bytes, {late} segments out of order, {again} sent again");
-    let came = (got.frames, got.duplicates, got.reordered);
+    let came = (got.datagrams, got.duplicates, got.reordered);
     ensure!(came == (sent, 0, 0), "{came:?} of {sent}\n{stats:#?}");
     ensure!(late == 0, "{late} segments of TCP came out of order\n{stats:#?}");
     ensure!(stats.ledger.lost == 0, "{stats:#?}");

@@ -26,7 +26,7 @@ fn everything(bed: &Bed, spec: &WeirSpec) -> Result<()> {
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
     // GRO off is a veth's own default; so checksums are partial and superframes arrive.
-    let bed = BedSpec::vms(2).guest_gro(false).build()?;
+    let bed = BedSpec { guest_gro: false, ..BedSpec::vms(2) }.build()?;
     everything(&bed, &WeirSpec::default())
 }
 
@@ -41,7 +41,7 @@ fn ping_udp_tcp_with_gro_guests() -> Result<()> {
 fn ping_udp_tcp_in_native_mode() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode("native"))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode: "native", ..WeirSpec::default() })?;
     for (from, to) in [(bed.guest(0)?, bed.guest(1)?), (bed.guest(0)?, &bed.uplink)] {
         wait_steered(&weir, from, to)?;
     }
@@ -59,7 +59,7 @@ fn a_bridge_that_filters_vlans_has_native_ports_to_itself() -> Result<()> {
     root_or_skip!();
     need_or_skip!(gate::filters_vlans()?, gate::NO_VLANS);
     let bed = BedSpec::vms(2).bridge().build()?;
-    let weir = gate::start_with(&bed, &WeirSpec::bridge().mode("native"))?;
+    let weir = gate::start_with(&bed, &WeirSpec { mode: "native", ..WeirSpec::bridge() })?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let says_why = || {
         let list = weir.cli_ok(&bed, "port list")?;
@@ -120,7 +120,7 @@ fn ip_fragments_pass() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     for family in FAMILIES {
         let large = ["-M", "dont", "-s", "4000"];
-        let echo = system_tests::traffic::ping::echo(&one.ns, two.addr(family), 3, &large)?;
+        let echo = system_tests::traffic::echo(&one.ns, two.addr(family), 3, &large)?;
         ensure!(echo.received == echo.sent, "{family:?}: {echo:?}");
         udp_exact(one, two, family, 4000, 100)?;
     }

@@ -8,25 +8,24 @@ use system_tests::drive::{ping_all, udp_exact};
 use system_tests::gate::{self, MARK, Marked, PLAIN, marked, steered, wait_steered};
 use system_tests::ledger;
 use system_tests::observer::Observer;
-use system_tests::traffic::ping::echo;
 use system_tests::traffic::raw::{self, RawSocket};
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source, echo};
 use system_tests::{Bed, BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
 /// Runs `attack` while datagrams go from one guest to another, and asserts that each arrives once.
 fn undisturbed(from: &Guest, to: &Guest, attack: impl FnOnce() -> Result<()>) -> Result<()> {
     let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
-    let source = Source { pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(2000), ..Source::to(sink.addr()) };
     let sending = source.start(&from.ns)?;
     sink.wait_for(200, gate::SOON)?;
     attack()?;
     sink.wait_for(sink.so_far() + 200, gate::SOON)?;
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, gate::SOON)?;
+    sink.wait_for(sent.datagrams, gate::SOON)?;
     let received = sink.finish()?;
-    let once = received.unique(0) == sent.frames && received.duplicates == 0;
-    ensure!(once, "of {} came {}, {} twice", sent.frames, received.unique(0), received.duplicates);
+    let once = received.unique == sent.datagrams && received.duplicates == 0;
+    ensure!(once, "of {} came {}, {} twice", sent.datagrams, received.unique, received.duplicates);
     Ok(())
 }
 

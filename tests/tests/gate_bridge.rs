@@ -7,7 +7,7 @@ use system_tests::bed::Family;
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, PLAIN, marked, steered, wait_steered};
 use system_tests::observer::Observer;
-use system_tests::traffic::ping::echo;
+use system_tests::traffic::echo;
 use system_tests::traffic::raw::RawSocket;
 use system_tests::{Bed, BedSpec, Guest, Weir, ledger, root_or_skip, wait_for};
 

@@ -6,8 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use system_tests::bed::{BRIDGE, FAMILIES, GUEST_IF};
 use system_tests::drive::{everybody_talks, largest_frames, ping_all, udp_exact};
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, steered, wait_steered};
-use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Pace, Sink, Source, ping};
+use system_tests::traffic::{Rate, Sink, Source, echo, ping};
 use system_tests::{Bed, BedSpec, ledger, root_or_skip};
 use weir_api::PortReport;
 
@@ -41,7 +40,7 @@ fn everything(bed: &Bed) -> Result<()> {
 fn ping_udp_tcp_with_default_offloads() -> Result<()> {
     root_or_skip!();
     // GRO off is a veth's own default; so checksums are partial and superframes arrive.
-    everything(&BedSpec::vms(2).bridge().guest_gro(false).build()?)
+    everything(&BedSpec { guest_gro: false, ..BedSpec::vms(2) }.bridge().build()?)
 }
 
 #[test]
@@ -189,16 +188,16 @@ fn a_multicast_stream_comes_once() -> Result<()> {
     }
     one.ns.ip(&format!("route add {group}/32 dev {GUEST_IF}"))?;
     let to = (group, port).into();
-    let sent = Source { pace: Pace::Rate(2000), count: 1000, ..Source::to(to) }.send(&one.ns)?;
+    let sent = Source { rate: Rate::pps(2000), count: 1000, ..Source::to(to) }.send(&one.ns)?;
     for sink in sinks {
-        sink.wait_for(sent.frames, gate::SOON)?;
+        sink.wait_for(sent.datagrams, gate::SOON)?;
         let received = sink.finish()?;
-        let once = received.unique(0) == sent.frames && received.duplicates == 0;
+        let once = received.unique == sent.datagrams && received.duplicates == 0;
         ensure!(
             once,
             "{} of {} came, {} twice",
-            received.unique(0),
-            sent.frames,
+            received.unique,
+            sent.datagrams,
             received.duplicates
         );
     }
@@ -223,11 +222,11 @@ fn the_host_is_reached_and_reaches() -> Result<()> {
         }
     }
     let sink = Sink::start(&bed.host, (v4, 0).into())?;
-    let source = Source { pace: Pace::Rate(5000), count: 1000, ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(5000), count: 1000, ..Source::to(sink.addr()) };
     let sent = source.send(&bed.guest(0)?.ns)?;
-    sink.wait_for(sent.frames, gate::SOON)?;
+    sink.wait_for(sent.datagrams, gate::SOON)?;
     let received = sink.finish()?;
-    ensure!(received.unique(0) == sent.frames && received.duplicates == 0, "{received:?}");
+    ensure!(received.unique == sent.datagrams && received.duplicates == 0, "{received:?}");
     weir.assert_ledger()?;
     weir.stop()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF, UPLINK_PORT, mac_text};
 use system_tests::gate::{self, marked, wait_steered};
 use system_tests::traffic::raw::RawSocket;
-use system_tests::traffic::{Bulk, BulkSpec, Pace, Sink, Source};
+use system_tests::traffic::{Bulk, BulkSpec, Rate, Sink, Source};
 use system_tests::{BedSpec, Guest, Weir, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
@@ -69,7 +69,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     let mut sending = Vec::new();
     for guest in floods {
         let to = up.socket(Family::V4, 9);
-        let source = Source { pace: Pace::Rate(EACH), size: SIZE, ..Source::to(to) };
+        let source = Source { rate: Rate::pps(EACH), size: SIZE, ..Source::to(to) };
         sending.push(source.start(&guest.ns)?);
     }
     let to = up.addr(Family::V4);
@@ -77,7 +77,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     let mut bulk = Bulk::prepare(&up.ns, spec)?;
     bulk.begin(connected.ns.name())?;
     let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
-    let small = Source { pace: Pace::Rate(100), ..Source::to(sink.addr()) }.start(&polite.ns)?;
+    let small = Source { rate: Rate::pps(100), ..Source::to(sink.addr()) }.start(&polite.ns)?;
     let ports: Vec<String> = sources.iter().map(|guest| guest.port.clone()).collect();
     wait_for(gate::SOON, "everybody to send", || {
         weir.stats()
@@ -92,7 +92,7 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
             .ns
             .ip(&format!("neighbour replace {v4} lladdr {mac} dev {GUEST_IF} nud permanent"))?;
         let to = (v4.parse::<IpAddr>()?, 9).into();
-        let source = Source { pace: Pace::Rate(500), size: SIZE, ..Source::to(to) };
+        let source = Source { rate: Rate::pps(500), size: SIZE, ..Source::to(to) };
         sending.push(source.start(&guest.ns)?);
     }
     wait_for(gate::SOON, "frames to be held", || held(holder).is_ok_and(|held| held > 500))?;
@@ -108,8 +108,8 @@ fn a_guest_that_holds_frames_back_stops_nobody() -> Result<()> {
     // Half of it would mean that all stop at times; a busy machine takes less.
     ensure!(rate > free * 0.6, "{rate:.0} bit/s in all, {free:.0} before");
     let sent = small.stop()?;
-    sink.wait_for(sent.frames, gate::SOON)?;
-    ensure!(sink.finish()?.unique(0) == sent.frames, "a polite sender lost something");
+    sink.wait_for(sent.datagrams, gate::SOON)?;
+    ensure!(sink.finish()?.unique == sent.datagrams, "a polite sender lost something");
     drop(sending);
     bulk.end()?;
     // Releases the frames that the holder has.

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use system_tests::bed::{BRIDGE, Family, GUEST_IF};
 use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{self, start, wait_steered};
-use system_tests::traffic::{Pace, Source, ping};
+use system_tests::traffic::{Rate, Source, ping};
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, kept, ledger, root_or_skip, wait_for};
 
 /// The outer end of weir's own pair.
@@ -35,7 +35,7 @@ fn a_stop_under_load_loses_nothing() -> Result<()> {
         let before = settings()?;
         let flow = Flow::start(one, two, 5000)?;
         let said = weir.end_and_listen(Signal::SIGTERM)?;
-        flow.goes_on()?;
+        flow.comes(500)?;
         let (sent, came) = flow.stop()?;
         let stopped = said.lines().find(|line| line.contains("stopped: received"));
         let stopped = stopped.context("no sum")?;
@@ -86,10 +86,10 @@ fn killed_under_load_and_started_again() -> Result<()> {
     let flow = Flow::start(one, two, 2000)?;
     weir.kill9()?;
     // By the bridge.
-    flow.goes_on()?;
+    flow.comes(500)?;
     ping_all(&bed)?;
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     wait_steered(&weir, one, two)?;
     ensure!(bed.host.ifindex(&outer(&bed)?)? == pair, "a new pair was made");
     let (sent, came) = flow.stop()?;
@@ -112,7 +112,7 @@ fn without_the_pair(harm: impl FnOnce(&Bed) -> Result<()>, told: &str) -> Result
     ensure!(said.contains(told), "no `{told}`:\n{said}");
     let stopped = said.lines().find(|line| line.contains("stopped: received")).context("no sum")?;
     ensure!(!stopped.contains("NOT balanced"), "{stopped}");
-    flow.goes_on()?;
+    flow.comes(500)?;
     let (sent, came) = flow.stop()?;
     let lost = number(stopped, "lost ").context("no loss is told")?;
     ensure!(sent - came <= lost, "{came} of {sent} came, but\n{stopped}");
@@ -150,7 +150,7 @@ fn the_pairs_namespace_unmounted_under_load() -> Result<()> {
     let mount = format!("/run/weir/netns/{}", outer(&bed)?.replacen("w0", "w1", 1));
     nix::mount::umount2(mount.as_str(), nix::mount::MntFlags::MNT_DETACH)?;
     weir.wait_said("was taken away")?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     flow.lost_nothing()?;
     weir.assert_ledger()?;
     weir.stop()?;
@@ -198,16 +198,16 @@ fn a_members_namespace_removed_under_load() -> Result<()> {
     wait_steered(&weir, bed.guest(0)?, bed.guest(2)?)?;
     let flow = Flow::start(bed.guest(0)?, bed.guest(1)?, 2000)?;
     let to = bed.guest(2)?.socket(Family::V4, 9000);
-    let towards = Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    let towards = Source { rate: Rate::pps(5000), ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
     let from = bed.guest(1)?.socket(Family::V4, 9001);
     let backwards =
-        Source { pace: Pace::Rate(5000), ..Source::to(from) }.start(&bed.guest(2)?.ns)?;
+        Source { rate: Rate::pps(5000), ..Source::to(from) }.start(&bed.guest(2)?.ns)?;
     wait_for(gate::SOON, "load", || towards.so_far() > 500 && backwards.so_far() > 500)?;
     // Its sockets hold the namespace: they go with it.
     drop(backwards);
     drop(bed.guests.pop());
     weir.wait_port("v3", &["absent", "gone"])?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     drop(towards);
     flow.lost_nothing()?;
     weir.assert_ledger()?;
@@ -262,7 +262,7 @@ fn a_gate_that_was_taken_off_is_attached_again() -> Result<()> {
     weir.wait_said("its gate program was detached from outside")?;
     wait_for(gate::SOON, "the gate", || bed.host.tcx_programs("v1").is_ok_and(|now| now == ours))?;
     weir.wait_port("v1", &["up"])?;
-    flow.goes_on()?;
+    flow.comes(500)?;
     flow.lost_nothing()?;
     wait_steered(&weir, one, two)?;
     // No loss of any other port is reported.

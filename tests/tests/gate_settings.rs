@@ -139,13 +139,13 @@ fn rules_of_the_host_are_ignored_where_the_port_is_told_to() -> Result<()> {
     bed.host.tc(&format!("qdisc add dev {} root pfifo", one.port))?;
     says("left to the bridge: `v1` has the queueing discipline pfifo")?;
     let before = steered(&weir, &two.port)?;
-    ping::ping(&two.ns, one.addr(Family::V4), 3)?;
+    ping(&two.ns, one.addr(Family::V4), 3)?;
     let now = steered(&weir, &two.port)?;
     ensure!(now == before, "{} frames went past the rule", now - before);
 
     set(&weir, one, &json!({"foreign-rules": "ignore"}))?;
     let before = steered(&weir, &two.port)?;
-    ping::ping(&two.ns, one.addr(Family::V4), 3)?;
+    ping(&two.ns, one.addr(Family::V4), 3)?;
     let now = steered(&weir, &two.port)?;
     ensure!(now >= before + 3, "{} frames were steered", now - before);
     says("ignored, as it is told: `v1` has the queueing discipline pfifo")?;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use system_tests::bed::{BRIDGE, Family};
 use system_tests::drive::udp_exact;
 use system_tests::gate::{self, Marked, PLAIN, Seen, marked, passed, steered, wait_steered};
-use system_tests::traffic::ping::echo;
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source, echo};
 use system_tests::{Bed, BedSpec, Weir, ledger, need_or_skip, root_or_skip, wait_for};
 
 const CTAG: u16 = 0x8100;
@@ -210,7 +209,7 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let mut flows = Vec::new();
     for (from, to) in sinks {
         let sink = Sink::start(&to.ns, to.socket(Family::V4, 0))?;
-        let source = Source { pace: Pace::Rate(500), ..Source::to(sink.addr()) };
+        let source = Source { rate: Rate::pps(500), ..Source::to(sink.addr()) };
         let sending = source.start(&from.ns)?;
         sink.wait_for(200, gate::SOON)?;
         flows.push((sink, sending));
@@ -225,14 +224,14 @@ fn filtering_switched_on_and_off_under_traffic() -> Result<()> {
     let (mut sent, mut came) = (0, 0);
     let mut sinking = Vec::new();
     for (sink, sending) in flows {
-        sent += sending.stop()?.frames;
+        sent += sending.stop()?.datagrams;
         sinking.push(sink);
     }
     // On a machine that is too slow the worker's ring overflows, under a reason.
     let stats = weir.assert_ledger()?;
     for sink in sinking {
         let received = sink.finish()?;
-        came += received.unique(0);
+        came += received.unique;
         ensure!(received.duplicates == 0, "{} came twice", received.duplicates);
     }
     let lost = ledger::lost_under(&stats, "rx_share");

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::{ping_all, reachable};
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -16,20 +16,20 @@ fn undisturbed(
     change: impl FnOnce(&mut Bed) -> Result<()>,
 ) -> Result<()> {
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
-    let source = Source { pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(2000), ..Source::to(sink.addr()) };
     let sending = source.start(&bed.guest(0)?.ns)?;
     sink.wait_for(200, SOON)?;
     change(bed).with_context(|| format!("weir said:\n{}", weir.said()))?;
     let so_far = sink.so_far();
     sink.wait_for(so_far + 200, SOON)?;
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, SOON)?;
+    sink.wait_for(sent.datagrams, SOON)?;
     let received = sink.finish()?;
     ensure!(
-        received.unique(0) == sent.frames && received.duplicates == 0,
+        received.unique == sent.datagrams && received.duplicates == 0,
         "of {} came {}, {} twice",
-        sent.frames,
-        received.unique(0),
+        sent.datagrams,
+        received.unique,
         received.duplicates
     );
     Ok(())
@@ -82,10 +82,10 @@ fn a_deleted_interface_is_gone_and_picked_up_when_it_returns() -> Result<()> {
     undisturbed(&mut bed, &weir, |bed| {
         let to = bed.guest(0)?.socket(Family::V4, 9000);
         // It is deleted while it sends and while others send to it.
-        let load = Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&bed.guest(1)?.ns)?;
+        let load = Source { rate: Rate::pps(5000), ..Source::to(to) }.start(&bed.guest(1)?.ns)?;
         let other = bed.guest(1)?.socket(Family::V4, 9000);
         let towards =
-            Source { pace: Pace::Rate(5000), ..Source::to(other) }.start(&bed.guest(2)?.ns)?;
+            Source { rate: Rate::pps(5000), ..Source::to(other) }.start(&bed.guest(2)?.ns)?;
         bed.unplug(1)?;
         weir.wait_port("v2", &["gone"])?;
         drop((load, towards));
@@ -107,7 +107,7 @@ fn an_interface_set_down_is_down_and_comes_back() -> Result<()> {
     undisturbed(&mut bed, &weir, |bed| {
         let to = bed.guest(1)?.socket(Family::V4, 9000);
         let _towards =
-            Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&bed.guest(2)?.ns)?;
+            Source { rate: Rate::pps(5000), ..Source::to(to) }.start(&bed.guest(2)?.ns)?;
         for _ in 0..3 {
             bed.set_port(1, "down")?;
             weir.wait_port("v2", &["down"])?;

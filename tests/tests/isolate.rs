@@ -6,21 +6,21 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, Family};
 use system_tests::fair::{Sender, rates, worst_percent};
-use system_tests::observer::{At, Keep, Watch};
+use system_tests::observer::{Keep, Watch};
 
-use system_tests::traffic::{Pace, Sending, Sink, Source};
+use system_tests::traffic::{Rate, Sending, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, gate, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
 /// Long compared with a queue, so that the ends of a window do not matter.
 const WINDOW: Duration = Duration::from_secs(2);
-const FLOOD: Pace = Pace::Rate(8000);
+const FLOOD: Rate = Rate::pps(8000);
 
 /// Every guest offers about 90 Mb/s to the uplink host.
 fn flood_all(bed: &Bed) -> Result<Vec<Sending>> {
     let to = bed.uplink.socket(Family::V4, 9000);
     let flood = |guest: &system_tests::Guest| {
-        Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&guest.ns)
+        Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&guest.ns)
     };
     bed.guests.iter().map(flood).collect()
 }
@@ -68,7 +68,7 @@ fn two_floods_share_a_link_by_their_weights() -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
     let spec = WeirSpec::default().uplink_rate("50Mbit").port("v2", "weight = 3");
     let weir = start(&bed, &spec)?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
@@ -87,12 +87,12 @@ fn a_minimum_rate_goes_before_weights() -> Result<()> {
         .port("v2", "weight = 5")
         .port("v3", "min-rate = \"30Mbit\"");
     let weir = start(&bed, &spec)?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
     let [five, one] = [5.0, 1.0].map(Sender::greedy);
-    assert_shares(&measured, 60.0, &[five, five, one.min(30.0)], 5.0)?;
+    assert_shares(&measured, 60.0, &[five, five, Sender { min: 30.0, ..one }], 5.0)?;
     weir.assert_ledger()?;
     weir.stop()
 }
@@ -102,7 +102,7 @@ fn a_maximum_rate_is_kept_on_a_link_without_a_rate() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &WeirSpec::default().port("v1", "max-rate = \"20Mbit\""))?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     let measured = measured(&bed, &watch)?;
     drop(floods);
@@ -118,7 +118,7 @@ fn other_weights_hold_from_then_on() -> Result<()> {
     root_or_skip!();
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &WeirSpec::default().uplink_rate("50Mbit"))?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let floods = flood_all(&bed)?;
     for weights in [[1, 1], [4, 1], [1, 8]] {
         let [one, two] = weights;
@@ -141,13 +141,13 @@ fn a_light_flow_notices_nothing(
     let bed = BedSpec::vms(2).build()?;
     let weir = start(&bed, &spec.clone().uplink_rate("50Mbit"))?;
     let (light, heavy) = (bed.guest(0)?, bed.guest(1)?);
-    let watch = Watch::start(&bed.uplink, None, Keep::Only(light.number), At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::Only(light.number))?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
     let to = bed.uplink.socket(Family::V4, 9000);
-    let flood = Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&heavy.ns)?;
+    let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&heavy.ns)?;
     let came = || watch.from(heavy).is_ok_and(|count| count.frames > 100);
     wait_for(SOON, "the flood to be heard", came)?;
-    let source = Source { size: 450, pace: Pace::Rate(200), ..Source::to(sink.addr()) };
+    let source = Source { size: 450, rate: Rate::pps(200), ..Source::to(sink.addr()) };
     let sending = source.start(&light.ns)?;
     for step in 0..20 {
         let so_far = sink.so_far();
@@ -155,15 +155,15 @@ fn a_light_flow_notices_nothing(
         sink.wait_for(so_far + 10, SOON)?;
     }
     let sent = sending.stop()?;
-    sink.wait_for(sent.frames, SOON).with_context(|| format!("of {}", sent.frames))?;
+    sink.wait_for(sent.datagrams, SOON).with_context(|| format!("of {}", sent.datagrams))?;
     let received = sink.finish()?;
     drop(flood);
     let in_order = received.duplicates == 0 && received.reordered == 0;
     ensure!(
-        received.unique(0) == sent.frames && in_order,
+        received.unique == sent.datagrams && in_order,
         "of {} came {}, {} twice, {} late",
-        sent.frames,
-        received.unique(0),
+        sent.datagrams,
+        received.unique,
         received.duplicates,
         received.reordered
     );

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use std::time::Duration;
 use system_tests::bed::Family;
 use system_tests::drive::ping_all;
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip};
 
 const RATE: u64 = 10_000;
@@ -20,7 +20,7 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
     let weir = Weir::start_in(&bed, &WeirSpec::bridge(), dir.path())?;
     ping_all(&bed)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
-    let source = Source { pace: Pace::Rate(RATE), core: Some(0), ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(RATE), core: Some(0), ..Source::to(sink.addr()) };
     let sending = source.start(&bed.guest(0)?.ns)?;
     sink.wait_for(RATE, SOON)?;
     weir.kill9()?;
@@ -32,12 +32,12 @@ fn a_kill_and_a_restart_lose_under_half_a_second() -> Result<()> {
     let sent = sending.stop()?;
     let stats = weir.assert_ledger()?;
     let received = sink.finish()?;
-    let lost = sent.frames - received.unique(0);
+    let lost = sent.datagrams - received.unique;
     let lost_s = lost as f64 / RATE as f64;
     println!(
         "kill -9 and restart: {lost} of {} frames lost = {lost_s:.3} s of traffic; longest gap {:.3} s; {} twice, {} late",
-        sent.frames,
-        received.longest_gap_ns as f64 / 1e9,
+        sent.datagrams,
+        received.interarrival.summary().max_ns as f64 / 1e9,
         received.duplicates,
         received.reordered,
     );

@@ -127,12 +127,12 @@ fn a_bridge_is_handed_back_as_it_was() -> Result<()> {
 #[test]
 fn stops_under_load() -> Result<()> {
     root_or_skip!();
-    use system_tests::traffic::{Pace, Source};
+    use system_tests::traffic::{Rate, Source};
     let bed = BedSpec::vms(2).build()?;
     let before = settings_with_own_bridge(&bed)?;
     let weir = Weir::start(&bed, &WeirSpec::default())?;
     let to = bed.uplink.socket(Family::V4, 9000);
-    let _load = Source { pace: Pace::FlatOut, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
+    let _load = Source { rate: Rate::Max, ..Source::to(to) }.start(&bed.guest(0)?.ns)?;
     std::thread::sleep(Duration::from_millis(300));
     weir.stop()?;
     unchanged(&before, &settings(&bed)?)
@@ -253,7 +253,7 @@ fn another_program_is_named_by_its_id() -> Result<()> {
     let ifindex = bed.host.ifindex("v1")?;
     let attached = bed.host.run(|| Ok(program.attach(ifindex, Hook::Native)?))?;
     let id = bed.host.link("v1")?["xdp"]["prog"]["id"].as_u64().context("no id")?;
-    let config = WeirSpec::default().mode("native").config(&bed, "SOCKET".as_ref());
+    let config = WeirSpec { mode: "native", ..WeirSpec::default() }.config(&bed, "SOCKET".as_ref());
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("weir.toml");
     std::fs::write(&file, config.replace("SOCKET", &dir.path().join("s").display().to_string()))?;
@@ -324,9 +324,11 @@ fn a_service_manager_hears_of_its_life() -> Result<()> {
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let spec = WeirSpec::default()
-        .variable("NOTIFY_SOCKET", path.to_string_lossy())
-        .variable("WATCHDOG_USEC", "1000000");
+    let environment = vec![
+        ("NOTIFY_SOCKET", path.display().to_string()),
+        ("WATCHDOG_USEC", "1000000".to_owned()),
+    ];
+    let spec = WeirSpec { environment, ..WeirSpec::default() };
     let weir = Weir::start_in(&bed, &spec, dir.path())?;
     let forwarding = "STATUS=forwarding between 2 vifs and 1 uplinks";
     ensure!(hear(&socket, "READY=1")? == format!("READY=1\n{forwarding}"));

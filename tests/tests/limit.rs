@@ -6,7 +6,7 @@ use std::time::Duration;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::drive::{ping_all, udp_exact};
 use system_tests::observer::{At, By, Keep, Watch};
-use system_tests::traffic::{Pace, Source};
+use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ fn a_vm_below_its_share_of_a_saturated_worker_loses_nothing() -> Result<()> {
     let keep = Keep::Only(polite.number);
     let watch = Watch::start_by(By::SourceMac, &up.ns, GUEST_IF, None, keep, At::Tcx, SPENDS_NS)?;
     let flood =
-        Source { pace: Pace::FlatOut, time: 3 * SOON, ..Source::to(up.socket(Family::V4, 9000)) };
+        Source { rate: Rate::Max, time: 3 * SOON, ..Source::to(up.socket(Family::V4, 9000)) };
     let mut floods = Vec::new();
     for guest in [bed.guest(0)?, bed.guest(1)?] {
         floods.push(flood.clone().start(&guest.ns)?);

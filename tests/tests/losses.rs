@@ -292,7 +292,7 @@ fn what_waits_is_lost_with_a_worker_that_stands_still_with_its_port_or_with_weir
 /// gate a source has a part of the ring that ports share; in native mode the port's own ring is full.
 fn one_more_than_fits(mode: &'static str, reason: Reason) -> Result<()> {
     let bed = silent(2)?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode(mode))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode, ..WeirSpec::default() })?;
     introduce(&weir, &bed)?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     let socket = RawSocket::open(one)?;

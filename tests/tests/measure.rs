@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{Bed, Family};
 use system_tests::drive::ping_all;
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
 use weir_api::blocking::wait;
 use weir_api::{FlowNumbers, FlowQuery, FlowReport, FlowsReport, LatencyQuery, LatencyReport};
@@ -37,9 +37,9 @@ fn timed_in_all(latency: &LatencyReport) -> Result<u64> {
 
 /// Sends this many datagrams to a sink, which receives them all.
 fn send(from: &Guest, sink: &Sink, count: u64, heard: u64) -> Result<()> {
-    let source = Source { count, size: 200, pace: Pace::Rate(2000), ..Source::to(sink.addr()) };
+    let source = Source { count, size: 200, rate: Rate::pps(2000), ..Source::to(sink.addr()) };
     let sent = source.send(&from.ns)?;
-    ensure!(sent.frames == count, "{sent:?}");
+    ensure!(sent.datagrams == count, "{sent:?}");
     sink.wait_for(heard + count, SOON)
 }
 

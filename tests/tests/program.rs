@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aya::programs::{Xdp, xdp::XdpMode};
-use system_tests::{Ns, ns, root_or_skip, wait_for};
+use system_tests::{Ns, root_or_skip, wait_for};
 use weir_abi::{Counter, Frame as _, Meta, classify, gate_flags as g, maps, meta_flags as f};
 use weir_port::probe::test_run;
 
@@ -251,8 +251,8 @@ fn only_frames_of_ports_are_looked_at() -> Result<()> {
 /// A guest at [`SRC`] behind a veth whose other end has the program, as the port of the rig; the caller
 /// must keep the second namespace.
 fn veth(bed: u32, nic: &mut Nic) -> Result<(Ns, Ns)> {
-    let guest = Ns::create(&ns::name_of(bed, "g"))?;
-    let host = Ns::create(&ns::name_of(bed, "h"))?;
+    let guest = Ns::create(bed, "g")?;
+    let host = Ns::create(bed, "h")?;
     guest.ip(&format!("link add g0 type veth peer name h0 netns {}", host.name()))?;
     guest.ip("link set g0 address 02:00:00:00:00:05")?;
     host.ip("link set h0 up")?;

@@ -6,9 +6,9 @@ use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
-use system_tests::drive::{Flow, Numbered};
+use system_tests::drive::Flow;
 use system_tests::gate::{self, SOON, goes_on_by_gate, wait_express};
-use system_tests::traffic::{Pace, Sending, Sink, Source};
+use system_tests::traffic::{Rate, Sending, Sink, Source};
 use system_tests::wait::wait_ok;
 use system_tests::weir;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, kept, root_or_skip};
@@ -54,12 +54,12 @@ fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, two)?;
     let links = kept::ids(&bed.host)?;
-    let flow = Numbered::start(one, two, RATE)?;
+    let flow = Flow::start_apart(one, two, RATE)?;
     for life in 0..RESTARTS {
-        flow.goes_on(RATE / 20)?;
+        flow.comes(RATE / 20)?;
         let last = weir.end_and_listen(Signal::SIGUSR2)?;
         ensure!(last.contains("+ lost 0 + in flight 0"), "life {life}: {last}");
-        flow.goes_on(RATE / 20)?;
+        flow.comes(RATE / 20)?;
         ensure!(kept::ids(&bed.host)? == links, "life {life}: the links went with weir");
         weir = Weir::start_in(&bed, &binaries.spec(life), dir.path())?;
         ensure!(
@@ -70,7 +70,7 @@ fn twenty_restarts_and_upgrades_on_an_open_link() -> Result<()> {
         weir.wait_said("adopted the gate")?;
         goes_on_by_gate(&weir, one, RATE / 20)?;
     }
-    flow.all_came()?;
+    flow.all_came(two)?;
     let stats = weir.assert_ledger()?;
     ensure!(stats.ledger.lost == 0, "{stats:#?}");
     weir.stop()?;
@@ -87,7 +87,7 @@ fn contend(bed: &Bed, weir: &Weir) -> Result<(Sink, [Sending; 2])> {
     let flood = |flow| Source {
         flow,
         size: 1200,
-        pace: Pace::Rate(3_300),
+        rate: Rate::pps(3_300),
         core: Some(0),
         ..Source::to(sink.addr())
     };
@@ -132,7 +132,7 @@ fn twenty_restarts_and_upgrades_on_a_contended_link() -> Result<()> {
     }
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    let gap = Duration::from_nanos(got.longest_gap_ns);
+    let gap = Duration::from_nanos(got.interarrival.summary().max_ns);
     println!("contended: longest gap {gap:?}, {} late, {} twice", got.reordered, got.duplicates);
     ensure!(gap < LONGEST_GAP && got.duplicates == 0, "{gap:?}, {} twice", got.duplicates);
     weir.stop()
@@ -158,13 +158,13 @@ fn a_process_that_is_stopped_for_a_while() -> Result<()> {
         goes_on_contended(&weir, &sink)?;
     }
     let (sent, received) = open.end()?;
-    ensure!(sent == received.unique(0) && received.reordered == 0, "{sent} sent: {received:?}");
+    ensure!(sent == received.unique && received.reordered == 0, "{sent} sent: {received:?}");
     for flood in floods {
         flood.stop()?;
     }
     weir.assert_ledger()?;
     let got = sink.finish()?;
-    let gap = Duration::from_nanos(got.longest_gap_ns);
+    let gap = Duration::from_nanos(got.interarrival.summary().max_ns);
     println!("stood still: longest gap {gap:?}, {} late, {} twice", got.reordered, got.duplicates);
     ensure!(gap < LONGEST_STILL && got.duplicates == 0, "{gap:?}, {} twice", got.duplicates);
     weir.stop()

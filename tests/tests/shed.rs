@@ -4,14 +4,14 @@ use anyhow::{Result, ensure};
 use std::time::Duration;
 use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::drive::{ping_all, reachable, udp_exact};
-use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Source};
+use system_tests::observer::{Keep, Watch};
+use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip, wait_for};
 use weir_api::StatsReport;
 
 const SOON: Duration = Duration::from_secs(10);
 /// 57 Mb/s of 1442-byte frames: five times the link, and little for a ring.
-const FLOOD: Pace = Pace::Rate(5000);
+const FLOOD: Rate = Rate::pps(5000);
 
 /// Whether `from`'s frames to `to` are being shed.
 fn is_shed(stats: &StatsReport, from: &str, to: &str) -> bool {
@@ -30,9 +30,9 @@ fn only_the_flooded_link_is_shed(
     slow: &Guest,
     other: &Guest,
 ) -> Result<()> {
-    let watch = Watch::start(slow, None, Keep::None, At::Native)?;
+    let watch = Watch::start(slow, Keep::None)?;
     let to = slow.socket(Family::V4, 9000);
-    let flood = Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&from.ns)?;
+    let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&from.ns)?;
     wait_for(SOON, "the flood to be shed", || {
         weir.stats().is_ok_and(|stats| shed(&stats, &from.port) > 100)
     })?;
@@ -57,7 +57,7 @@ fn only_the_flooded_link_is_shed(
     drop(watch);
     let shed_in_all = shed(&weir.assert_ledger()?, &from.port);
     // 1.5 Mb/s on average, far below the link.
-    let source = Source { size: 300, count: 200, pace: Pace::Rate(500), ..Source::to(to) };
+    let source = Source { size: 300, count: 200, rate: Rate::pps(500), ..Source::to(to) };
     source.send(&from.ns)?;
     reachable(from, slow, SOON)?;
     let stats = weir.assert_ledger()?;
@@ -96,9 +96,9 @@ fn another_vms_flow_over_the_flooded_link_loses_nothing() -> Result<()> {
     ping_all(&bed)?;
     bed.learn_neighbours()?;
     let (flooder, polite) = (bed.guest(0)?, bed.guest(1)?);
-    let watch = Watch::start(&bed.uplink, None, Keep::Only(polite.number), At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::Only(polite.number))?;
     let to = bed.uplink.socket(Family::V4, 9000);
-    let flood = Source { size: 1400, pace: FLOOD, ..Source::to(to) }.start(&flooder.ns)?;
+    let flood = Source { size: 1400, rate: FLOOD, ..Source::to(to) }.start(&flooder.ns)?;
     wait_for(SOON, "the flood to be shed", || {
         weir.stats().is_ok_and(|stats| shed(&stats, &flooder.port) > 100)
     })?;

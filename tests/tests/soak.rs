@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{Family, UPLINK_PORT};
 use system_tests::cpu::Footprint;
 use system_tests::drive::{ping_all, reachable};
-use system_tests::traffic::{Pace, Source, ping, tcp};
+use system_tests::traffic::{Rate, Source, ping, tcp};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
 use weir_api::blocking::wait;
 use weir_api::{Client, ClientError, FlowQuery, LatencyQuery};
@@ -151,7 +151,7 @@ impl Soak<'_> {
         let Self { bed, weir, index, .. } = *self;
         let (two, three, guest) = (bed.guest(1)?, bed.guest(2)?, bed.guest(index)?);
         let steady = Source {
-            pace: Pace::Rate(5000),
+            rate: Rate::pps(5000),
             time: self.lasts * 2,
             ..Source::to(three.socket(Family::V6, 9000))
         };
@@ -161,7 +161,7 @@ impl Soak<'_> {
         while self.start.elapsed() < self.lasts && !self.is_over() {
             let to = bed.uplink.socket(Family::V4, 9000);
             let burst =
-                Source { pace: Pace::FlatOut, size: 1000, ..Source::to(to) }.start(&guest.ns)?;
+                Source { rate: Rate::Max, size: 1000, ..Source::to(to) }.start(&guest.ns)?;
             std::thread::sleep(Duration::from_millis(400));
             bed.unplug(index)?;
             weir.wait_port(&guest.port, &["absent", "gone"])?;

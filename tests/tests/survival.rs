@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use std::path::Path;
 use std::process::Output;
-use system_tests::drive::{Numbered, everybody_talks, ping_all};
+use system_tests::drive::{Flow, everybody_talks, ping_all};
 use system_tests::gate::{MARK, SOON, goes_on_by_gate, marked, send, wait_express};
 use system_tests::observer::Observer;
 use system_tests::wait::wait_ok;
@@ -45,11 +45,11 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     wait_express(&weir, one, two)?;
     let links = kept::ids(&bed.host)?;
     ensure!(links.len() == bed.ports().len(), "{links:?}");
-    let flow = Numbered::start(one, two, RATE)?;
+    let flow = Flow::start_apart(one, two, RATE)?;
     for life in 0..4 {
-        flow.goes_on(RATE / 10)?;
+        flow.comes(RATE / 10)?;
         weir.kill9()?;
-        flow.goes_on(RATE / 5)?;
+        flow.comes(RATE / 5)?;
         ensure!(kept::ids(&bed.host)? == links, "life {life}: the links went with weir");
         weir = start(&bed, dir.path())?;
         ensure!(
@@ -60,7 +60,7 @@ fn killed_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
         weir.wait_said("adopted the gate")?;
         goes_on_by_gate(&weir, one, RATE / 10)?;
     }
-    flow.all_came()?;
+    flow.all_came(two)?;
     let stats = weir.assert_ledger()?;
     ensure!(stats.ledger.lost == 0, "{stats:#?}");
     everybody_talks(&bed)?;
@@ -83,17 +83,17 @@ fn stopped_and_started_again_without_a_frame_lost_or_late() -> Result<()> {
     let mut weir = start(&bed, dir.path())?;
     let (one, two) = (bed.guest(0)?, bed.guest(1)?);
     wait_express(&weir, one, two)?;
-    let flow = Numbered::start(one, two, RATE)?;
+    let flow = Flow::start_apart(one, two, RATE)?;
     for _ in 0..3 {
-        flow.goes_on(RATE / 10)?;
+        flow.comes(RATE / 10)?;
         let last = weir.end_and_listen(Signal::SIGTERM)?;
         ensure!(last.contains("+ lost 0 + in flight 0"), "{last}");
         ensure!(!kept::is_any(&bed.host), "links are left");
-        flow.goes_on(RATE / 10)?;
+        flow.comes(RATE / 10)?;
         weir = start(&bed, dir.path())?;
         goes_on_by_gate(&weir, one, RATE / 10)?;
     }
-    flow.all_came()?;
+    flow.all_came(two)?;
     weir.assert_ledger()?;
     weir.stop()
 }
@@ -121,9 +121,9 @@ fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
     ensure!(!doctor.contains("has left its gates"), "{doctor}");
     weir.assert_ledger()?;
 
-    let flow = Numbered::start(one, two, 2_000)?;
+    let flow = Flow::start_apart(one, two, 2_000)?;
     weir.kill9()?;
-    flow.goes_on(200)?;
+    flow.comes(200)?;
     let socket = dir.path().join("weir.sock");
     let control = socket.to_str().context("the path is not UTF-8")?;
     let doctor = said(&run_to_end(&bed, &["doctor", "v1", "--control", control])?);
@@ -138,8 +138,8 @@ fn detach_gives_the_ports_of_a_killed_weir_back() -> Result<()> {
     }
     ensure!(text.contains("w0-") && !bed.host.ip("-br link")?.contains("w0-"), "{text}");
     ensure!(!kept::is_any(&bed.host), "links are left");
-    flow.goes_on(200)?;
-    flow.all_came()?;
+    flow.comes(200)?;
+    flow.all_came(two)?;
     ping_all(&bed)?;
     ensure!(nothing(&detach(&bed, dir.path(), &[])?), "a second time");
     // And a new weir may start.

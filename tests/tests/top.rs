@@ -9,7 +9,7 @@ use std::time::Duration;
 use system_tests::bed::{Bed, Family};
 use system_tests::drive::reachable;
 
-use system_tests::traffic::{Pace, Sending, Sink, Source};
+use system_tests::traffic::{Rate, Sending, Sink, Source};
 use system_tests::weir::binary;
 use system_tests::{BedSpec, Weir, WeirSpec, gate, ns, root_or_skip, wait_for};
 
@@ -128,7 +128,7 @@ fn stage() -> Result<(Bed, Weir, Sink, Sending)> {
     // The bridge does not know a station that never sends.
     reachable(&bed.uplink, bed.guest(0)?, gate::SOON)?;
     let sink = Sink::start(&bed.uplink.ns, bed.uplink.socket(Family::V4, 0))?;
-    let source = Source { pace: Pace::Rate(2000), size: 400, ..Source::to(sink.addr()) };
+    let source = Source { rate: Rate::pps(2000), size: 400, ..Source::to(sink.addr()) };
     let sending = source.start(&bed.guest(0)?.ns)?;
     Ok((bed, weir, sink, sending))
 }

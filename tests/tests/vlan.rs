@@ -6,9 +6,9 @@ use anyhow::Result;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::observer::Observer;
 
-use system_tests::traffic::ping::ping;
+use system_tests::traffic::ping;
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip};
-use weir_rig::tags::tag_beside;
+use weir_rig::programs::tag_beside;
 
 const TAG: u16 = 0x2005;
 const FRAMES: u64 = 20;
@@ -35,7 +35,7 @@ fn send_tagged(bed: &Bed) -> Result<Observer> {
 
 fn kept(mode: &'static str) -> Result<()> {
     let bed = BedSpec::vms(2).build()?;
-    let weir = Weir::start(&bed, &WeirSpec::default().mode(mode))?;
+    let weir = Weir::start(&bed, &WeirSpec { mode, ..WeirSpec::default() })?;
     let tagged = send_tagged(&bed)?;
     tagged.wait_exactly(FRAMES, "frames with the tag in place")?;
     weir.assert_ledger()?;

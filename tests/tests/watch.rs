@@ -4,10 +4,10 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
-use system_tests::bed::{Bed, FAMILIES, Family, UPLINK_PORT};
-use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Sink, Source, ping, tcp};
-use system_tests::{BedSpec, ns, root_or_skip, wait_for};
+use system_tests::bed::{Bed, FAMILIES, Family, GUEST_IF, UPLINK_PORT};
+use system_tests::observer::{At, By, Keep, Watch};
+use system_tests::traffic::{Rate, Sink, Source, ping, tcp};
+use system_tests::{BedSpec, Guest, ns, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -24,18 +24,22 @@ fn make(spec: BedSpec) -> Result<Bed> {
     Ok(bed)
 }
 
+fn count(up: &Guest, timed: Option<u8>, keep: Keep, at: At) -> Result<Watch> {
+    Watch::start_by(By::SourceMac, &up.ns, GUEST_IF, timed, keep, at, 0)
+}
+
 #[test]
 fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
     root_or_skip!();
     let bed = bed()?;
     let (one, two, up) = (bed.guest(0)?, bed.guest(1)?, &bed.uplink);
     for at in [At::Native, At::Skb, At::Tcx] {
-        let watch = Watch::start(up, Some(one), Keep::Only(one.number), at)?;
+        let watch = count(up, Some(one.number), Keep::Only(one.number), at)?;
         let sink = Sink::start(&up.ns, up.socket(Family::V4, 0))?;
-        let source = Source { pace: Pace::Rate(5000), ..Source::to(sink.addr()) };
+        let source = Source { rate: Rate::pps(5000), ..Source::to(sink.addr()) };
         let sent = Source { size: 22, count: 300, ..source.clone() }.send(&one.ns)?;
         Source { size: 1416, count: 200, flow: 1, ..source }.send(&two.ns)?;
-        sink.wait_for(sent.frames, SOON)?;
+        sink.wait_for(sent.datagrams, SOON)?;
         let counted = |guest, frames, bytes| {
             wait_for(SOON, "the frames to be counted", || {
                 watch.from(guest).is_ok_and(|count| (count.frames, count.bytes) == (frames, bytes))
@@ -47,12 +51,12 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
         counted(up, 0, 0)?;
         // It drops the frames of senders that it does not keep.
         let received = sink.finish()?;
-        ensure!(received.unique(0) == 300 && received.frames == 300, "{received:?}");
+        ensure!(received.unique == 300 && received.datagrams == 300, "{received:?}");
         // A frame arrives before its datagram is read, and after it was stamped.
         let delays = watch.delays_ns(0..300)?;
         let slowest = delays.iter().max().copied().unwrap_or(0);
         ensure!(delays.len() == 300, "{at:?}: {} delays", delays.len());
-        ensure!(slowest <= received.latency_ns.max(), "{at:?}: {slowest} ns, {received:?}");
+        ensure!(slowest <= received.latency.histogram.max(), "{at:?}: {slowest} ns, {received:?}");
         ensure!(watch.delays_ns(300..400)?.is_empty(), "delays of what was never sent");
     }
     Ok(())
@@ -60,8 +64,6 @@ fn frames_and_bytes_are_counted_by_sender() -> Result<()> {
 
 #[test]
 fn frames_are_counted_by_what_they_are_for() -> Result<()> {
-    use system_tests::bed::GUEST_IF;
-    use system_tests::observer::By;
     root_or_skip!();
     let bed = bed()?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
@@ -78,7 +80,7 @@ fn frames_are_counted_by_what_they_are_for() -> Result<()> {
             let watch = Watch::start_by(by, &up.ns, GUEST_IF, None, Keep::Only(77), at, 0)?;
             let sink = Sink::start(&up.ns, (other.parse::<std::net::IpAddr>()?, 0).into())?;
             let to = up.socket(family, sink.addr().port());
-            let source = Source { pace: Pace::Rate(5000), size: 100, ..Source::to(to) };
+            let source = Source { rate: Rate::pps(5000), size: 100, ..Source::to(to) };
             Source { count: 50, ..source.clone() }.send(&one.ns)?;
             Source { to: sink.addr(), count: 30, ..source }.send(&one.ns)?;
             sink.wait_for(30, SOON)?;
@@ -106,7 +108,7 @@ fn merged_segments_count_with_the_headers_they_had() -> Result<()> {
     let (one, up) = (bed.guest(0)?, &bed.uplink);
     ns::output(bed.host.cmd("tc").args(["qdisc", "add", "dev", UPLINK_PORT, "root", "pfifo"]))?;
     for (at, family) in [At::Skb, At::Tcx].into_iter().flat_map(|at| FAMILIES.map(|it| (at, it))) {
-        let watch = Watch::start(up, None, Keep::All, at)?;
+        let watch = count(up, None, Keep::All, at)?;
         let (before, already) = (through_queue(&bed)?, watch.from(one)?);
         let result = tcp(one, up, family, 2, Duration::from_secs(1), &[])?;
         let (queue, counted) = (through_queue(&bed)? - before, watch.from(one)?);
@@ -127,9 +129,9 @@ fn a_larger_mtu_has_longer_frames_that_are_one() -> Result<()> {
     root_or_skip!();
     let bed = make(BedSpec::vms(1).mtu(1600))?;
     let (one, up) = (bed.guest(0)?, &bed.uplink);
-    let watch = Watch::start(up, None, Keep::None, At::Skb)?;
+    let watch = count(up, None, Keep::None, At::Skb)?;
     let to = up.socket(Family::V4, 9000);
-    let source = Source { size: 1572, count: 50, pace: Pace::Rate(5000), ..Source::to(to) };
+    let source = Source { size: 1572, count: 50, rate: Rate::pps(5000), ..Source::to(to) };
     source.send(&one.ns)?;
     wait_for(SOON, "the frames to be counted", || {
         watch.from(one).is_ok_and(|count| (count.segments, count.bytes) == (50, 50 * 1614))

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use system_tests::bed::{Bed, FAMILIES, Family};
 use system_tests::drive::{ping_all, udp_exact};
 use system_tests::fair::worst_percent;
-use system_tests::observer::{At, Keep, Watch};
-use system_tests::traffic::{Pace, Source, ping, tcp};
+use system_tests::observer::{Keep, Watch};
+use system_tests::traffic::{Rate, Source, ping, tcp};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, root_or_skip, wait_for};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -107,13 +107,13 @@ fn a_link_is_shared_by_weight_among_the_ports_of_both() -> Result<()> {
     let weir = Weir::start(&bed, &spec)?;
     ping_all(&bed)?;
     bed.learn_neighbours()?;
-    let watch = Watch::start(&bed.uplink, None, Keep::None, At::Native)?;
+    let watch = Watch::start(&bed.uplink, Keep::None)?;
     let to = bed.uplink.socket(Family::V4, 9000);
     let floods: Vec<_> = bed
         .guests
         .iter()
         .map(|guest| {
-            Source { size: 1400, pace: Pace::Rate(6000), ..Source::to(to) }.start(&guest.ns)
+            Source { size: 1400, rate: Rate::pps(6000), ..Source::to(to) }.start(&guest.ns)
         })
         .collect::<Result<_>>()?;
     let bytes = || -> Result<Vec<u64>> {
@@ -147,7 +147,7 @@ fn both_stop_under_load() -> Result<()> {
         .into_iter()
         .map(|(from, to)| {
             let to = bed.guest(to)?.socket(Family::V4, 9000);
-            Source { pace: Pace::Rate(20_000), ..Source::to(to) }.start(&bed.guest(from)?.ns)
+            Source { rate: Rate::pps(20_000), ..Source::to(to) }.start(&bed.guest(from)?.ns)
         })
         .collect::<Result<_>>()?;
     wait_for(SOON, "the load to flow", || {
@@ -184,7 +184,7 @@ fn ports_come_and_go_at_either() -> Result<()> {
         // Towards it from a port of the other worker, while it goes.
         let to = bed.guest(index)?.socket(Family::V4, 9000);
         let from = bed.guest(if index == 0 { 2 } else { 0 })?;
-        let load = Source { pace: Pace::Rate(5000), ..Source::to(to) }.start(&from.ns)?;
+        let load = Source { rate: Rate::pps(5000), ..Source::to(to) }.start(&from.ns)?;
         let port = bed.guest(index)?.port.clone();
         bed.unplug(index)?;
         weir.wait_port(&port, &["gone"])?;

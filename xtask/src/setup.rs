@@ -19,79 +19,64 @@ pub(crate) enum Purpose {
     Judge,
 }
 
-enum Probe {
-    /// A program in PATH or in the system folders.
-    Program(&'static str),
-    /// A header, as `#include` names it, and the linker's name of its library.
-    Library {
-        header: &'static str,
-        so: &'static str,
-    },
-    Header(&'static str),
-    /// libclang, which bindgen opens at run time, under any version.
-    Libclang,
-    /// What `python3 -m venv` needs; Debian leaves a part of it out of Python's own package.
-    PythonVenv,
-    /// A busybox that runs where there is no library.
-    StaticBusybox,
-}
-
 struct Need {
-    probe: Probe,
+    name: &'static str,
+    /// Given the name.
+    is_there: fn(&str) -> bool,
     purpose: Purpose,
     why: &'static str,
     /// As apt, dnf, pacman and zypper call it.
     packages: [&'static str; 4],
 }
 
-use Probe::{Header, Libclang, Library, Program, PythonVenv, StaticBusybox};
 use Purpose::{Build, Judge, Test};
 
 /// Found by building on a bare Debian and looking at what stopped it; each names what needs it.
 #[rustfmt::skip]
 const NEEDS: &[Need] = &[
-    need(Program("cc"), Build, "links Rust, compiles libbpf and libxdp", ["gcc", "gcc", "gcc", "gcc"]),
-    need(Program("objcopy"), Build, "embeds libxdp's objects", ["binutils", "binutils", "binutils", "binutils"]),
-    need(Header("stdio.h"), Build, "libbpf includes it", ["libc6-dev", "glibc-devel", "glibc", "glibc-devel"]),
-    need(Header("linux/if_xdp.h"), Build, "libxdp includes it", ["linux-libc-dev", "kernel-headers", "linux-api-headers", "linux-glibc-devel"]),
-    need(Program("make"), Build, "libbpf's own build", ["make", "make", "make", "make"]),
-    need(Program("pkg-config"), Build, "libbpf's own build", ["pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"]),
-    need(Program("m4"), Build, "libxdp's dispatcher is an m4 template", ["m4", "m4", "m4", "m4"]),
-    need(Program("clang"), Build, "compiles libxdp's BPF objects", ["clang", "clang", "clang", "clang"]),
-    need(Libclang, Build, "bindgen reads headers with it", ["libclang1", "clang-libs", "clang", "libclang13"]),
-    need(Library { header: "libelf.h", so: "libelf.so" }, Build, "libbpf links to it", ["libelf-dev", "elfutils-libelf-devel", "libelf", "libelf-devel"]),
-    need(Library { header: "zlib.h", so: "libz.so" }, Build, "libbpf links to it", ["zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"]),
-    need(Program("ip"), Test, "the test bed's namespaces and veths", ["iproute2", "iproute", "iproute2", "iproute2"]),
-    need(Program("ethtool"), Test, "the test bed's offload settings", ["ethtool", "ethtool", "ethtool", "ethtool"]),
-    need(Program("ping"), Test, "the test bed's traffic", ["iputils-ping", "iputils", "iputils", "iputils"]),
-    need(Program("tmux"), Test, "a terminal to show full-screen commands in", ["tmux", "tmux", "tmux", "tmux"]),
-    need(Program("tshark"), Test, "reads captures back", ["tshark", "wireshark-cli", "wireshark-cli", "wireshark"]),
-    need(Program("iperf3"), Test, "the test bed's TCP traffic", ["iperf3", "iperf3", "iperf3", "iperf"]),
-    need(Program("tc"), Test, "peers' queues, shaped by the kernel", ["iproute2", "iproute-tc", "iproute2", "iproute2"]),
-    need(Program("stress-ng"), Test, "the experiments' CPU burner", ["stress-ng", "stress-ng", "stress-ng", "stress-ng"]),
-    need(Program("fio"), Test, "the experiments' disk load", ["fio", "fio", "fio", "fio"]),
-    need(Program("python3"), Test, "other implementations of weir's formats", ["python3", "python3", "python", "python3"]),
-    need(PythonVenv, Test, "a folder of their own for Python packages", ["python3-venv", "python3", "python", "python3"]),
-    need(Program("qemu-system-x86_64"), Judge, "boots the guest", ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"]),
-    need(StaticBusybox, Judge, "the guest's first program", ["busybox-static", "busybox", "busybox", "busybox-static"]),
-    need(Program("cpio"), Judge, "packs the guest's first file system", ["cpio", "cpio", "cpio", "cpio"]),
-    need(Program("xz"), Judge, "unpacks the kernel's modules", ["xz-utils", "xz", "xz", "xz"]),
-    need(Program("modprobe"), Judge, "finds the guest's first modules", ["kmod", "kmod", "kmod", "kmod"]),
-    need(Program("setpriv"), Judge, "ends the guest with xtask", ["util-linux", "util-linux", "util-linux", "util-linux"]),
-    need(Program("jq"), Judge, "the kernel's tests read tools' answers with it", ["jq", "jq", "jq", "jq"]),
-    need(Program("mausezahn"), Judge, "the kernel's tests send with it", ["netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"]),
-    need(Program("tcpdump"), Judge, "the kernel's tests look with it", ["tcpdump", "tcpdump", "tcpdump", "tcpdump"]),
-    need(Program("arping"), Judge, "the kernel's tests send with it", ["iputils-arping", "iputils", "iputils", "iputils"]),
-    need(Program("dc"), Judge, "the kernel's tests compute checksums with it", ["dc", "bc", "bc", "bc"]),
+    need("cc", program, Build, "links Rust, compiles libbpf and libxdp", ["gcc", "gcc", "gcc", "gcc"]),
+    need("objcopy", program, Build, "embeds libxdp's objects", ["binutils", "binutils", "binutils", "binutils"]),
+    need("stdio.h", header, Build, "libbpf includes it", ["libc6-dev", "glibc-devel", "glibc", "glibc-devel"]),
+    need("linux/if_xdp.h", header, Build, "libxdp includes it", ["linux-libc-dev", "kernel-headers", "linux-api-headers", "linux-glibc-devel"]),
+    need("make", program, Build, "libbpf's own build", ["make", "make", "make", "make"]),
+    need("pkg-config", program, Build, "libbpf's own build", ["pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"]),
+    need("m4", program, Build, "libxdp's dispatcher is an m4 template", ["m4", "m4", "m4", "m4"]),
+    need("clang", program, Build, "compiles libxdp's BPF objects", ["clang", "clang", "clang", "clang"]),
+    need("libclang.so", libclang, Build, "bindgen reads headers with it", ["libclang1", "clang-libs", "clang", "libclang13"]),
+    need("libelf.h", |name| header(name) && library("libelf.so"), Build, "libbpf links to it", ["libelf-dev", "elfutils-libelf-devel", "libelf", "libelf-devel"]),
+    need("zlib.h", |name| header(name) && library("libz.so"), Build, "libbpf links to it", ["zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"]),
+    need("ip", program, Test, "the test bed's namespaces and veths", ["iproute2", "iproute", "iproute2", "iproute2"]),
+    need("ethtool", program, Test, "the test bed's offload settings", ["ethtool", "ethtool", "ethtool", "ethtool"]),
+    need("ping", program, Test, "the test bed's traffic", ["iputils-ping", "iputils", "iputils", "iputils"]),
+    need("tmux", program, Test, "a terminal to show full-screen commands in", ["tmux", "tmux", "tmux", "tmux"]),
+    need("tshark", program, Test, "reads captures back", ["tshark", "wireshark-cli", "wireshark-cli", "wireshark"]),
+    need("iperf3", program, Test, "the test bed's TCP traffic", ["iperf3", "iperf3", "iperf3", "iperf"]),
+    need("tc", program, Test, "peers' queues, shaped by the kernel", ["iproute2", "iproute-tc", "iproute2", "iproute2"]),
+    need("stress-ng", program, Test, "the experiments' CPU burner", ["stress-ng", "stress-ng", "stress-ng", "stress-ng"]),
+    need("fio", program, Test, "the experiments' disk load", ["fio", "fio", "fio", "fio"]),
+    need("python3", program, Test, "other implementations of weir's formats", ["python3", "python3", "python", "python3"]),
+    need("ensurepip of Python", python_venv, Test, "a folder of their own for Python packages", ["python3-venv", "python3", "python", "python3"]),
+    need("qemu-system-x86_64", program, Judge, "boots the guest", ["qemu-system-x86", "qemu-system-x86", "qemu-system-x86", "qemu-x86"]),
+    need("busybox, linked statically", static_busybox, Judge, "the guest's first program", ["busybox-static", "busybox", "busybox", "busybox-static"]),
+    need("cpio", program, Judge, "packs the guest's first file system", ["cpio", "cpio", "cpio", "cpio"]),
+    need("xz", program, Judge, "unpacks the kernel's modules", ["xz-utils", "xz", "xz", "xz"]),
+    need("modprobe", program, Judge, "finds the guest's first modules", ["kmod", "kmod", "kmod", "kmod"]),
+    need("setpriv", program, Judge, "ends the guest with xtask", ["util-linux", "util-linux", "util-linux", "util-linux"]),
+    need("jq", program, Judge, "the kernel's tests read tools' answers with it", ["jq", "jq", "jq", "jq"]),
+    need("mausezahn", program, Judge, "the kernel's tests send with it", ["netsniff-ng", "netsniff-ng", "netsniff-ng", "netsniff-ng"]),
+    need("tcpdump", program, Judge, "the kernel's tests look with it", ["tcpdump", "tcpdump", "tcpdump", "tcpdump"]),
+    need("arping", program, Judge, "the kernel's tests send with it", ["iputils-arping", "iputils", "iputils", "iputils"]),
+    need("dc", program, Judge, "the kernel's tests compute checksums with it", ["dc", "bc", "bc", "bc"]),
 ];
 
 const fn need(
-    probe: Probe,
+    name: &'static str,
+    is_there: fn(&str) -> bool,
     purpose: Purpose,
     why: &'static str,
     packages: [&'static str; 4],
 ) -> Need {
-    Need { probe, purpose, why, packages }
+    Need { name, is_there, purpose, why, packages }
 }
 
 impl Need {
@@ -99,28 +84,14 @@ impl Need {
         self.packages[0]
     }
 
-    fn name(&self) -> &'static str {
-        match self.probe {
-            Program(name) | Header(name) => name,
-            PythonVenv => "ensurepip of Python",
-            Library { header, .. } => header,
-            Libclang => "libclang.so",
-            StaticBusybox => "busybox, linked statically",
-        }
-    }
-
     fn is_met(&self) -> bool {
-        match self.probe {
-            Program(name) => find_program(name).is_some(),
-            Header(name) => header_exists(name),
-            Library { header, so } => {
-                header_exists(header) && library_folders().iter().any(|f| f.join(so).exists())
-            }
-            Libclang => libclang_exists(),
-            PythonVenv => python_makes_venvs(),
-            StaticBusybox => busybox_is_static(),
-        }
+        (self.is_there)(self.name)
     }
+}
+
+/// A program in PATH or in the system folders.
+fn program(name: &str) -> bool {
+    find_program(name).is_some()
 }
 
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
@@ -137,15 +108,16 @@ fn triple() -> String {
 }
 
 /// `venv` alone says little: on Debian it is there without `ensurepip`, and then makes nothing.
-fn python_makes_venvs() -> bool {
+fn python_venv(_: &str) -> bool {
     let mut python = Command::new("python3");
     python.args(["-c", "import venv, ensurepip; ensurepip.version()"]);
     let status = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// A static program names no interpreter, by which the kernel would start it.
-fn busybox_is_static() -> bool {
+/// A busybox that runs where there is no library: a static program names no interpreter, by which the
+/// kernel would start it.
+fn static_busybox(_: &str) -> bool {
     let found = find_program("busybox").map(fs::read);
     found.and_then(Result::ok).is_some_and(|bytes| {
         let head = bytes.get(..4096).unwrap_or(&bytes);
@@ -153,7 +125,8 @@ fn busybox_is_static() -> bool {
     })
 }
 
-fn header_exists(name: &str) -> bool {
+/// A header, as `#include` names it.
+fn header(name: &str) -> bool {
     let folders = ["/usr/include", "/usr/local/include"].map(PathBuf::from);
     let multiarch = Path::new("/usr/include").join(triple());
     folders.into_iter().chain([multiarch]).any(|folder| folder.join(name).is_file())
@@ -167,7 +140,13 @@ fn library_folders() -> Vec<PathBuf> {
         .collect()
 }
 
-fn libclang_exists() -> bool {
+/// As the linker names it.
+fn library(so: &str) -> bool {
+    library_folders().iter().any(|folder| folder.join(so).exists())
+}
+
+/// libclang, which bindgen opens at run time, under any version.
+fn libclang(_: &str) -> bool {
     let mut folders = library_folders();
     folders.extend(std::env::var_os("LIBCLANG_PATH").map(PathBuf::from));
     // Debian's and Fedora's versioned trees: /usr/lib/llvm-14/lib, /usr/lib64/llvm19/lib64.
@@ -212,7 +191,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
     }
     if check {
         for need in &missing {
-            println!("missing: {} ({}): package {}", need.name(), need.why, need.apt());
+            println!("missing: {} ({}): package {}", need.name, need.why, need.apt());
         }
         std::process::exit(1);
     }
@@ -229,7 +208,7 @@ fn packages(missing: &[&Need], manager: usize) -> Vec<&'static str> {
 
 fn install(missing: &[&Need]) -> Result<()> {
     for need in missing {
-        println!("setup: missing {} ({})", need.name(), need.why);
+        println!("setup: missing {} ({})", need.name, need.why);
     }
     if find_program("apt-get").is_none() {
         return refuse(missing);
@@ -258,10 +237,10 @@ fn install(missing: &[&Need]) -> Result<()> {
     apt(&install)?;
     let still: Vec<_> = missing.iter().filter(|need| !need.is_met()).collect();
     for need in missing.iter().filter(|need| need.is_met()) {
-        println!("setup: installed {} for {} ({})", need.apt(), need.name(), need.why);
+        println!("setup: installed {} for {} ({})", need.apt(), need.name, need.why);
     }
     if let Some(need) = still.first() {
-        bail!("apt installed {} but {} is still not to be found", need.apt(), need.name());
+        bail!("apt installed {} but {} is still not to be found", need.apt(), need.name);
     }
     Ok(())
 }

@@ -22,8 +22,7 @@ use std::fmt::Debug;
 use anyhow::{Context, Result};
 use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
-use system_tests::peers::bare::Bare;
-use system_tests::peers::{ovs, redirect, testpmd};
+use system_tests::peers::forwarders::{bare, ovs, redirect, testpmd};
 use system_tests::{Bed, BedSpec, Guest, Weir};
 
 use crate::spec::{Peer, PeerKind, Scene, Topology};
@@ -57,10 +56,10 @@ impl Stage {
                 weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?);
                 None
             }
-            PeerKind::Bare => Some(Box::new(Bare::start(&bed, WORKER).context("the bare loop")?)),
-            PeerKind::Redirect => Some(Box::new(redirect::make(&bed).context("XDP redirect")?)),
-            PeerKind::Ovs => Some(Box::new(ovs::start(&bed, WORKER).context("Open vSwitch")?)),
-            PeerKind::Testpmd => Some(Box::new(testpmd::start(&bed, SENDERS, WORKER)?)),
+            PeerKind::Bare => Some(Box::new(bare(&bed, WORKER).context("the bare loop")?)),
+            PeerKind::Redirect => Some(Box::new(redirect(&bed).context("XDP redirect")?)),
+            PeerKind::Ovs => Some(Box::new(ovs(&bed, WORKER).context("Open vSwitch")?)),
+            PeerKind::Testpmd => Some(Box::new(testpmd(&bed, SENDERS, WORKER)?)),
             _ => None,
         };
         let stage = Self { weir, _other: other, bed, scene: scene.clone(), peer: peer.clone() };
@@ -141,14 +140,14 @@ fn link_port(topology: Topology) -> &'static str {
 }
 
 fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
-    let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
-    let spec = match (scene.topology, kind) {
-        (Topology::Vms, PeerKind::Direct) => spec.layout(Layout::Direct),
-        // No polling either: the frame is examined on its sender's core.
-        (Topology::Vms, PeerKind::Sender) => spec.layout(Layout::Direct).guest_gro(false),
-        (Topology::Vms, _) => spec,
-        (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
-        (Topology::Routers, _) => spec.layout(Layout::Routers),
+    let layout = match (scene.topology, kind) {
+        (Topology::Vms, PeerKind::Direct | PeerKind::Sender) => Layout::Direct,
+        (Topology::Vms, _) => Layout::Switch,
+        (Topology::Routers, PeerKind::Linux) => Layout::HostRouter,
+        (Topology::Routers, _) => Layout::Routers,
     };
-    if matches!(kind, PeerKind::Bridge | PeerKind::Htb) { spec.bridge() } else { spec }
+    let bridge = matches!(kind, PeerKind::Bridge | PeerKind::Htb);
+    // A mere sender does not poll: the frame is examined on its core.
+    let guest_gro = (scene.topology, kind) != (Topology::Vms, PeerKind::Sender);
+    BedSpec { mtu: scene.mtu, bridge, guest_gro, layout, ..BedSpec::vms(scene.vms) }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, ensure};
 use system_tests::observer::{At, By, Keep, Watch};
-use system_tests::traffic::{Pace, Sink, Source};
+use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{Ns, ns, root_or_skip, wait_for};
 use weir_lab::spec::{Family, Peer, Scene, Seat};
 use weir_lab::stage::{Spot, Stage};
@@ -40,7 +40,7 @@ fn send(stage: &Stage, from: &str, to: &str, family: Family) -> Result<()> {
     let (from, to) = (spot(stage, from, family)?, spot(stage, to, family)?);
     let sink = Sink::start(to.ns, SocketAddr::new(to.addr, 0))?;
     let source =
-        Source { size: 200, pace: Pace::Rate(4000), count: COUNT, ..Source::to(sink.addr()) };
+        Source { size: 200, rate: Rate::pps(4000), count: COUNT, ..Source::to(sink.addr()) };
     source.send(from.ns)?;
     sink.wait_for(COUNT, SOON).with_context(|| format!("{} to {}", from.addr, to.addr))
 }

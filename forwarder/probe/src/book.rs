@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::report::{FlowReport, SessionReport};
-use super::sequence::{Arrival, Sequence};
+use super::sequence::Sequence;
+use super::socket::Letter;
 use super::timing::{Jitter, Spread};
 use super::wire::{Came, Header, Session, Totals};
 
@@ -14,20 +15,10 @@ const MOST_SESSIONS: usize = 64;
 /// The bound for all sessions together.
 const MOST_FLOWS: usize = 1 << 16;
 
-/// The time of a datagram's arrival.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// The time at which it was read: CLOCK_MONOTONIC and CLOCK_REALTIME.
-    pub monotonic_ns: u64,
-    pub realtime_ns: u64,
-    /// The time at which the kernel received it, on CLOCK_REALTIME, if the socket has time stamps.
-    pub kernel_ns: Option<u64>,
-}
-
 #[derive(Debug)]
 pub struct Book {
     /// This machine's number, as in sessions.
-    host: u32,
+    pub host: u32,
     sessions: BTreeMap<Session, Entry>,
     flows: usize,
     /// Datagrams that are not a probe's.
@@ -63,19 +54,10 @@ impl Book {
         Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
     }
 
-    pub fn host(&self) -> u32 {
-        self.host
-    }
-
-    /// Records a `Data` with `bytes` of payload; `None` if it was not kept.
-    pub fn take(
-        &mut self,
-        from: SocketAddr,
-        bytes: usize,
-        header: &Header,
-        at: Moment,
-    ) -> Option<Arrival> {
-        if self.find(from, header).is_none() {
+    /// Records a `Data`. Only if it was kept and is new, returns its flow's number of replies, for a
+    /// reflector to count.
+    pub fn take(&mut self, letter: &Letter, header: &Header) -> Option<&mut u64> {
+        if self.find(letter.from, header).is_none() {
             self.unkept += 1;
             return None;
         }
@@ -83,23 +65,22 @@ impl Book {
         let entry = self.sessions.get_mut(&header.session)?;
         let report = &mut entry.report;
         if report.datagrams == 0 {
-            entry.first_ns = at.monotonic_ns;
+            entry.first_ns = letter.monotonic_ns;
         }
-        report.elapsed_ns = at.monotonic_ns - entry.first_ns;
+        report.elapsed_ns = letter.monotonic_ns - entry.first_ns;
         report.datagrams += 1;
-        report.bytes += bytes as u64;
+        report.bytes += letter.len as u64;
         let flow = entry.flows.get_mut(&header.flow)?;
-        let arrival = flow.sequence.take(header.number);
-        if matches!(arrival, Arrival::Duplicate | Arrival::Late) {
-            return Some(arrival);
+        if !flow.sequence.take(header.number) {
+            return None;
         }
-        let (sent_ns, received_ns) = match at.kernel_ns {
+        let (sent_ns, received_ns) = match letter.kernel_ns {
             Some(kernel_ns) => {
-                entry.waking.record(at.realtime_ns.saturating_sub(kernel_ns));
+                entry.waking.record(letter.realtime_ns.saturating_sub(kernel_ns));
                 (header.realtime_ns, kernel_ns)
             }
-            None if report.same_host => (header.monotonic_ns, at.monotonic_ns),
-            None => (header.realtime_ns, at.realtime_ns),
+            None if report.same_host => (header.monotonic_ns, letter.monotonic_ns),
+            None => (header.realtime_ns, letter.realtime_ns),
         };
         report.before_sent += u64::from(received_ns < sent_ns);
         report.latency.record(received_ns.saturating_sub(sent_ns));
@@ -107,12 +88,6 @@ impl Book {
         if let Some(before) = entry.last_arrival_ns.replace(received_ns) {
             report.interarrival.record(received_ns.saturating_sub(before));
         }
-        Some(arrival)
-    }
-
-    /// The number of replies of this flow, for the reflector to count.
-    pub fn replied(&mut self, header: &Header) -> Option<&mut u64> {
-        let flow = self.sessions.get_mut(&header.session)?.flows.get_mut(&header.flow)?;
         Some(&mut flow.replied)
     }
 

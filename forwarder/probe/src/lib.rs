@@ -1,9 +1,9 @@
 //! Test traffic: sent open-loop, counted, reflected; it needs no running weir.
 //!
-//! - [`rate`], [`sizes`], [`schedule`]: what is sent when; [`wire`]: the datagrams' content
+//! - [`rate`], [`sizes`]: what is sent when; [`wire`]: the datagrams' content
 //! - [`sequence`], [`timing`], [`book`], [`trips`]: arrivals, their order and their times
 //! - [`report`]: the JSON
-//! - [`send`], [`sink`]: the sockets; [`receive`]: batches of datagrams with their times
+//! - [`send`], [`sink`]: the two ends; [`socket`]: their sockets, and batches of datagrams with their times
 //! - [`raw`]: frames past the kernel's stack, at line rate; [`program`]: the small programs that send and
 //!   count them in the kernel
 //!
@@ -13,14 +13,12 @@ pub mod book;
 pub mod program;
 pub mod rate;
 pub mod raw;
-pub mod receive;
 pub mod report;
-pub mod schedule;
 pub mod send;
 pub mod sequence;
 pub mod sink;
 pub mod sizes;
-mod socket;
+pub mod socket;
 pub mod timing;
 pub mod trips;
 pub mod wire;

@@ -18,8 +18,6 @@ use super::report::SendReport;
 use super::sizes::Sizes;
 use super::{ProbeError, socket};
 
-pub use super::socket::sender as open;
-
 /// An allowance for files of a process beside the flows' sockets.
 const OTHER_FILES: u64 = 64;
 
@@ -59,46 +57,11 @@ pub enum Front {
     Blank,
 }
 
-/// Datagrams of each flow that the kernel has accepted; counted during the sending.
-#[derive(Debug)]
-pub struct Progress(Vec<AtomicU64>);
+/// Datagrams of each flow that the kernel has accepted so far; only the sender writes.
+pub type Progress = [AtomicU64];
 
-impl Progress {
-    #[must_use]
-    pub fn new(flows: usize) -> Self {
-        Self((0..flows).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    pub fn of(&self, flow: usize) -> u64 {
-        self.0.get(flow).map_or(0, |sent| sent.load(Ordering::Relaxed))
-    }
-
-    pub fn each(&self) -> Vec<u64> {
-        (0..self.0.len()).map(|flow| self.of(flow)).collect()
-    }
-
-    /// Only the sender writes.
-    fn add_one(&self, flow: usize) {
-        if let Some(sent) = self.0.get(flow) {
-            sent.store(sent.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// The result of [`send_by`]. Each datagram is one frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sent {
-    pub frames: u64,
-    pub bytes: u64,
-    /// Datagrams that the kernel refused; not in `frames`.
-    pub refused: u64,
-    pub elapsed_ns: u64,
-}
-
-impl Sent {
-    pub fn per_second(&self) -> f64 {
-        self.frames as f64 * 1e9 / self.elapsed_ns.max(1) as f64
-    }
+pub fn numbers(progress: &Progress) -> Vec<u64> {
+    progress.iter().map(|sent| sent.load(Ordering::Relaxed)).collect()
 }
 
 impl Order {
@@ -137,11 +100,10 @@ pub fn send_by(
     order: &Order,
     progress: &Progress,
     stop: &AtomicBool,
-) -> Result<Sent, ProbeError> {
+) -> Result<SendReport, ProbeError> {
     let mut pump = Pump::new(order, sockets, socket::session(), progress);
     pump.run(stop)?;
-    let SendReport { datagrams: frames, bytes, refused, elapsed_ns, .. } = pump.report;
-    Ok(Sent { frames, bytes, refused: refused.into_values().sum(), elapsed_ns })
+    Ok(pump.report)
 }
 
 /// Sends on the calling thread, and receives answers on another.
@@ -159,7 +121,7 @@ pub fn send_measured(
     let open = |_| socket::sender(order.target, order.bind);
     let sockets = (0..order.flows.max(1)).map(open).collect::<Result<Vec<_>, _>>()?;
     let answers = Answers::new(&sockets, session)?;
-    let progress = Progress::new(sockets.len());
+    let progress: Vec<AtomicU64> = sockets.iter().map(|_| AtomicU64::new(0)).collect();
     let mut pump = Pump::new(order, &sockets, session, &progress);
     let done = AtomicBool::new(false);
     let before = thread_time();
@@ -167,7 +129,7 @@ pub fn send_measured(
         let listening = scope.spawn(|| answers.listen(&done).map(|told| (told, thread_time())));
         let pumped = pump.run(stop);
         if pumped.is_ok() {
-            pump.report.unreachable += answers.ask(&progress.each(), order.settle);
+            pump.report.unreachable += answers.ask(&numbers(&progress), order.settle);
         }
         done.store(true, Ordering::Relaxed);
         let panicked = |_| ProbeError::Refused("the thread that listens panicked".to_owned());
@@ -177,7 +139,7 @@ pub fn send_measured(
     })?;
     let took = thread_time().saturating_sub(before) + listened;
     let mut report = pump.report;
-    (report.acknowledged, report.round_trips) = answers.trips().report(&progress.each());
+    (report.acknowledged, report.round_trips) = answers.trips().report(&numbers(&progress));
     Ok((report, took))
 }
 

@@ -13,18 +13,6 @@ const WORD: u64 = u64::BITS as u64;
 /// In-order arrivals remembered for the extent of a reordering; a longer one counts as this long.
 pub const LONGEST_EXTENT: usize = 256;
 
-/// The class of an arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
-    InOrder,
-    /// It came after a higher number; `extent`: how many arrivals after the first of those.
-    Reordered {
-        extent: u64,
-    },
-    Duplicate,
-    Late,
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct Sequence {
     /// A ring: the bit of number n is n modulo the window. Grows with the numbers, to the window.
@@ -37,12 +25,13 @@ pub struct Sequence {
     pub duplicates: u64,
     pub reordered: u64,
     pub late: u64,
+    /// The extent of a reordering: how many new arrivals lie between it and the first higher number.
     pub largest_extent: u64,
 }
 
 impl Sequence {
-    /// Takes a number below `u64::MAX`.
-    pub fn take(&mut self, number: u64) -> Arrival {
+    /// Takes a number below `u64::MAX`; returns whether it is new.
+    pub fn take(&mut self, number: u64) -> bool {
         if number >= self.next {
             self.advance(number);
             self.in_order.push_back((number, self.unique));
@@ -50,23 +39,22 @@ impl Sequence {
                 self.in_order.pop_front();
             }
             self.unique += 1;
-            return Arrival::InOrder;
+            return true;
         }
         if self.next - number > WINDOW {
             self.late += 1;
-            return Arrival::Late;
+            return false;
         }
         if !self.mark(number) {
             self.duplicates += 1;
-            return Arrival::Duplicate;
+            return false;
         }
         let first_higher = self.in_order.partition_point(|(earlier, _)| *earlier < number);
         let place = self.in_order.get(first_higher).map_or(self.unique, |(_, place)| *place);
-        let extent = self.unique - place;
+        self.largest_extent = self.largest_extent.max(self.unique - place);
         self.unique += 1;
         self.reordered += 1;
-        self.largest_extent = self.largest_extent.max(extent);
-        Arrival::Reordered { extent }
+        true
     }
 
     /// The missing numbers among `sent`; if that is unknown, among those below the highest.

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::poll::PollFlags;
-use weir_port::{clock_monotonic_ns, clock_realtime_ns};
+use weir_port::clock_monotonic_ns;
 
-use super::book::{Book, Moment};
-use super::receive::{self, Batch, Letter};
+use super::book::Book;
 use super::report::{SinkReport, VERSION};
-use super::sequence::Arrival;
-use super::wire::{Block, Came, FULL_LEN, Header, Kind, Stamp, Totals, Turned};
-use super::{ProbeError, nanos, socket};
+use super::socket::{self, Batch, Letter};
+use super::wire::{Header, Kind, Stamp, Turned};
+use super::{ProbeError, nanos};
 
 /// How often the stop flag is read.
 const LOOK: Duration = Duration::from_millis(20);
@@ -65,7 +64,7 @@ impl Sink {
         let socket = socket::listener(options.bind, options.port)?;
         if options.kernel_stamps {
             let failed = ProbeError::io("cannot have the kernel stamp datagrams");
-            receive::stamp(&socket).map_err(failed)?;
+            socket::stamp(&socket).map_err(failed)?;
         }
         let at = socket.local_addr().map_err(ProbeError::io("the socket has no address"))?;
         Ok(Self { socket, at, options })
@@ -102,7 +101,7 @@ impl Sink {
             let got = run.batch.receive(&self.socket, left).map_err(failed())?;
             let now = clock_monotonic_ns();
             if got > 0 {
-                run.take(now);
+                run.take();
                 heard.store(run.book.counted, Ordering::Relaxed);
                 quiet_since = now;
             }
@@ -129,25 +128,23 @@ impl Sink {
 }
 
 impl Run<'_> {
-    fn take(&mut self, monotonic_ns: u64) {
-        let realtime_ns = clock_realtime_ns();
+    fn take(&mut self) {
         let Self { sink, book, batch, unanswered, .. } = self;
         for (letter, datagram) in batch.letters() {
-            let at = Moment { monotonic_ns, realtime_ns, kernel_ns: letter.kernel_ns };
-            match Header::read(datagram) {
-                Some(header) if header.kind == Kind::Data => {
-                    let arrival = book.take(letter.from, letter.len, &header, at);
+            let header = Header::read(datagram);
+            match header.map(|header| (header, header.kind)) {
+                Some((header, Kind::Data)) => {
                     // Answering a second copy would count as a duplicate of the way back.
-                    let new = matches!(arrival, Some(Arrival::InOrder | Arrival::Reordered { .. }));
-                    if sink.options.reflect && new {
-                        let sent = sink.reply(book, &letter, datagram, &header, monotonic_ns);
+                    let new = book.take(&letter, &header);
+                    if let Some(replied) = new.filter(|_| sink.options.reflect) {
+                        let sent = sink.reply(&letter, datagram, &header, *replied);
+                        *replied += u64::from(sent);
                         *unanswered += u64::from(!sent);
                     }
                 }
-                Some(header) if header.kind == Kind::End => {
-                    let totals = Totals::read(datagram);
-                    if let Some((received, came)) = book.end(letter.from, &header, totals) {
-                        acknowledge(datagram, &header, received, came);
+                Some((header, Kind::End(totals))) => {
+                    if let Some((number, came)) = book.end(letter.from, &header, totals) {
+                        Header { kind: Kind::Ack(came), number, ..header }.write(datagram);
                         // If the answer is lost or refused, the sender asks again.
                         let _ = sink.socket.send_to(datagram, letter.from);
                     }
@@ -155,8 +152,8 @@ impl Run<'_> {
                 Some(_) => book.foreign += 1,
                 None => match Stamp::read(datagram).filter(|_| sink.options.stamps) {
                     Some(stamp) => {
-                        let at = Moment { kernel_ns: None, ..at };
-                        book.take(letter.from, letter.len, &stamp.header(book.host()), at);
+                        let letter = Letter { kernel_ns: None, ..letter };
+                        book.take(&letter, &stamp.header(book.host));
                     }
                     None => book.foreign += 1,
                 },
@@ -188,43 +185,18 @@ impl Run<'_> {
 }
 
 impl Sink {
-    fn reply(
-        &self,
-        book: &mut Book,
-        letter: &Letter,
-        datagram: &mut [u8],
-        header: &Header,
-        received_ns: u64,
-    ) -> bool {
-        let Some(replied) = book.replied(header) else { return false };
-        let turned = Turned { received_ns, sent_ns: clock_monotonic_ns(), number: *replied };
-        let sent = reply(datagram, header, turned) && self.send(datagram, letter.from).is_ok();
-        *replied += u64::from(sent);
-        sent
-    }
-
-    fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<usize> {
-        match self.socket.send_to(datagram, to) {
+    fn reply(&self, letter: &Letter, datagram: &mut [u8], header: &Header, number: u64) -> bool {
+        let (received_ns, sent_ns) = (letter.monotonic_ns, clock_monotonic_ns());
+        let kind = Kind::Reply(Turned { received_ns, sent_ns, number });
+        // False if the question is too short for an answer.
+        Header { kind, ..*header }.write(datagram) && {
+            let send = || self.socket.send_to(datagram, letter.from);
             // An earlier answer was refused: the kernel reports that now, and sends nothing.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.socket.send_to(datagram, to)
-            }
-            sent => sent,
+            let refused = |error: io::Error| match error.kind() {
+                io::ErrorKind::ConnectionRefused => send(),
+                _ => Err(error),
+            };
+            send().or_else(refused).is_ok()
         }
     }
 }
-
-/// Turns a `Data` into its `Reply`; false if it is too short for one.
-fn reply(datagram: &mut [u8], header: &Header, turned: Turned) -> bool {
-    datagram.len() >= FULL_LEN
-        && Header { kind: Kind::Reply, ..*header }.write(datagram)
-        && turned.write(datagram)
-}
-
-/// Turns an `End` into its `Ack`.
-fn acknowledge(datagram: &mut [u8], header: &Header, received: u64, came: Came) -> bool {
-    Header { kind: Kind::Ack, number: received, ..*header }.write(datagram) && came.write(datagram)
-}
-
-#[cfg(test)]
-mod tests;

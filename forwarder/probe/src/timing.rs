@@ -1,6 +1,8 @@
 //! Times as histograms of three digits, and their jitter. Invariant: a time longer than [`LONGEST_NS`]
 //! is counted there, so that counts are exact.
 
+use std::fmt;
+
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 use weir_core::latency::Summary;
@@ -10,7 +12,7 @@ pub const LONGEST_NS: u64 = 1 << 36;
 const DIGITS: u8 = 3;
 
 /// Times of one kind; its JSON is their summary.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Spread {
     pub histogram: Histogram<u64>,
 }
@@ -36,6 +38,12 @@ impl Spread {
 
     pub fn summary(&self) -> Summary {
         Summary::of(&self.histogram)
+    }
+}
+
+impl fmt::Debug for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.summary().fmt(f)
     }
 }
 

@@ -2,7 +2,7 @@
 //! sender's clock alone; only a difference of the reflector's clock is used.
 
 use super::report::{Acknowledged, RoundTrips};
-use super::sequence::{Arrival, Sequence};
+use super::sequence::Sequence;
 use super::timing::{Jitter, Spread};
 use super::wire::{Came, Header, Turned};
 
@@ -32,7 +32,7 @@ impl Trips {
     pub fn reply(&mut self, header: &Header, turned: Turned, now_ns: u64) {
         let Some(flow) = self.flows.get_mut(usize::from(header.flow)) else { return };
         self.replies += 1;
-        if matches!(flow.sequence.take(header.number), Arrival::Duplicate | Arrival::Late) {
+        if !flow.sequence.take(header.number) {
             return;
         }
         let inside = turned.sent_ns.saturating_sub(turned.received_ns);

@@ -17,28 +17,26 @@
 
 /// The shortest `Data`.
 pub const DATA_LEN: usize = 40;
-/// With room for the reflector's block; all other kinds have at least this length.
+/// With room for the block; all other kinds have at least this length.
 pub const FULL_LEN: usize = 64;
 /// The shortest datagram with a stamp: it fits a frame of 64 bytes.
 pub const STAMP_LEN: usize = 16;
-const MAGIC: [u8; 4] = *b"weir";
-const STAMP_MAGIC: [u8; 2] = *b"we";
-const VERSION: u8 = 1;
+/// Magic and version, which begin a header.
+const START: u64 = (u32::from_be_bytes(*b"weir") as u64) << 8 | 1;
+const STAMP_START: u64 = u16::from_be_bytes(*b"we") as u64;
 /// No sender counts this far: a higher number is not a probe's.
 const HIGHEST: u64 = 1 << 62;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Kind {
     /// Sender to sink or reflector: counted.
-    Data = 1,
-    /// Reflector to sender: the `Data` with [`Turned`].
-    Reply = 2,
-    /// Sender to sink or reflector, once it has sent all: number = how many of this flow, with
-    /// [`Totals`].
-    End = 3,
-    /// The answer to an `End`: number = how many distinct datagrams of this flow came, with [`Came`].
-    Ack = 4,
+    Data,
+    /// Reflector to sender: the `Data` that it answers.
+    Reply(Turned),
+    /// Sender to sink or reflector, once it has sent all: number = how many of this flow.
+    End(Totals),
+    /// The answer to an `End`: number = how many distinct datagrams of this flow came.
+    Ack(Came),
 }
 
 /// The beginning of every kind.
@@ -102,49 +100,58 @@ pub struct Came {
     pub replied: u64,
 }
 
-impl Header {
-    /// Writes the header into a datagram; false if it does not fit.
-    pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(front) = datagram.first_chunk_mut::<DATA_LEN>() else { return false };
-        front[..4].copy_from_slice(&MAGIC);
-        front[4] = VERSION;
-        front[5] = self.kind as u8;
-        front[6..8].copy_from_slice(&self.flow.to_be_bytes());
-        let words = [self.session.0, self.number, self.monotonic_ns, self.realtime_ns];
-        for (slot, word) in front[8..].chunks_exact_mut(8).zip(words) {
-            slot.copy_from_slice(&word.to_be_bytes());
+impl Kind {
+    /// Its number, and its block.
+    fn parts(self) -> (u64, Option<[u64; 3]>) {
+        match self {
+            Self::Data => (1, None),
+            Self::Reply(turned) => (2, Some([turned.received_ns, turned.sent_ns, turned.number])),
+            Self::End(totals) => (3, Some([totals.flows, totals.datagrams, 0])),
+            Self::Ack(came) => (4, Some([came.duplicates, came.reordered, came.replied])),
         }
-        true
+    }
+
+    /// `None` if there is no such kind, or not with this block.
+    fn of(number: u8, block: Option<[u64; 3]>) -> Option<Self> {
+        match (number, block) {
+            (1, _) => Some(Self::Data),
+            (2, Some([received_ns, sent_ns, number])) => {
+                Some(Self::Reply(Turned { received_ns, sent_ns, number }))
+            }
+            (3, Some([flows, datagrams, _])) => Some(Self::End(Totals { flows, datagrams })),
+            (4, Some([duplicates, reordered, replied])) => {
+                Some(Self::Ack(Came { duplicates, reordered, replied }))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Header {
+    /// Writes the header and the block into a datagram; false if they do not fit.
+    pub fn write(&self, datagram: &mut [u8]) -> bool {
+        let Self { kind, flow, session: Session(session), number, monotonic_ns, realtime_ns } =
+            *self;
+        let (kind, block) = kind.parts();
+        let start = START << 24 | kind << 16 | u64::from(flow);
+        match block {
+            None => put(datagram, [start, session, number, monotonic_ns, realtime_ns]),
+            Some([a, b, c]) => {
+                put(datagram, [start, session, number, monotonic_ns, realtime_ns, a, b, c])
+            }
+        }
     }
 
     /// `None` if the datagram is not a probe's.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let front = datagram.first_chunk::<DATA_LEN>()?;
-        if front[..4] != MAGIC || front[4] != VERSION {
+        let [start, session, number, monotonic_ns, realtime_ns] = get(datagram)?;
+        if start >> 24 != START || number > HIGHEST {
             return None;
         }
-        let kind = match front[5] {
-            1 => Kind::Data,
-            2 => Kind::Reply,
-            3 => Kind::End,
-            4 => Kind::Ack,
-            _ => return None,
-        };
-        if kind != Kind::Data && datagram.len() < FULL_LEN {
-            return None;
-        }
-        let word = |n: usize| word(front, 8 + 8 * n);
-        if word(1) > HIGHEST {
-            return None;
-        }
-        Some(Self {
-            kind,
-            flow: u16::from_be_bytes([front[6], front[7]]),
-            session: Session(word(0)),
-            number: word(1),
-            monotonic_ns: word(2),
-            realtime_ns: word(3),
-        })
+        let block = get(datagram).map(|[_, _, _, _, _, a, b, c]| [a, b, c]);
+        let (kind, flow) = (Kind::of((start >> 16) as u8, block)?, start as u16);
+        let session = Session(session);
+        Some(Self { kind, flow, session, number, monotonic_ns, realtime_ns })
     }
 }
 
@@ -161,22 +168,15 @@ pub struct Stamp {
 impl Stamp {
     /// False if it does not fit.
     pub fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(front) = datagram.first_chunk_mut::<STAMP_LEN>() else { return false };
-        front[..2].copy_from_slice(&STAMP_MAGIC);
-        front[2..4].copy_from_slice(&self.flow.to_be_bytes());
-        front[4..8].copy_from_slice(&self.number.to_be_bytes());
-        front[8..].copy_from_slice(&self.sent_ns.to_be_bytes());
-        true
+        let start = STAMP_START << 48 | u64::from(self.flow) << 32 | u64::from(self.number);
+        put(datagram, [start, self.sent_ns])
     }
 
     /// `None` if the datagram has no stamp.
     pub fn read(datagram: &[u8]) -> Option<Self> {
-        let [m0, m1, f0, f1, n0, n1, n2, n3, sent @ ..] = *datagram.first_chunk::<STAMP_LEN>()?;
-        ([m0, m1] == STAMP_MAGIC).then_some(Self {
-            flow: u16::from_be_bytes([f0, f1]),
-            number: u32::from_be_bytes([n0, n1, n2, n3]),
-            sent_ns: u64::from_be_bytes(sent),
-        })
+        let [start, sent_ns] = get(datagram)?;
+        let (flow, number) = ((start >> 32) as u16, start as u32);
+        (start >> 48 == STAMP_START).then_some(Self { flow, number, sent_ns })
     }
 
     /// As data of the one session that stamps belong to: that of the machine `host`.
@@ -192,55 +192,15 @@ impl Stamp {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
-    word.map_or(0, u64::from_be_bytes)
+/// False, and nothing is written, if the numbers do not fit.
+fn put<const N: usize>(datagram: &mut [u8], numbers: [u64; N]) -> bool {
+    let room = datagram.as_chunks_mut().0.first_chunk_mut();
+    room.map(|room| *room = numbers.map(u64::to_be_bytes)).is_some()
 }
 
-/// The part behind the header.
-pub trait Block: Sized {
-    fn words(&self) -> [u64; 3];
-    fn of(words: [u64; 3]) -> Self;
-
-    /// False if the datagram has no room for it.
-    fn write(&self, datagram: &mut [u8]) -> bool {
-        let Some(block) = datagram.get_mut(DATA_LEN..FULL_LEN) else { return false };
-        for (slot, word) in block.chunks_exact_mut(8).zip(self.words()) {
-            slot.copy_from_slice(&word.to_be_bytes());
-        }
-        true
-    }
-
-    fn read(datagram: &[u8]) -> Self {
-        Self::of([0, 8, 16].map(|offset| word(datagram, DATA_LEN + offset)))
-    }
-}
-
-impl Block for Turned {
-    fn words(&self) -> [u64; 3] {
-        [self.received_ns, self.sent_ns, self.number]
-    }
-    fn of([received_ns, sent_ns, number]: [u64; 3]) -> Self {
-        Self { received_ns, sent_ns, number }
-    }
-}
-
-impl Block for Totals {
-    fn words(&self) -> [u64; 3] {
-        [self.flows, self.datagrams, 0]
-    }
-    fn of([flows, datagrams, _]: [u64; 3]) -> Self {
-        Self { flows, datagrams }
-    }
-}
-
-impl Block for Came {
-    fn words(&self) -> [u64; 3] {
-        [self.duplicates, self.reordered, self.replied]
-    }
-    fn of([duplicates, reordered, replied]: [u64; 3]) -> Self {
-        Self { duplicates, reordered, replied }
-    }
+fn get<const N: usize>(datagram: &[u8]) -> Option<[u64; N]> {
+    let numbers: [[u8; 8]; N] = *datagram.as_chunks().0.first_chunk()?;
+    Some(numbers.map(u64::from_be_bytes))
 }
 
 #[cfg(test)]

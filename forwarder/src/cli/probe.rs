@@ -15,9 +15,8 @@ use super::args::probe::{
 use super::stop::Stop;
 use super::{CliError, print, print_json_line, render, show};
 use crate::probe::{files, floor, guard};
-use weir_probe::raw::drain::Drain;
 use weir_probe::raw::frame::{self, Addresses};
-use weir_probe::raw::source::{self, RawOrder};
+use weir_probe::raw::{self, Drain, RawOrder};
 use weir_probe::report::{Named, SinkReport};
 use weir_probe::sink::Sink;
 use weir_probe::{ProbeError, send};
@@ -104,7 +103,7 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
         af_xdp: args.af_xdp,
     };
     say(&format!("sending frames by {interface} at {}", order.rate));
-    let report = until_stopped(move |stop| source::send(&order, stop)).await?;
+    let report = until_stopped(move |stop| raw::send(&order, stop)).await?;
     show(args.output.json, &report, || render::probe::raw(&report))
 }
 
@@ -148,8 +147,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
     let drain = Drain::attach(interface, args.port)?;
     say(&format!("counting frames to port {} at {interface}", args.port));
     let (duration, count) = (args.duration.map(Duration::from), args.count);
-    let report =
-        until_stopped(move |stop| drain.run(stop, &AtomicU64::new(0), duration, count)).await?;
+    let report = until_stopped(move |stop| drain.run(stop, duration, count)).await?;
     show(args.output.json, &report, || render::probe::raw(&report))
 }
 

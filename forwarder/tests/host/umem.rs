@@ -42,7 +42,7 @@ impl Inside {
                 };
                 let port = XskPort::bind(&umem, config).unwrap();
                 for (queue, socket) in port.xsk_fds() {
-                    map.set(queue, socket).unwrap();
+                    map.set(queue, socket, 0).unwrap();
                 }
                 port
             };

@@ -7,23 +7,10 @@ use std::io;
 
 use weir_probe::program::{PerCpu, Program};
 
-/// The event to count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// By the calling process.
-    SystemCall,
-    /// By the process that wakes another, or that an interrupt hits.
-    WakeUp,
-}
-
-impl Event {
-    fn trace_point(self) -> &'static str {
-        match self {
-            Self::SystemCall => "sys_enter",
-            Self::WakeUp => "sched_wakeup",
-        }
-    }
-}
+/// By the calling process.
+pub const SYSTEM_CALL: &str = "sys_enter";
+/// By the process that wakes another, or that an interrupt hits.
+pub const WAKE_UP: &str = "sched_wakeup";
 
 /// The number of events since the counter was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,10 +27,11 @@ pub struct EventCounter {
 }
 
 impl EventCounter {
-    /// `process` is the kernel's number: the one in /proc, unless that is a container's.
-    pub fn start(event: Event, process: u32) -> io::Result<Self> {
+    /// At a trace point. `process` is the kernel's number: the one in /proc, unless that is a
+    /// container's.
+    pub fn start(event: &str, process: u32) -> io::Result<Self> {
         let mut program = Program::load("event", &[("PROCESS", &[process])])?;
-        program.attach_to_trace_point(event.trace_point())?;
+        program.attach_to_trace_point(event)?;
         Ok(Self { counts: program.per_cpu("EVENTS")?, _program: program })
     }
 

@@ -1,6 +1,6 @@
 //! Senders and counters for tests and experiments. weir itself needs none of them.
 //!
-//! - [`programs`]: programs in the kernel that send, divert or receive; [`tags`]: VLAN tags
+//! - [`programs`]: programs in the kernel that send, divert, receive or tag
 //! - [`events`]: counts at the kernel's trace points
 //! - [`links`]: detaching links of another process
 //! - [`tap`]: a virtual machine's end of a tap
@@ -11,7 +11,6 @@ pub mod bare;
 pub mod events;
 pub mod links;
 pub mod programs;
-pub mod tags;
 pub mod tap;
 
 pub use programs::{FRONT, SocketMap};

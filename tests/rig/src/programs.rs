@@ -1,10 +1,12 @@
-//! Programs that send as several flows or to several places, redirect, or hand frames to sockets.
+//! Programs that send as several flows or to several places, redirect, hand frames to sockets, or put
+//! VLAN tags beside the packet data, as a guest's VLAN device does, for kernels without such devices.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use aya::maps::{Array, Map, XskMap};
-use weir_probe::program::{Action, Program, refused};
+use aya::maps::{Array, Map, MapData, ProgramArray, XskMap};
+use aya::programs::ProgramFd;
+use weir_probe::program::{Action, Attached, Hook, Program, refused};
 
 /// Bytes of a front: Ethernet, IPv6 and UDP fit, and no frame is shorter.
 pub const FRONT: usize = 64;
@@ -33,16 +35,7 @@ pub fn redirect(ifindex: u32) -> io::Result<Program> {
 }
 
 /// The sockets of a program, by queue.
-#[derive(Debug)]
-pub struct SocketMap(Map);
-
-impl SocketMap {
-    pub fn set(&mut self, queue: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
-        use std::os::fd::AsRawFd as _;
-        let mut map = XskMap::try_from(&mut self.0).map_err(refused)?;
-        map.set(queue, socket.as_raw_fd(), 0).map_err(refused)
-    }
-}
+pub type SocketMap = XskMap<MapData>;
 
 /// Hands every frame to the socket of its queue, or passes it if there is none.
 pub fn to_socket() -> io::Result<(Program, SocketMap)> {
@@ -56,6 +49,41 @@ pub fn receive() -> io::Result<(Program, SocketMap)> {
 
 fn with_sockets(name: &'static str) -> io::Result<(Program, SocketMap)> {
     let mut program = Program::load(name, &[])?;
-    let sockets = SocketMap(program.map("SOCKETS")?);
+    let sockets = XskMap::try_from(program.map("SOCKETS")?).map_err(refused)?;
     Ok((program, sockets))
+}
+
+fn tagging(name: &'static str, proto: u16, tci: u16) -> io::Result<Program> {
+    Program::load(name, &[("TAG", &[proto.to_be().into(), tci.into()])])
+}
+
+/// Tags every frame that leaves by this interface of the calling thread's namespace, as long as the
+/// returned value lives.
+pub fn tag_beside(ifindex: u32, tci: u16) -> io::Result<Attached> {
+    tagging("tag_beside", 0x8100, tci)?.attach(ifindex, Hook::TcxEgress)
+}
+
+/// Puts a tag beside a frame and then calls another tc program, whose result it returns: for test runs,
+/// which cannot carry such a frame.
+#[derive(Debug)]
+pub struct TagThen {
+    program: Program,
+    _next: Map,
+}
+
+impl TagThen {
+    pub fn new(proto: u16, tci: u16, next: &ProgramFd) -> io::Result<Self> {
+        let mut program = tagging("tag_then", proto, tci)?;
+        let mut map = program.map("NEXT")?;
+        ProgramArray::try_from(&mut map)
+            .and_then(|mut map| map.set(0, next, 0))
+            .map_err(refused)?;
+        Ok(Self { program, _next: map })
+    }
+}
+
+impl AsFd for TagThen {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
 }

@@ -3,9 +3,10 @@
 //! Invariant: names and addresses follow from a number and its network alone.
 
 use super::{BRIDGE, BedSpec};
-use crate::ns::{Ns, ip, name_of};
+use crate::ns::{Ns, ip};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use weir_core::ids::Mac;
 
 /// The guest's end of every veth.
 pub const GUEST_IF: &str = "eth0";
@@ -21,14 +22,17 @@ pub enum Family {
 /// Both families, for tests that do the same over each.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
+fn v4(net: u8, number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, net, 0, number)
+}
+
+fn v6(net: u8, number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into())
+}
+
 /// 10.NET.0.NUMBER and fd0NET::NUMBER.
 pub(super) fn address(family: Family, net: u8, number: u8) -> IpAddr {
-    match family {
-        Family::V4 => Ipv4Addr::new(10, net, 0, number).into(),
-        Family::V6 => {
-            Ipv6Addr::new(0xfd00 + u16::from(net), 0, 0, 0, 0, 0, 0, number.into()).into()
-        }
-    }
+    if family == Family::V4 { v4(net, number).into() } else { v6(net, number).into() }
 }
 
 /// The MAC address of one of a number's four ends, each with a kind of its own.
@@ -37,7 +41,7 @@ pub(super) fn mac(kind: u8, number: u8) -> [u8; 6] {
 }
 
 pub fn mac_text(mac: [u8; 6]) -> String {
-    mac.map(|byte| format!("{byte:02x}")).join(":")
+    Mac::new(mac).to_string()
 }
 
 /// A line of `ip` that makes a neighbour known for good.
@@ -58,7 +62,7 @@ pub struct Guest {
 
 impl Guest {
     pub(super) fn create(bed: u32, role: &str, port: &str, number: u8, net: u8) -> Result<Self> {
-        let ns = Ns::create(&name_of(bed, role))?;
+        let ns = Ns::create(bed, role)?;
         Ok(Self { ns, port: port.to_owned(), number, net })
     }
 
@@ -76,11 +80,11 @@ impl Guest {
     }
 
     pub fn v4(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, self.net, 0, self.number)
+        v4(self.net, self.number)
     }
 
     pub fn v6(&self) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00 + u16::from(self.net), 0, 0, 0, 0, 0, 0, u16::from(self.number))
+        v6(self.net, self.number)
     }
 
     pub fn addr(&self, family: Family) -> IpAddr {
@@ -93,34 +97,27 @@ impl Guest {
 
     /// Makes its veth and everything at its end of it.
     pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let addresses = FAMILIES.map(|family| self.addr(family));
-        let (mac, port_mac) = (self.mac(), self.port_mac());
-        let port = &self.port;
-        Veth { ns: &self.ns, interface: GUEST_IF, mac, addresses, port, port_mac }.plug(host, spec)
+        self.plug_to(&self.port, GUEST_IF, 0, self.net, host, spec)
     }
-}
 
-/// A veth between a guest and its port.
-pub(super) struct Veth<'a> {
-    pub(super) ns: &'a Ns,
-    pub(super) interface: &'a str,
-    pub(super) mac: [u8; 6],
-    pub(super) addresses: [IpAddr; 2],
-    pub(super) port: &'a str,
-    pub(super) port_mac: [u8; 6],
-}
-
-impl Veth<'_> {
-    pub(super) fn plug(&self, host: &Ns, spec: &BedSpec) -> Result<()> {
-        let (port, interface, mtu) = (self.port, self.interface, spec.mtu);
+    /// A veth to any port, in this network; its ends have MAC addresses of this kind and the next.
+    pub(super) fn plug_to(
+        &self,
+        port: &str,
+        interface: &str,
+        kind: u8,
+        net: u8,
+        host: &Ns,
+        spec: &BedSpec,
+    ) -> Result<()> {
         // The names are the same in every bed, so both ends are made in their namespaces.
-        let end = |name: &str, ns: &Ns, mac: [u8; 6]| {
-            let (ns, mac) = (ns.name(), mac_text(mac));
+        let end = |name: &str, ns: &Ns, kind: u8| {
+            let (ns, mac, mtu) = (ns.name(), mac_text(mac(kind, self.number)), spec.mtu);
             format!("{name} netns {ns} mtu {mtu} address {mac} numrxqueues 1 numtxqueues 1")
         };
-        let (near, far) = (end(interface, self.ns, self.mac), end(port, host, self.port_mac));
+        let (near, far) = (end(interface, &self.ns, kind), end(port, host, kind + 1));
         ip(&format!("link add {near} type veth peer name {far}"))?;
-        let [v4, v6] = self.addresses;
+        let [v4, v6] = FAMILIES.map(|family| address(family, net, self.number));
         self.ns.ip_batch(&[
             // Without a link-local address, nothing is sent that no test has asked for.
             format!("link set {interface} addrgenmode none"),

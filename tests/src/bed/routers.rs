@@ -18,8 +18,8 @@
 //! known from the beginning. The last byte of a router's MAC address, on either side, and of both
 //! addresses of a way is the router's number.
 
-use super::guest::{FAMILIES, Family, GUEST_IF, Guest, Veth, address, mac, neighbour};
-use super::{Bed, BedSpec, Layout, UPLINK_PORT};
+use super::guest::{FAMILIES, Family, GUEST_IF, Guest, address, mac, neighbour};
+use super::{Bed, Layout, UPLINK_PORT};
 use crate::ns::Ns;
 use anyhow::{Context, Result};
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ pub const LEFT_IF: &str = "eth1";
 /// The right host's end in the host.
 pub const RIGHT_PORT: &str = "nic1";
 /// The right host's number.
-const RIGHT: u8 = 201;
+pub(super) const RIGHT: u8 = 201;
 /// The host's own number in both networks, if it is the router.
 const HOST: u8 = 254;
 
@@ -53,38 +53,14 @@ pub(super) fn left_port(number: u8) -> String {
     format!("l{number}")
 }
 
-pub(super) fn right_host(bed: u32) -> Result<Guest> {
-    Guest::create(bed, "rt", RIGHT_PORT, RIGHT, RIGHT_NET)
-}
-
-/// Adds the left vif of a router that has its right vif as a guest.
-pub(super) fn plug_left(router: &Guest, host: &Ns, spec: &BedSpec) -> Result<()> {
-    let number = router.number;
-    Veth {
-        ns: &router.ns,
-        interface: LEFT_IF,
-        mac: mac(2, number),
-        addresses: FAMILIES.map(|family| address(family, LEFT_NET, number)),
-        port: &left_port(number),
-        port_mac: mac(3, number),
-    }
-    .plug(host, spec)
-}
-
 impl Bed {
     /// The left host's next hop for traffic through router `number`.
     pub fn gateway_mac(&self, number: u8) -> [u8; 6] {
-        match self.spec.layout {
-            Layout::HostRouter => self.uplink.port_mac(),
-            _ => mac(2, number),
-        }
+        self.gateway_of(&self.uplink, mac(2, number))
     }
 
-    fn right_gateway_mac(&self, right: &Guest, number: u8) -> [u8; 6] {
-        match self.spec.layout {
-            Layout::HostRouter => right.port_mac(),
-            _ => mac(0, number),
-        }
+    fn gateway_of(&self, end: &Guest, router: [u8; 6]) -> [u8; 6] {
+        if self.spec.layout == Layout::HostRouter { end.port_mac() } else { router }
     }
 
     /// Sets routes, neighbours and forwarding, once all veths exist.
@@ -95,7 +71,7 @@ impl Bed {
         for number in 1..=self.spec.vms {
             let gateway = self.gateway_mac(number);
             at_left.extend(way(LEFT_NET, number, gateway, left_by, right_by));
-            let gateway = self.right_gateway_mac(right, number);
+            let gateway = self.gateway_of(right, mac(0, number));
             at_right.extend(way(RIGHT_NET, number, gateway, right_by, left_by));
         }
         // The hosts' own addresses are reached through the first router.

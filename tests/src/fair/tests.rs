@@ -9,7 +9,7 @@ fn near(link: f64, senders: &[Sender], expected: &[f64]) {
 fn weights_share_what_minimum_rates_leave() {
     let [one, two, five] = [1.0, 2.0, 5.0].map(Sender::greedy);
     near(80.0, &[one, two, five], &[10.0, 20.0, 50.0]);
-    near(100.0, &[one, two, five, one.min(40.0)], &[7.5, 15.0, 37.5, 40.0]);
+    near(100.0, &[one, two, five, Sender { min: 40.0, ..one }], &[7.5, 15.0, 37.5, 40.0]);
 }
 
 #[test]

@@ -4,14 +4,13 @@
 //! found at its place.
 
 use crate::bed::Family;
-use crate::wait::wait_for;
-use crate::{Guest, cpu};
+use crate::wait::{Halt, wait_for};
+use crate::{Guest, StartedThread, cpu};
 use anyhow::{Context, Result, anyhow, ensure};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const BLOCK: usize = 8 << 10;
@@ -33,7 +32,6 @@ pub struct Chunks {
 struct State {
     /// Held while a chunk is handed to the kernel.
     sending: Mutex<()>,
-    stop: AtomicBool,
     sent: AtomicU64,
     received: AtomicU64,
 }
@@ -41,8 +39,8 @@ struct State {
 #[derive(Debug)]
 pub struct Stream {
     state: Arc<State>,
-    sender: JoinHandle<Result<()>>,
-    receiver: JoinHandle<Result<()>>,
+    sender: StartedThread<()>,
+    receiver: StartedThread<()>,
 }
 
 impl Stream {
@@ -55,9 +53,9 @@ impl Stream {
         near.set_write_timeout(Some(PATIENCE))?;
         far.set_read_timeout(Some(PATIENCE))?;
         let state = Arc::new(State::default());
-        let (one, two) = (Arc::clone(&state), Arc::clone(&state));
-        let sender = std::thread::spawn(move || send(near, chunks, &one));
-        let receiver = std::thread::spawn(move || receive(far, &two));
+        let (halt, one, two) = (Halt::default(), Arc::clone(&state), Arc::clone(&state));
+        let sender = StartedThread::new(&halt, move |halt| send(near, chunks, &one, halt));
+        let receiver = StartedThread::new(&halt, move |_| receive(far, &two));
         Ok(Self { state, sender, receiver })
     }
 
@@ -72,10 +70,10 @@ impl Stream {
     }
 
     /// Ends it, and asserts that every byte has arrived, in its place. Returns how many.
-    pub fn stop(self) -> Result<u64> {
-        self.state.stop.store(true, Ordering::Relaxed);
-        self.sender.join().map_err(|_| anyhow!("the sender panicked"))??;
-        self.receiver.join().map_err(|_| anyhow!("the receiver panicked"))??;
+    pub fn stop(mut self) -> Result<u64> {
+        self.sender.ask();
+        self.sender.join().context("the sender")?;
+        self.receiver.join().context("the receiver")?;
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed) * BLOCK as u64;
         let (sent, received) = (of(&self.state.sent), of(&self.state.received));
         ensure!(sent == received, "{received} of {sent} bytes came");
@@ -83,13 +81,13 @@ impl Stream {
     }
 }
 
-fn send(mut socket: TcpStream, chunks: Chunks, state: &State) -> Result<()> {
+fn send(mut socket: TcpStream, chunks: Chunks, state: &State, halt: &Halt) -> Result<()> {
     if let Some(core) = chunks.core {
         cpu::pin(core);
     }
     let (mut word, mut due) = (0_u64, Instant::now());
     let mut chunk = vec![0_u8; chunks.blocks * BLOCK];
-    while !state.stop.load(Ordering::Relaxed) {
+    while !halt.is_said() {
         for bytes in chunk.as_chunks_mut().0 {
             *bytes = word.to_be_bytes();
             word += 1;
@@ -99,12 +97,9 @@ fn send(mut socket: TcpStream, chunks: Chunks, state: &State) -> Result<()> {
             socket.write_all(&chunk).context("the connection broke at its sender")?;
             state.sent.fetch_add(chunks.blocks as u64, Ordering::Relaxed);
         }
-        due += chunks.every;
-        match due.checked_duration_since(Instant::now()) {
-            Some(rest) => std::thread::sleep(rest),
-            // A missed chunk is not made up for.
-            None => due = Instant::now(),
-        }
+        // A missed chunk is not made up for.
+        due = (due + chunks.every).max(Instant::now());
+        let _ = halt.wait_until(due);
     }
     socket.shutdown(Shutdown::Write).context("the connection broke at its end")
 }

@@ -6,32 +6,21 @@
 use crate::wait::{Halt, wait_for};
 use crate::{Ns, StartedThread, cpu};
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use weir_probe::rate::Rate;
-use weir_probe::report::SinkReport;
-use weir_probe::send::{self, Front, Order, Progress};
+use weir_probe::report::{SendReport, SessionReport, SinkReport};
+use weir_probe::send::{self, Front, Order};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
+use weir_probe::socket;
 use weir_probe::wire::STAMP_LEN;
 
-pub use weir_probe::send::Sent;
+pub use weir_probe::rate::Rate;
 
 /// Above all programs without a real-time priority.
 const URGENT: u8 = 10;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    FlatOut,
-    /// Datagrams a second, sleeping in between: cheap, and bursty by the timer's slack.
-    Rate(u64),
-    /// Datagrams a second, spinning in between: exact, and takes a core.
-    Spin(u64),
-}
 
 /// The traffic to send; it ends after `time`, after `count`, or when stopped.
 #[derive(Debug, Clone)]
@@ -40,45 +29,31 @@ pub struct Source {
     pub flow: u16,
     /// The UDP payload; at least a stamp.
     pub size: usize,
-    pub pace: Pace,
+    /// Sleeping in between: cheap, and bursty by the timer's slack.
+    pub rate: Rate,
     pub time: Duration,
     pub count: u64,
     pub core: Option<usize>,
-    /// Runs ahead of everything else on its core, as if the core were its own: for a light flow beside
-    /// floods, whose generators would otherwise delay it before it is ever sent.
-    pub urgent: bool,
 }
 
 impl Source {
     /// A small steady flow; adjust with struct update syntax.
     #[must_use]
     pub fn to(to: SocketAddr) -> Self {
-        Self {
-            to,
-            flow: 0,
-            size: 64,
-            pace: Pace::Rate(1000),
-            time: Duration::from_secs(600),
-            count: u64::MAX,
-            core: None,
-            urgent: false,
-        }
+        let (rate, time) = (Rate::pps(1000), Duration::from_secs(600));
+        Self { to, flow: 0, size: 64, rate, time, count: u64::MAX, core: None }
     }
 
     /// Sends until it ends.
-    pub fn send(&self, ns: &Ns) -> Result<Sent> {
+    pub fn send(&self, ns: &Ns) -> Result<SendReport> {
         self.clone().start(ns)?.finish()
     }
 
     pub fn start(self, ns: &Ns) -> Result<Sending> {
         let order = Order {
-            rate: match self.pace {
-                Pace::FlatOut => Rate::Max,
-                Pace::Rate(pps) | Pace::Spin(pps) => Rate::pps(pps),
-            },
-            spin: matches!(self.pace, Pace::Spin(_)),
+            rate: self.rate,
             // A late sender catches up one by one: a batch of large frames would be a burst of its own.
-            batch: if self.pace == Pace::FlatOut { 32 } else { 1 },
+            batch: if self.rate == Rate::Max { 32 } else { 1 },
             sizes: Sizes::one(self.size.max(STAMP_LEN) as u32),
             count: Some(self.count),
             duration: Some(self.time),
@@ -86,19 +61,21 @@ impl Source {
             front: Front::Stamp { flow: self.flow },
             ..Order::to(self.to)
         };
-        Sending::start(ns, &[self.to], order, Instant::now(), self.urgent)
+        Sending::start(ns, &[self.to], order, Instant::now(), false)
     }
 }
 
 /// A sender at work; stops when dropped.
 #[derive(Debug)]
 pub struct Sending {
-    progress: Arc<Progress>,
-    thread: StartedThread<Sent>,
+    progress: Arc<send::Progress>,
+    thread: StartedThread<SendReport>,
 }
 
 impl Sending {
-    /// Sends from `begin` on to these addresses in turn.
+    /// Sends from `begin` on to these addresses in turn; if urgent, ahead of everything else on its core,
+    /// as if the core were its own: for a light flow beside floods, whose generators would otherwise
+    /// delay it before it is ever sent.
     pub fn start(
         ns: &Ns,
         to: &[SocketAddr],
@@ -106,9 +83,9 @@ impl Sending {
         begin: Instant,
         urgent: bool,
     ) -> Result<Self> {
-        let open = |to: &SocketAddr| send::open(*to, None).map_err(Into::into);
+        let open = |to: &SocketAddr| socket::sender(*to, None).map_err(Into::into);
         let sockets = ns.run(|| to.iter().map(open).collect::<Result<Vec<_>>>())?;
-        let progress = Arc::new(Progress::new(sockets.len()));
+        let progress: Arc<send::Progress> = sockets.iter().map(|_| AtomicU64::new(0)).collect();
         let sent = Arc::clone(&progress);
         let thread = StartedThread::new(&Halt::default(), move |halt| {
             if urgent {
@@ -130,7 +107,7 @@ impl Sending {
     /// Datagrams sent so far to each place.
     #[must_use]
     pub fn each(&self) -> Vec<u64> {
-        self.progress.each()
+        send::numbers(&self.progress)
     }
 
     /// Processor time so far.
@@ -139,57 +116,26 @@ impl Sending {
         self.thread.cpu()
     }
 
-    pub fn stop(self) -> Result<Sent> {
+    pub fn stop(self) -> Result<SendReport> {
         self.thread.ask();
         self.finish()
     }
 
     /// Waits until it has sent its time or count.
-    pub fn finish(mut self) -> Result<Sent> {
+    pub fn finish(mut self) -> Result<SendReport> {
         self.join()
     }
 
     /// The same, for an owner that reads its counters afterwards; call it once.
-    pub fn join(&mut self) -> Result<Sent> {
+    pub fn join(&mut self) -> Result<SendReport> {
         self.thread.join()
     }
 }
 
-/// The datagrams that a sink received.
-#[derive(Debug)]
-pub struct Received {
-    pub frames: u64,
-    pub duplicates: u64,
-    pub reordered: u64,
-    /// Datagrams without a stamp.
-    pub foreign: u64,
-    pub latency_ns: Histogram<u64>,
-    /// The longest time without an arrival, between the first and the last.
-    pub longest_gap_ns: u64,
-    flows: HashMap<u16, u64>,
-}
-
-impl Received {
-    fn of(report: SinkReport) -> Self {
-        let foreign = report.foreign;
-        // All stamps are of one session, which begins with the first.
-        let session = report.sessions.into_iter().next().unwrap_or_default();
-        Self {
-            frames: session.datagrams + foreign,
-            duplicates: session.duplicates,
-            reordered: session.reordered,
-            foreign,
-            longest_gap_ns: session.interarrival.summary().max_ns,
-            flows: session.flows.iter().map(|flow| (flow.flow, flow.unique)).collect(),
-            latency_ns: session.latency.histogram,
-        }
-    }
-
-    /// Distinct datagrams of one flow.
-    #[must_use]
-    pub fn unique(&self, flow: u16) -> u64 {
-        self.flows.get(&flow).copied().unwrap_or(0)
-    }
+/// Distinct datagrams of one flow.
+#[must_use]
+pub fn unique(came: &SessionReport, flow: u16) -> u64 {
+    came.flows.iter().filter(|it| it.flow == flow).map(|it| it.unique).sum()
 }
 
 /// A socket that counts stamped datagrams, and its thread.
@@ -254,9 +200,9 @@ impl Sink {
         self.thread.is_over()
     }
 
-    /// Receives the queued datagrams and ends.
-    pub fn finish(mut self) -> Result<Received> {
-        self.end().map(Received::of)
+    /// Receives the queued datagrams and ends. All stamps are of one session, which begins with the first.
+    pub fn finish(mut self) -> Result<SessionReport> {
+        Ok(self.end()?.sessions.into_iter().next().unwrap_or_default())
     }
 
     /// The same, with the whole report; call it once.

@@ -21,7 +21,7 @@ use weir_abi::{
 };
 use weir_port::Cells;
 use weir_port::probe::{KernelFacts, TestCtx, TestRun, slot_socket, test_run, test_run_skb};
-use weir_rig::tags::TagThen;
+use weir_rig::programs::TagThen;
 
 use crate::cell::{CELL_WORDS, CellWords};
 use crate::frames::{LO, XDP_REDIRECT, monotonic_ns, object};

@@ -12,7 +12,7 @@ use nix::sys::time::TimeVal;
 use nix::unistd::Pid;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
-use system_tests::{Ns, ns};
+use system_tests::Ns;
 use weir_core::offload::VnetHeader;
 
 use super::{DST, SRC};
@@ -64,7 +64,7 @@ impl Wire {
         let mut here = CpuSet::new();
         here.set(sched_getcpu()?)?;
         sched_setaffinity(Pid::from_raw(0), &here)?;
-        let ns = Ns::create(&ns::name_of(bed, "seg"))?;
+        let ns = Ns::create(bed, "seg")?;
         // Without addresses neither end sends anything by itself.
         for file in ["ipv6/conf/default/disable_ipv6", "ipv6/conf/all/disable_ipv6"] {
             ns.sysctl(file, "1")?;

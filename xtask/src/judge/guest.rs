@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::image::Image;
-use super::verdict::{Outcome, Said, Story};
+use super::verdict::{Outcome, Story};
 use crate::command::{listen, run};
 
 const SCRIPT: &str = include_str!("guest.sh");
@@ -59,23 +59,16 @@ impl Guest<'_> {
                 }
             };
             writeln!(log, "{line}").context("cannot write the guest's log")?;
-            match story.hear(&line) {
-                Some(Said::Begins(test)) => show(&format!("judge:   {test} "))?,
-                Some(Said::Part(mark)) => show(&mark.to_string())?,
-                Some(Said::Ended(outcome)) => {
-                    println!(" {} ({} s)", outcome.sum(), outcome.seconds);
-                }
-                Some(Said::Broken(why)) => bail!("the guest does not work: {why}"),
-                None => {}
-            }
+            print!("{}", story.hear(&line)?);
+            // Without waiting for the line's end.
+            std::io::stdout().flush().context("cannot write")?;
         }
         machine.0.wait().context("cannot wait for the guest")?;
-        let outcomes = story.outcomes();
-        if outcomes.len() < tests.len() {
+        if story.outcomes.len() < tests.len() {
             bail!("the guest ended before its tests did; see {}", path.display());
         }
         println!("judge: all that the guest said is in {}", path.display());
-        Ok(outcomes)
+        Ok(story.outcomes)
     }
 
     fn share(&self, shared: &Path, tests: &[String], seconds: u32) -> Result<()> {
@@ -127,12 +120,6 @@ impl Guest<'_> {
         machine.stdin(Stdio::null()).stdout(Stdio::piped());
         machine.spawn().map(Machine).context("cannot start the guest")
     }
-}
-
-/// Without waiting for the line's end.
-fn show(text: &str) -> Result<()> {
-    print!("{text}");
-    std::io::stdout().flush().context("cannot write")
 }
 
 /// Killed where it is given up.

@@ -6,11 +6,13 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use anyhow::{Result, bail};
+
 /// One test: a script of the kernel's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    pub(super) test: String,
-    pub(super) seconds: u64,
+    test: String,
+    seconds: u64,
     /// The script's own verdict: 0 holds, 4 skipped.
     code: i32,
     /// Its parts in order.
@@ -52,36 +54,28 @@ struct Account {
 /// What the guest says, as it comes.
 #[derive(Debug, Default)]
 pub(super) struct Story {
-    outcomes: Vec<Outcome>,
+    pub(super) outcomes: Vec<Outcome>,
     current: Outcome,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    Begins(String),
-    /// A part has ended, with this mark.
-    Part(char),
-    Ended(Outcome),
-    Broken(String),
-}
-
 impl Story {
-    /// Takes a line of the guest's console.
-    pub(super) fn hear(&mut self, line: &str) -> Option<Said> {
+    /// Takes a line of the guest's console; returns what it tells the user, or that the guest is broken.
+    pub(super) fn hear(&mut self, line: &str) -> Result<String> {
+        let mut told = String::new();
         // What a program has written last on the console may lack its end.
-        let (_, line) = line.split_once("JUDGE ")?;
+        let Some((_, line)) = line.split_once("JUDGE ") else { return Ok(told) };
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let current = &mut self.current;
         match word {
             "begin" => {
                 *current = Outcome { test: rest.to_owned(), ..Outcome::default() };
-                return Some(Said::Begins(rest.to_owned()));
+                told = format!("judge:   {rest} ");
             }
             "line" => {
-                let (name, mark) = part(rest)?;
-                current.parts.push((name, mark));
-                let (.., letter, _) = MARKS.iter().find(|(it, ..)| *it == mark)?;
-                return Some(Said::Part(*letter));
+                if let Some((name, mark)) = part(rest) {
+                    current.parts.push((name, mark));
+                    told.extend(MARKS.iter().filter(|(it, ..)| *it == mark).map(|it| it.2));
+                }
             }
             "weir" => current.weir.add(rest),
             "died" => current.died.push(rest.to_owned()),
@@ -89,17 +83,13 @@ impl Story {
                 let mut words = rest.split_whitespace().skip(1);
                 current.code = words.next().and_then(|word| word.parse().ok()).unwrap_or(-1);
                 current.seconds = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-                self.outcomes.push(current.clone());
-                return Some(Said::Ended(std::mem::take(current)));
+                told = format!(" {} ({} s)\n", current.sum(), current.seconds);
+                self.outcomes.push(std::mem::take(current));
             }
-            "broken" => return Some(Said::Broken(rest.to_owned())),
+            "broken" => bail!("the guest does not work: {rest}"),
             _ => {}
         }
-        None
-    }
-
-    pub(super) fn outcomes(self) -> Vec<Outcome> {
-        self.outcomes
+        Ok(told)
     }
 }
 
@@ -137,7 +127,7 @@ impl Outcome {
     }
 
     /// In a few words.
-    pub(super) fn sum(&self) -> String {
+    fn sum(&self) -> String {
         const TIMEOUT: i32 = 124;
         let counts = MARKS.map(|(mark, .., word)| (self.count(mark), word));
         let some = counts.iter().filter(|(count, _)| *count > 0);
@@ -166,11 +156,10 @@ impl Outcome {
 
     /// What is missing with weir that the plain bridge has.
     fn worse_than(&self, plain: &Self) -> Vec<String> {
-        let (good, mut worse) = (self.good(), Vec::new());
+        let (here, there, mut worse) = (self.good(), plain.good(), Vec::new());
         for (name, _) in &plain.parts {
-            let (there, here) = (plain.good(), good.get(name.as_str()).copied().unwrap_or(0));
-            if there.get(name.as_str()).is_some_and(|there| *there > here) && !worse.contains(name)
-            {
+            let fewer = here.get(name.as_str()) < there.get(name.as_str());
+            if fewer && !worse.contains(name) {
                 worse.push(name.clone());
             }
         }
@@ -178,7 +167,7 @@ impl Outcome {
             worse.push(format!("exit code {}", self.code));
         }
         worse.extend(self.died.iter().map(|how| format!("weir died: {how}")));
-        let skipped = self.code == 4 && self.good().is_empty();
+        let skipped = self.code == 4 && here.is_empty();
         if !self.weir.was_there() && !skipped {
             worse.push("weir was not at the gate".to_owned());
         }

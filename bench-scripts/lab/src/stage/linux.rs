@@ -5,8 +5,7 @@ use anyhow::{Context, Result};
 use system_tests::Guest;
 use system_tests::bed::GUEST_IF;
 use system_tests::fair::Sender;
-use system_tests::peers::fifo;
-use system_tests::peers::htb::Htb;
+use system_tests::peers::{Htb, fifo};
 
 use super::{Stage, link_port};
 use crate::spec::{Kind, PeerKind};

@@ -22,7 +22,7 @@ impl Scene {
         let sender = |(number, weight): (u8, &u32)| {
             let (min, max) = self.promise(number).map_or((None, None), |vm| (vm.min, vm.max));
             let (min, max) = (min.unwrap_or(0.0), max.unwrap_or(f64::INFINITY));
-            Sender::greedy(f64::from(*weight)).min(min).max(max)
+            Sender { min, max, ..Sender::greedy(f64::from(*weight)) }
         };
         (1..=self.vms).zip(weights).map(sender).collect()
     }

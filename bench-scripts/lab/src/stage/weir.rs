@@ -23,10 +23,10 @@ pub(super) fn spec(peer: &Peer, scene: &Scene) -> Result<WeirSpec> {
         spec.idle = idle.name();
     }
     if let Some(mode) = peer.mode {
-        spec = spec.mode(mode.name());
+        spec.mode = mode.name();
     }
     if let Some(lane) = peer.lane {
-        spec = spec.lane(lane.name());
+        spec.lane = lane.name();
     }
     spec.extra = toml::to_string(&peer.config)?;
     if let Some(link) = scene.link {

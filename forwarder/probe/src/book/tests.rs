@@ -17,15 +17,16 @@ fn from() -> SocketAddr {
     "127.0.0.1:7".parse().unwrap()
 }
 
-fn at(monotonic_ns: u64) -> Moment {
-    Moment { monotonic_ns, realtime_ns: 1_000_000 + monotonic_ns, kernel_ns: None }
+fn at(monotonic_ns: u64) -> Letter {
+    let realtime_ns = 1_000_000 + monotonic_ns;
+    Letter { from: from(), len: 100, monotonic_ns, realtime_ns, kernel_ns: None }
 }
 
 #[test]
 fn tail_losses_show_once_the_sender_has_told_its_totals() {
     let mut book = Book::new(0);
     for number in [0, 1, 3] {
-        book.take(from(), 100, &header(1, 0, number), at(1_000 * number + 500));
+        book.take(&at(1_000 * number + 500), &header(1, 0, number));
     }
     assert_eq!(book.sessions()[0].lost, 1);
     assert!(!book.all_ended());
@@ -43,7 +44,7 @@ fn tail_losses_show_once_the_sender_has_told_its_totals() {
 #[test]
 fn a_flow_of_which_nothing_came_is_lost_all_the_same() {
     let mut book = Book::new(0);
-    book.take(from(), 64, &header(1, 0, 0), at(0));
+    book.take(&at(0), &header(1, 0, 0));
     book.end(from(), &header(1, 0, 1), Totals { flows: 2, datagrams: 5 });
     assert!(!book.all_ended());
     let report = &book.sessions()[0];
@@ -63,8 +64,8 @@ fn which_clock_measures_the_way() {
         (7, Some(1_000_200), 200, 1_100),
     ] {
         let mut book = Book::new(host_here);
-        let moment = Moment { monotonic_ns: 300, realtime_ns: 1_001_300, kernel_ns };
-        book.take(from(), 64, &header(host, 0, 0), moment);
+        let letter = Letter { realtime_ns: 1_001_300, kernel_ns, ..at(300) };
+        book.take(&letter, &header(host, 0, 0));
         let report = &book.sessions()[0];
         assert_eq!(report.latency.summary().max_ns, latency, "{kernel_ns:?}");
         let seen = report.waking.as_ref().map_or(0, |waking| waking.summary().max_ns);
@@ -77,12 +78,12 @@ fn which_clock_measures_the_way() {
 fn no_sender_can_make_it_grow_without_end() {
     let mut book = Book::new(0);
     for session in 0..100 {
-        book.take(from(), 64, &header(session, 0, 0), at(0));
+        book.take(&at(0), &header(session, 0, 0));
     }
     assert_eq!((book.sessions().len(), book.unkept), (MOST_SESSIONS, 36));
     for session in 0..2 {
         for flow in 0..u16::MAX {
-            book.take(from(), 64, &header(session, flow, 1), at(0));
+            book.take(&at(0), &header(session, flow, 1));
         }
     }
     assert_eq!(book.flows, MOST_FLOWS);

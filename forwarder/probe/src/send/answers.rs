@@ -10,9 +10,9 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::super::ProbeError;
-use super::super::receive::Batch;
+use super::super::socket::Batch;
 use super::super::trips::Trips;
-use super::super::wire::{Block, Came, FULL_LEN, Header, Kind, Session, Totals, Turned};
+use super::super::wire::{FULL_LEN, Header, Kind, Session, Totals};
 
 /// How often an end is sent, and how long to wait for its answer.
 const ROUNDS: u32 = 5;
@@ -58,17 +58,14 @@ impl<'a> Answers<'a> {
     }
 
     fn take(&self, batch: &mut Batch) {
-        let now = clock_monotonic_ns();
         let mut trips = self.trips();
-        for (_, datagram) in batch.letters() {
-            match Header::read(datagram) {
-                Some(header) if header.session != self.session => {}
-                Some(header) if header.kind == Kind::Reply => {
-                    trips.reply(&header, Turned::read(datagram), now);
+        for (letter, datagram) in batch.letters() {
+            let header = Header::read(datagram).filter(|it| it.session == self.session);
+            match header.map(|header| (header, header.kind)) {
+                Some((header, Kind::Reply(turned))) => {
+                    trips.reply(&header, turned, letter.monotonic_ns);
                 }
-                Some(header) if header.kind == Kind::Ack => {
-                    trips.acknowledged(&header, Came::read(datagram));
-                }
+                Some((header, Kind::Ack(came))) => trips.acknowledged(&header, came),
                 _ => {}
             }
         }
@@ -108,7 +105,7 @@ impl<'a> Answers<'a> {
     fn end(&self, socket: &UdpSocket, flow: usize, number: u64, totals: Totals) -> bool {
         let mut datagram = [0; FULL_LEN];
         let header = Header {
-            kind: Kind::End,
+            kind: Kind::End(totals),
             flow: flow as u16,
             session: self.session,
             number,
@@ -116,7 +113,6 @@ impl<'a> Answers<'a> {
             realtime_ns: clock_realtime_ns(),
         };
         header.write(&mut datagram);
-        totals.write(&mut datagram);
         let refused = |sent: std::io::Result<usize>| {
             sent.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
         };

@@ -12,9 +12,8 @@ use nix::poll::PollFlags;
 use nix::sys::socket::{MsgFlags, MultiHeaders, sendmmsg};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
-use super::super::rate::Rate;
+use super::super::rate::{Rate, Schedule};
 use super::super::report::{SendReport, VERSION};
-use super::super::schedule::Schedule;
 use super::super::wire::{Header, Kind, Session, Stamp};
 use super::super::{ProbeError, nanos, socket};
 use super::{Front, Order, Progress};
@@ -158,12 +157,15 @@ impl<'a> Pump<'a> {
     fn send_flow(&mut self, items: &[&Item], stop: &AtomicBool) -> Result<(), ProbeError> {
         let (mut rest, mut told, mut waits) = (items, 0, 0);
         while let Some(first) = rest.first() {
-            let Some(socket) = self.sockets.get(first.flow) else { return Ok(()) };
-            let now = self.stamp(rest);
+            let both = self.sockets.get(first.flow).zip(self.sent.get(first.flow));
+            let Some((socket, number)) = both else { return Ok(()) };
+            let next = number.load(Ordering::Relaxed);
+            let now = self.stamp(rest, next);
             match self.call(socket, rest) {
                 Ok(taken) => {
                     let (sent, left) = rest.split_at(taken.min(rest.len()));
                     self.count(sent, now);
+                    number.store(next + sent.len() as u64, Ordering::Relaxed);
                     (rest, told, waits) = (left, 0, 0);
                 }
                 Err(Errno::EINTR) => {}
@@ -198,13 +200,12 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Writes the headers or stamps into the buffers; returns the time since the start.
-    fn stamp(&mut self, items: &[&Item]) -> u64 {
+    /// Writes the headers or stamps of one flow into the buffers; returns the time since the start.
+    fn stamp(&mut self, items: &[&Item], first_number: u64) -> u64 {
         let monotonic_ns = clock_monotonic_ns();
         let timed = self.order.front == Front::Header;
         let realtime_ns = if timed { clock_realtime_ns() } else { 0 };
-        for (i, (item, buffer)) in (0..).zip(items.iter().zip(&mut self.buffers)) {
-            let number = self.sent.of(item.flow) + i;
+        for (number, (item, buffer)) in (first_number..).zip(items.iter().zip(&mut self.buffers)) {
             match self.order.front {
                 Front::Header => {
                     let (kind, flow, session) = (Kind::Data, item.flow as u16, self.session);
@@ -237,7 +238,6 @@ impl<'a> Pump<'a> {
             self.report.datagrams += 1;
             self.report.bytes += item.size as u64;
             self.report.frame_bytes += item.size as u64 + u64::from(self.order.overhead());
-            self.sent.add_one(item.flow);
             if self.order.rate != Rate::Max {
                 self.report.lateness.record(now.saturating_sub(item.due_ns));
             }

@@ -4,7 +4,7 @@ use super::*;
 fn header(flow: u16, number: u64) -> Header {
     let monotonic_ns = 10_000 * number;
     let session = Session(1);
-    Header { kind: Kind::Reply, flow, session, number, monotonic_ns, realtime_ns: 0 }
+    Header { kind: Kind::Data, flow, session, number, monotonic_ns, realtime_ns: 0 }
 }
 
 #[test]

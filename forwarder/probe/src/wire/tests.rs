@@ -11,10 +11,16 @@ const HEADER: Header = Header {
 
 #[test]
 fn a_header_survives_the_way() {
-    for kind in [Kind::Data, Kind::Reply, Kind::End, Kind::Ack] {
+    let turned = Turned { received_ns: 1, sent_ns: 2, number: 3 };
+    let totals = Totals { flows: 4, datagrams: 5 };
+    let came = Came { duplicates: 6, reordered: 7, replied: 8 };
+    for kind in [Kind::Data, Kind::Reply(turned), Kind::End(totals), Kind::Ack(came)] {
         let (header, mut datagram) = (Header { kind, ..HEADER }, [0xff; 100]);
         assert!(header.write(&mut datagram));
         assert_eq!(Header::read(&datagram), Some(header));
+        let short = &mut [0xff; FULL_LEN - 1];
+        assert_eq!(header.write(short), kind == Kind::Data);
+        assert_eq!(short[0] == 0xff, kind != Kind::Data);
     }
     assert_eq!(HEADER.session.host(), 0x0102_0304);
     assert_eq!(Session::new(0x0102_0304, 0x0506_0708), HEADER.session);
@@ -23,26 +29,32 @@ fn a_header_survives_the_way() {
 #[test]
 fn the_layout_is_the_documented_one() {
     let mut datagram = [0; FULL_LEN];
+    let kind = Kind::Reply(Turned { received_ns: 1, sent_ns: 2, number: 3 });
+    Header { kind, ..HEADER }.write(&mut datagram);
+    assert_eq!(datagram[..8], *b"weir\x01\x02\x02\x01");
     HEADER.write(&mut datagram);
-    Turned { received_ns: 1, sent_ns: 2, number: 3 }.write(&mut datagram);
     assert_eq!(datagram[..8], *b"weir\x01\x01\x02\x01");
     assert_eq!(datagram[8..16], [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!((datagram[23], datagram[31], datagram[47], datagram[63]), (9, 10, 1, 3));
 }
 
 #[test]
-fn blocks_survive_the_way() {
-    let mut datagram = [0; FULL_LEN];
-    let turned = Turned { received_ns: 1, sent_ns: 2, number: 3 };
-    assert!(turned.write(&mut datagram));
-    assert_eq!(Turned::read(&datagram), turned);
-    let totals = Totals { flows: 4, datagrams: 5 };
-    assert!(totals.write(&mut datagram));
-    assert_eq!(Totals::read(&datagram), totals);
-    let came = Came { duplicates: 6, reordered: 7, replied: 8 };
-    assert!(came.write(&mut datagram));
-    assert_eq!(Came::read(&datagram), came);
-    assert!(!came.write(&mut datagram[..63]));
+fn a_reply_is_its_question_with_the_reflectors_times() {
+    let mut datagram = [9; 100];
+    HEADER.write(&mut datagram);
+    let kind = Kind::Reply(Turned { received_ns: 10, sent_ns: 11, number: 12 });
+    assert!(Header { kind, ..HEADER }.write(&mut datagram));
+    assert_eq!(Header::read(&datagram), Some(Header { kind, ..HEADER }));
+    assert_eq!(datagram[FULL_LEN..], [9; 36]);
+}
+
+#[test]
+fn what_is_too_short_gets_none() {
+    let mut datagram = [0; FULL_LEN - 1];
+    HEADER.write(&mut datagram);
+    let kind = Kind::Reply(Turned::default());
+    assert!(!Header { kind, ..HEADER }.write(&mut datagram));
+    assert_eq!(Header::read(&datagram), Some(HEADER));
 }
 
 #[test]
@@ -56,7 +68,7 @@ fn others_datagrams_are_not_ours() {
     }
     assert_eq!(Header::read(&good[..DATA_LEN]), Some(HEADER));
     assert_eq!(Header::read(&good[..DATA_LEN - 1]), None);
-    Header { kind: Kind::End, ..HEADER }.write(&mut good);
+    Header { kind: Kind::End(Totals::default()), ..HEADER }.write(&mut good);
     assert_eq!(Header::read(&good[..FULL_LEN - 1]), None);
     assert!(!HEADER.write(&mut [0; DATA_LEN - 1]));
 }

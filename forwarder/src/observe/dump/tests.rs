@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use system_tests::python::run_python;
+use system_tests::binaries::run_python;
 
 use super::samples::{SECOND, START, flows as sample_flows, latency, sum, times, udp, vif};
 use super::series::{by_stage, of_flows, of_latency};

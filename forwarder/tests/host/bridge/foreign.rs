@@ -5,7 +5,7 @@ use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
 use weir::host::bridge::foreign::{Device, Findings, find};
 use weir::host::bridge::offload::WhyNot;
-use weir_rig::tags::tag_beside;
+use weir_rig::programs::tag_beside;
 
 use super::super::bed::in_host;
 use super::{bridge, can, ifindex, read_now, skipped};

@@ -2,7 +2,7 @@ use super::*;
 
 /// `None` where this user may not load programs.
 fn counter(process: u32) -> Option<EventCounter> {
-    match EventCounter::start(Event::SystemCall, process) {
+    match EventCounter::start(SYSTEM_CALL, process) {
         Ok(counter) => Some(counter),
         Err(error) => {
             eprintln!("SKIPPED: system calls cannot be counted here: {error}");

@@ -1,9 +1,9 @@
-use super::{Said, Story, compare};
+use super::{Story, compare};
 
 fn story(lines: &[&str]) -> Story {
     let mut story = Story::default();
     for line in lines {
-        story.hear(line);
+        story.hear(line).unwrap();
     }
     story
 }
@@ -16,7 +16,7 @@ const PLAIN: [&str; 4] = [
 ];
 
 fn judged(weir: &[&str]) -> (String, bool) {
-    let (plain, weir) = (story(&PLAIN).outcomes(), story(weir).outcomes());
+    let (plain, weir) = (story(&PLAIN).outcomes, story(weir).outcomes);
     compare(&["bridge_a".to_owned()], &plain, Some(&weir))
 }
 
@@ -60,6 +60,6 @@ fn a_weir_that_died_and_a_test_that_did_not_end_are_worse() {
 
 #[test]
 fn what_stands_before_the_word_on_a_line_is_no_part_of_it() {
-    let said = story(&[]).hear("[    1.2] x JUDGE broken no disk");
-    assert_eq!(said, Some(Said::Broken("no disk".to_owned())));
+    let broken = story(&[]).hear("[    1.2] x JUDGE broken no disk").unwrap_err();
+    assert_eq!(broken.to_string(), "the guest does not work: no disk");
 }

@@ -4,16 +4,28 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use system_tests::cpu::{Busy, process_time};
+use procfs::{CurrentSI, KernelStats};
+use system_tests::cpu::process_time;
 
 use crate::stage::{SENDERS, WORKER};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
     at: Instant,
-    busy: Busy,
+    cores: Vec<Core>,
     /// The time of weir's process.
     process: Option<Duration>,
+}
+
+/// Busy is the time that is not idle: so it includes soft interrupts, in which forwarding happens. The
+/// kernel times idleness exactly, but samples everything else at its ticks, which never see work that a
+/// timer begins and that is done before the next tick.
+#[derive(Clone, Copy, Debug, Default)]
+struct Core {
+    /// Idle, waiting for a disk, or taken by other machines on the same host.
+    away: Duration,
+    /// In soft interrupts of any context, as far as ticks saw them.
+    soft: Duration,
 }
 
 /// Seconds of processor time in a window.
@@ -32,19 +44,33 @@ pub(crate) struct Spent {
 impl Reading {
     pub(crate) fn now(weir: Option<u32>) -> Result<Self> {
         let process = weir.map(process_time).transpose()?;
-        Ok(Self { at: Instant::now(), busy: Busy::now()?, process })
+        let cores = KernelStats::current()?.cpu_time.into_iter().map(|core| {
+            let others = [core.iowait_duration(), core.steal_duration()].into_iter().flatten();
+            let away = core.idle_duration() + others.sum::<Duration>();
+            Core { away, soft: core.softirq_duration().unwrap_or_default() }
+        });
+        Ok(Self { at: Instant::now(), cores: cores.collect(), process })
     }
 }
 
 pub(crate) fn spent(from: &Reading, to: &Reading) -> Spent {
-    let busy = to.busy.core_since(&from.busy, SENDERS);
-    let soft = to.busy.soft_since(&from.busy, SENDERS);
+    let time = to.at.duration_since(from.at);
+    let both = |(now, then): (&Core, &Core)| {
+        let busy = time.saturating_sub(now.away.saturating_sub(then.away));
+        (busy, now.soft.saturating_sub(then.soft))
+    };
+    let cores: Vec<_> = to.cores.iter().zip(&from.cores).map(both).collect();
+    let core = |core: usize| cores.get(core).copied().unwrap_or_default();
+    let (busy, soft) = core(SENDERS);
     let process = to.process.zip(from.process).map(|(now, then)| now.saturating_sub(then));
     Spent {
-        seconds: to.at.duration_since(from.at).as_secs_f64(),
-        total: to.busy.since(&from.busy).as_secs_f64(),
-        worker: to.busy.core_since(&from.busy, WORKER).as_secs_f64(),
+        seconds: time.as_secs_f64(),
+        total: cores.iter().map(|(busy, _)| *busy).sum::<Duration>().as_secs_f64(),
+        worker: core(WORKER).0.as_secs_f64(),
         process: process.map(|time| time.as_secs_f64()),
         programs: busy.saturating_sub(soft).as_secs_f64(),
     }
 }
+
+#[cfg(test)]
+mod tests;

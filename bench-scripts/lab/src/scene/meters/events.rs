@@ -21,7 +21,7 @@ use perf_event::events::{Cache, CacheId, CacheOp, CacheResult, Event as Quantity
 use perf_event::{Builder, Counter};
 use procfs::{CurrentSI, KernelStats};
 use system_tests::cpu::threads;
-use weir_rig::events::{Event, EventCounter};
+use weir_rig::events::{EventCounter, SYSTEM_CALL, WAKE_UP};
 
 use crate::stage::Stage;
 
@@ -57,8 +57,8 @@ impl Events {
             let started = EventCounter::start(event, process.unwrap_or(0));
             started.map_err(|error| notes.push(format!("{what} are not counted: {error}"))).ok()
         };
-        let mut calls = counter(Event::SystemCall, "system calls");
-        let wake_ups = counter(Event::WakeUp, "the machine's wake-ups");
+        let mut calls = counter(SYSTEM_CALL, "system calls");
+        let wake_ups = counter(WAKE_UP, "the machine's wake-ups");
         if process.is_some() && calls.is_some() && !pids_are_the_kernels() {
             calls = None;
             notes.push(

@@ -14,7 +14,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use system_tests::traffic::{Sending, Sent};
+use system_tests::traffic::Sending;
+use weir_probe::report::SendReport;
 use weir_probe::send::{Front, Order};
 use weir_probe::sizes::Sizes;
 use weir_probe::timing::Spread;
@@ -121,11 +122,11 @@ impl Source {
         }
     }
 
-    fn join(&mut self) -> Result<Sent> {
+    fn join(&mut self) -> Result<SendReport> {
         match self {
             Self::Sockets(sending) => sending.join(),
             // Its frames are counted by the program.
-            Self::Program(beam) => beam.join().map(|()| Sent::default()),
+            Self::Program(beam) => beam.join().map(|()| SendReport::default()),
         }
     }
 }
@@ -142,21 +143,21 @@ impl Running for Flood<'_> {
     }
 
     fn finish(mut self: Box<Self>, windows: &[Passed]) -> Result<Told> {
-        let (mut told, mut all) = (Told::default(), Sent::default());
+        let (mut told, mut sent, mut refused) = (Told::default(), 0, 0);
         for source in &mut self.sources {
-            let sent = source.join().with_context(|| self.what.clone())?;
-            all.frames += sent.frames;
-            all.refused += sent.refused;
+            let report = source.join().with_context(|| self.what.clone())?;
+            sent += report.datagrams;
+            refused += report.refused.values().sum::<u64>();
         }
-        if all.refused > 0 {
-            told.notes.push(format!("{}: the kernel refused {} sends", self.what, all.refused));
+        if refused > 0 {
+            told.notes.push(format!("{}: the kernel refused {refused} sends", self.what));
         }
         for window in windows {
             for (who, numbers) in self.whose.iter().zip(&window.frames) {
                 let frames = numbers.end - numbers.start;
                 told.offer(&window.name, who.as_ref(), frames, frames * u64::from(self.frame));
                 if let Some((rates, name)) = &self.timed {
-                    let times = remembered(rates, numbers, all.frames)?;
+                    let times = remembered(rates, numbers, sent)?;
                     if times.is_empty() {
                         told.notes.push(format!("none of {name} arrived in `{}`", window.name));
                     }

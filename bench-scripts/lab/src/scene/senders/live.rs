@@ -17,8 +17,8 @@ use system_tests::bed::Layout;
 use system_tests::wait::Halt;
 use system_tests::{Ns, StartedThread, cpu};
 use weir_probe::rate::frame_overhead;
+use weir_probe::raw::beam;
 use weir_probe::raw::frame::{ethernet, udp};
-use weir_probe::raw::source::beam;
 use weir_rig::{Action, Counter, FRONT, Program, programs};
 
 use super::SoFar;

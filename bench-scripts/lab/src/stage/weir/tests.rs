@@ -16,13 +16,12 @@ fn promises_become_lines_of_ports() {
     assert_eq!(spec.extra, "[scheduler]\npolicy = \"fifo\"\n");
     let ports: Vec<String> =
         spec.ports.iter().map(|(name, lines)| format!("{name}\n{lines}")).collect();
-    insta::assert_snapshot!(ports.join("\n"), @r#"
+    insta::assert_snapshot!(ports.concat(), @r#"
         nic0
         rate = "100500000bit"
         v1
         weight = 4
         min-rate = "2500000bit"
-
         v3
         weight = 1
         max-rate = "33333333bit"

@@ -1,8 +1,9 @@
 //! Every output as it is printed.
 
 use super::*;
-use weir_probe::book::{Book, Moment};
+use weir_probe::book::Book;
 use weir_probe::report::{Acknowledged, RoundTrips, VERSION};
+use weir_probe::socket::Letter;
 use weir_probe::timing::Spread;
 use weir_probe::wire::{Header, Kind, Session, Totals};
 
@@ -68,9 +69,11 @@ fn sunk() -> SinkReport {
         monotonic_ns: 0,
         realtime_ns: 1_000,
     };
-    let at = Moment { monotonic_ns: 2_000, realtime_ns: 2_000, kernel_ns: Some(900) };
+    let at_ns = 2_000;
+    let letter =
+        Letter { from, len: 64, monotonic_ns: at_ns, realtime_ns: at_ns, kernel_ns: Some(900) };
     for number in [0, 2, 1, 2] {
-        book.take(from, 64, &header(number), at);
+        book.take(&letter, &header(number));
     }
     book.end(from, &header(5), Totals { flows: 1, datagrams: 5 });
     SinkReport {

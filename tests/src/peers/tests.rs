@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn classes_have_what_is_owed_and_borrow_up_to_their_maximum() {
     let one = Sender::greedy(1.0);
-    let all = [one, Sender::greedy(3.0), one.max(10.0), one.min(30.0)];
+    let all = [one, Sender::greedy(3.0), Sender { max: 10.0, ..one }, Sender { min: 30.0, ..one }];
     let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
     let shared = rates(Some(100.0), &all);
     let wanted = [(15.0, 100.0), (45.0, 100.0), (10.0, 10.0), (30.0, 100.0)];

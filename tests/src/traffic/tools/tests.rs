@@ -34,3 +34,18 @@ fn what_came_is_spread_over_the_time_it_was_counted_in() {
     assert_eq!(goodput.mbit_between(at(1500), at(3000)), None);
     assert_eq!(Goodput::default().mbit_between(at(0), at(1)), None);
 }
+
+#[test]
+fn reads_the_receivers_sum_and_reports_errors() {
+    let good = r#"{"end":{"sum_sent":{"retransmits":3},"sum_received":{"bits_per_second":1.5e9,"bytes":7}}}"#;
+    let result = parse_whole(good).unwrap();
+    assert_eq!((result.bits_per_second, result.bytes, result.retransmits), (1.5e9, 7, 3));
+    assert!(parse_whole(r#"{"error":"refused"}"#).unwrap_err().to_string().contains("refused"));
+}
+
+#[test]
+fn reads_the_summary() {
+    let text = "--- 10.0.0.2 ping statistics ---\n5 packets transmitted, 4 received, 20% packet loss, time 203ms\n";
+    assert_eq!(parse_echo(text), Some(Echo { sent: 5, received: 4 }));
+    assert_eq!(parse_echo("ping: unknown host"), None);
+}

@@ -1,22 +1,138 @@
-//! Bulk TCP by iperf3 that begins and ends on request, with the receiver's amounts over time.
+//! Traffic of other programs: echoes by the `ping` of iputils, and TCP by iperf3: [`tcp`] from its
+//! beginning to its end, [`Bulk`] as long as its owner wants, with the receiver's amounts over time.
 //!
-//! Invariant: amounts are the receiver's, and their times this machine's: iperf3 counts from its own
-//! beginning, and the earliest possible time of a report tells when that was.
+//! Invariant: amounts of TCP are the receiver's, and their times this machine's: iperf3 counts from its
+//! own beginning, and the earliest possible time of a report tells when that was.
 
-use super::tcp::serve;
+use crate::bed::Family;
 use crate::ns::cmd_in;
-use crate::{Ns, Started, cpu};
-use anyhow::{Context, Result, anyhow};
+use crate::wait::wait_ok;
+use crate::{Guest, Ns, Started, cpu};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
 use std::process::Stdio;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// How long after its time a client may still run.
+const LATEST: Duration = Duration::from_secs(15);
 /// How often the receiver reports.
 const EVERY: &str = "0.1";
 /// How long a client may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The summary that ping prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Echo {
+    pub sent: u64,
+    pub received: u64,
+}
+
+/// Sends `count` echoes 50 ms apart and waits a second for the last.
+pub fn echo(ns: &Ns, to: IpAddr, count: u32, extra: &[&str]) -> Result<Echo> {
+    // Without ping's own deadline, which would make it send more than `count` to make up for losses.
+    let limit = (count / 20 + 5).to_string();
+    let output = ns
+        .cmd("timeout")
+        .args(["--foreground", "--signal=INT", &limit, "ping"])
+        .args(["-n", "-q", "-i", "0.05", "-W", "1", "-c", &count.to_string()])
+        .args(extra)
+        .arg(to.to_string())
+        .output()
+        .context("cannot start ping")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_echo(&text)
+        .with_context(|| format!("ping {to}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Asserts that every echo comes back.
+pub fn ping(ns: &Ns, to: IpAddr, count: u32) -> Result<()> {
+    let echo = echo(ns, to, count, &[])?;
+    if echo.received < echo.sent {
+        bail!("{} of {} echoes from {} to {to} came back", echo.received, echo.sent, ns.name());
+    }
+    Ok(())
+}
+
+fn parse_echo(text: &str) -> Option<Echo> {
+    let line = text.lines().find(|line| line.contains("packets transmitted"))?;
+    let mut numbers =
+        line.split(',').filter_map(|part| part.split_whitespace().next()?.parse().ok());
+    Some(Echo { sent: numbers.next()?, received: numbers.next()? })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TcpResult {
+    /// Measured at the receiver.
+    pub bits_per_second: f64,
+    pub bytes: u64,
+    pub retransmits: u64,
+}
+
+/// Runs `flows` TCP flows from one guest to another for `time`; `extra` goes to the client.
+pub fn tcp(
+    from: &Guest,
+    to: &Guest,
+    family: Family,
+    flows: u32,
+    time: Duration,
+    extra: &[&str],
+) -> Result<TcpResult> {
+    // A port of the sender's own: two senders may share a receiver.
+    let port = 5201 + u16::from(from.number);
+    let addr = to.addr(family).to_string();
+    let _server = serve(&to.ns, port, &[], Stdio::null())?;
+    let seconds = time.as_secs_f64().round().max(1.0);
+    // A client whose path dies would wait for TCP to give up: a quarter of an hour.
+    let limit = time.as_secs() + LATEST.as_secs();
+    let words = format!(
+        "--foreground --signal=KILL {limit} iperf3 -c {addr} -p {port} -J -t {seconds} -P {flows} \
+         --connect-timeout 5000"
+    );
+    let output = from
+        .ns
+        .cmd("timeout")
+        .args(words.split_whitespace())
+        .args(extra)
+        .output()
+        .context("cannot start iperf3")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_whole(&text).with_context(|| format!("iperf3 {} -> {addr}", from.port))
+}
+
+/// Starts a server and waits until it listens; it writes its counts to `out`.
+fn serve(to: &Ns, port: u16, extra: &[&str], out: Stdio) -> Result<Started> {
+    let mut command = to.cmd("iperf3");
+    command
+        .args(["-s", "-1", "-p", &port.to_string()])
+        .args(extra)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(Stdio::null());
+    let server = Started::new("iperf3", &mut command)?;
+    // A connection would use up the server's one test.
+    wait_ok(Duration::from_secs(30), "iperf3 to listen", || {
+        ensure!(to.listens(port)?, "port {port} is closed");
+        Ok(())
+    })?;
+    Ok(server)
+}
+
+fn parse_whole(text: &str) -> Result<TcpResult> {
+    let json: Value = serde_json::from_str(text).with_context(|| format!("not JSON: {text}"))?;
+    if let Some(error) = json["error"].as_str() {
+        bail!("{error}");
+    }
+    let end = &json["end"];
+    let received = &end["sum_received"];
+    Ok(TcpResult {
+        bits_per_second: received["bits_per_second"].as_f64().context("no sum_received")?,
+        bytes: received["bytes"].as_u64().unwrap_or(0),
+        retransmits: end["sum_sent"]["retransmits"].as_u64().unwrap_or(0),
+    })
+}
 
 /// How a client sends.
 #[derive(Debug, Clone)]
@@ -58,7 +174,8 @@ impl Bulk {
     pub fn prepare(to: &Ns, spec: BulkSpec) -> Result<Self> {
         let words = ["--interval", EVERY, "--format", "k", "--forceflush"];
         let mut server = serve(to, spec.port, &words, Stdio::piped())?;
-        let (pipe, several) = (server.stdout()?, spec.connections > 1);
+        let (pipe, several) =
+            (server.child.stdout.take().context("iperf3 has no pipe")?, spec.connections > 1);
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(pipe).lines().map_while(Result::ok);
             lines.filter_map(|line| parse(&line, several, Instant::now())).collect()
