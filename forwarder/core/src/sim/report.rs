@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Phase;
+use super::environment::SimPacket;
 use crate::{ContainerCounts, Losses, Rate};
 
 /// The results of one pair: packets from one port for another.
@@ -21,12 +22,13 @@ pub struct PairReport {
     pub wait_sum_ns: u64,
     pub wait_max_ns: u64,
     pub handed_over: u64,
+    pub(super) generated_bytes: u64,
     pub(super) next_seq: u64,
     pub(super) last_seq: u64,
 }
 
 /// Rows by (from, to); ports are indices into the scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     pub name: &'static str,
     pub rows: BTreeMap<(usize, usize), PairReport>,
@@ -78,6 +80,10 @@ impl Report {
     #[must_use]
     pub fn row(&self, from: usize, to: usize) -> PairReport {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn row_mut(&mut self, packet: &SimPacket) -> &mut PairReport {
+        self.rows.entry((packet.from, packet.to)).or_default()
     }
 
     fn name_of(&self, port: usize) -> &'static str {

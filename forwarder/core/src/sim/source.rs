@@ -8,12 +8,12 @@ pub(super) const SEED: u64 = 1;
 
 /// splitmix64: small, and good enough to spread sizes and times.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     /// The numbers of one of a seed's independent streams.
     #[must_use]
-    pub fn new(seed: u64, stream: u64) -> Self {
+    pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd6e8_feb8_6659_fd93));
         random.next();
         random
@@ -28,7 +28,7 @@ impl Random {
     }
 
     /// A number below `end`; 0 if that is 0.
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 }
@@ -94,10 +94,8 @@ impl Running {
     }
 
     /// The machine that runs this closed loop received its answer.
-    pub(super) fn answered(&mut self, at_ns: u64) {
-        if let Pattern::Requests { think, .. } = self.source.pattern {
-            self.due_ns = at_ns.saturating_add(think.ns);
-        }
+    pub(super) fn wait(&mut self, at_ns: u64, think: Span) {
+        self.due_ns = at_ns.saturating_add(think.ns);
     }
 
     /// Calls `emit` with the time of each packet that is due by `now`. `room` is the free space of the
