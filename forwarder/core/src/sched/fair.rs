@@ -1,5 +1,5 @@
 //! Weighted sharing of one link by virtual time, with minimum and maximum rates. `drr` and `wrr` share this
-//! code. They differ in what they count, bytes or packets: see [`Measure`]. Invariant: every vif with a
+//! code. They differ in what they count, bytes or packets: see [`cost`]. Invariant: every vif with a
 //! container queued is in exactly one of `competing`, `ahead` and `aside`; no other vif is in any of them;
 //! `mean` sums over exactly those in `competing`.
 //!
@@ -12,7 +12,7 @@
 //! is not ahead of it is eligible (there is always one). Of the eligible vifs the one goes next whose
 //! container would end first: smallest tag + container / weight (EEVDF).
 //!
-//! Bound, for vifs that compete all the time, in what the measure counts: from when a vif began to wait it
+//! Bound, for vifs that compete all the time, in what the policy counts: from when a vif began to wait it
 //! gets its ideal share to within one of the largest containers, so between any two later moments to within
 //! two. Measured: 1.00 between two vifs, 1.8 among six, 1.95 among 64 with all weights different. With whole
 //! containers, some weights necessarily need more than one.
@@ -62,19 +62,18 @@ mod tests;
 mod turn;
 mod vif;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use self::mean::Mean;
 use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
-use super::{Caps, Measure, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, SchedulerSettings, Share, broken};
+use super::{Caps, Next, Scheduler};
+use crate::{Container, Packet, Policy, PortId, PortSet, SchedulerSettings, Share, broken};
 
 /// The scheduler of one link; see the module.
 #[derive(Debug)]
-pub struct Fair<P, M> {
+pub struct Fair<P> {
     /// The queues, with the state of each vif.
     queues: Queues<P, Vif>,
     link: Link,
@@ -96,16 +95,27 @@ pub struct Fair<P, M> {
     largest_cost: u64,
     /// The vif that had its turn when the device took less than its container.
     resume: Option<PortId>,
-    inactive_after_ns: u64,
-    measure: PhantomData<M>,
+    settings: SchedulerSettings,
 }
 
 /// A debt is remembered at least for the time that this many containers take on the link.
 const REMEMBERED: u32 = 16;
 
-impl<P: Packet, M: Measure> Fair<P, M> {
+/// What a container costs: the quantity that weights share.
+#[inline]
+fn cost<P: Packet>(policy: Policy, container: &Container<P>) -> u64 {
+    match policy {
+        // By packets, whatever their size: weighted round robin as published. A vif that sends larger packets
+        // gets more bytes. Times 1024, so that one packet divided by the largest weight is still exact enough.
+        Policy::Wrr => (container.len() as u64) << 10,
+        // By bytes, so that no vif gains by the size of its packets.
+        Policy::Drr | Policy::Fifo => container.bytes(),
+    }
+}
+
+impl<P: Packet> Fair<P> {
     #[must_use]
-    pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
+    pub fn new(settings: SchedulerSettings, caps: Arc<Caps>) -> Self {
         Self {
             queues: Queues::new(),
             link: Link::default(),
@@ -119,8 +129,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             aside_until: u64::MAX,
             largest_cost: 0,
             resume: None,
-            inactive_after_ns: settings.inactive_after_ns,
-            measure: PhantomData,
+            settings,
         }
     }
 
@@ -128,7 +137,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     #[inline]
     fn see_head(&mut self, id: PortId) {
         if let Some(queue) = self.queues.get_mut(id) {
-            see_head::<P, M>(queue, &mut self.largest_cost);
+            see_head(self.settings.policy, queue, &mut self.largest_cost);
         }
     }
 
@@ -145,11 +154,11 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     /// Handles a container that arrived at an empty queue.
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
-        let remembered_ns = self.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
+        let remembered_ns = self.settings.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
         let Some(queue) = self.queues.get_mut(id) else {
             return broken!("a container was queued and there is no queue");
         };
-        see_head::<P, M>(queue, &mut self.largest_cost);
+        see_head(self.settings.policy, queue, &mut self.largest_cost);
         let vif = &mut queue.vif;
         let forget = now.saturating_sub(vif.seen_ns) >= remembered_ns;
         vif.arrive(now, self.mean.now(), forget);
@@ -210,15 +219,15 @@ impl<P: Packet, M: Measure> Fair<P, M> {
 
 /// Records the cost of a queue's first container, which the vif pays next.
 #[inline]
-fn see_head<P: Packet, M: Measure>(queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
+fn see_head<P: Packet>(policy: Policy, queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
     if let Some(head) = queue.head() {
-        let (bytes, cost) = (head.bytes(), M::cost(head));
+        let (bytes, cost) = (head.bytes(), cost(policy, head));
         *largest_cost = cost.max(*largest_cost);
         queue.vif.see_head(bytes, cost);
     }
 }
 
-impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
+impl<P: Packet> Scheduler<P> for Fair<P> {
     #[inline]
     fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
         let id = container.ingress();
@@ -275,7 +284,8 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
 
     #[inline]
     fn put_back(&mut self, now: u64, container: Container<P>) {
-        let (id, bytes, cost) = (container.ingress(), container.bytes(), M::cost(&container));
+        let (id, bytes) = (container.ingress(), container.bytes());
+        let cost = cost(self.settings.policy, &container);
         let waited = self.queues.ready().contains(id);
         if !self.queues.push_front(container) {
             return;
