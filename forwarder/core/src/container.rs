@@ -1,6 +1,6 @@
 //! A container: the packets of one (ingress, egress) pair that are scheduled together, in order.
 //! Invariant: at most `CONTAINER_PACKETS` packets and at most its capacity in bytes, unless it is
-//! one single packet larger than that; `bytes()` and `frames()` are always the sums of what is inside.
+//! one single packet larger than that; `load()` is always the sum of what is inside.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,6 +9,40 @@ use crate::{Packet, PortId};
 
 /// The most packets in one container, whatever their size; also the storage allocated for each.
 pub const CONTAINER_PACKETS: usize = 64;
+
+/// What packets add up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Load {
+    pub bytes: u64,
+    pub packets: u64,
+    /// The frames of the pool that the packets occupy.
+    pub frames: u64,
+}
+
+impl Load {
+    #[inline]
+    pub fn of<P: Packet>(packet: &P) -> Self {
+        Self { bytes: packet.len().into(), packets: 1, frames: packet.frames().into() }
+    }
+}
+
+impl std::ops::AddAssign for Load {
+    #[inline]
+    fn add_assign(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        self.packets += more.packets;
+        self.frames += more.frames;
+    }
+}
+
+impl std::ops::SubAssign for Load {
+    #[inline]
+    fn sub_assign(&mut self, less: Self) {
+        self.bytes -= less.bytes;
+        self.packets -= less.packets;
+        self.frames -= less.frames;
+    }
+}
 
 /// Boxed, so that moving one between the engine, the queues and the worker moves a pointer.
 pub struct Container<P>(Box<Inner<P>>);
@@ -130,11 +164,10 @@ impl<P: Packet> Container<P> {
         self.0.bytes
     }
 
-    /// The frames of the pool that its packets occupy.
     #[inline]
     #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.0.frames
+    pub fn load(&self) -> Load {
+        Load { bytes: self.0.bytes, packets: self.len() as u64, frames: self.0.frames }
     }
 
     #[inline]

@@ -41,7 +41,7 @@ pub use by_port::ByPort;
 pub use choice::{
     Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role,
 };
-pub use container::{CONTAINER_PACKETS, Container};
+pub use container::{CONTAINER_PACKETS, Container, Load};
 pub use counts::{Named, NamedCounts};
 pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};

@@ -116,7 +116,7 @@ impl<P: Packet> Engine<P> {
         if !source.starved.is_empty() {
             for starved in source.starved {
                 let pair = pair_mut(&mut self.links, ingress, starved);
-                if source.is_well_below(pair.map_or(0, |pair| pair.frames)) {
+                if source.is_well_below(pair.map_or(0, |pair| pair.load.frames)) {
                     source.starved.remove(starved);
                     candidates.insert(starved);
                 }
@@ -124,7 +124,7 @@ impl<P: Packet> Engine<P> {
         }
         for egress in &candidates {
             if let Some(pair) = pair_mut(&mut self.links, ingress, egress)
-                && pair.bytes <= low_water(pair.bound)
+                && pair.load.bytes <= low_water(pair.bound)
                 && !source.starved.contains(egress)
             {
                 self.shed.set(pair, (ingress, egress), false);
