@@ -30,16 +30,17 @@ fn superframe() -> Vec<u8> {
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let (l3, l4) = (ETHERNET as u16, (ETHERNET + IPV4) as u16);
     let frame = superframe();
-    let layout = Layout::parse(&frame, l3, l4)?;
-    let cut = Cut::segments(&frame, frame.len() as u32, &layout, MSS, GsoKind::Tcp4)?;
+    let layout = Layout::parse(&frame, l3, l4).ok_or("no layout")?;
+    let cut = Cut::segments(&frame, frame.len() as u32, &layout, MSS, GsoKind::Tcp4);
+    let cut = cut.ok_or("refused")?;
     println!("{} bytes become {} segments:", frame.len(), cut.count());
     let mut segment = [0; 1514];
     let mut payload = 0;
     for nth in 0..cut.count() {
-        let len = cut.write(nth, [&frame[..]], [&mut segment[..]])?;
+        let len = cut.write(nth, [&frame[..]], [&mut segment[..]]).ok_or("too short")?;
         let segment = &segment[..len];
-        let own = Layout::parse(segment, l3, l4)?;
-        assert!(checksum::verify([segment], &own)?);
+        let own = Layout::parse(segment, l3, l4).ok_or("no layout")?;
+        assert!(checksum::verify([segment], &own));
         let sequence = u32::from_be_bytes(segment[38..42].try_into()?);
         let pushed = segment[47] & 0x08 != 0;
         println!("  {len} bytes, sequence number {sequence}, PSH {pushed}, checksum right");

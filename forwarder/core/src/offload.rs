@@ -19,6 +19,6 @@ pub mod vnet;
 mod tests;
 
 pub use checksum::Sum;
-pub use cut::{Cut, CutError, GsoKind, MAX_HEADER, Refuse, UDP_MAX_SEGMENTS};
-pub use headers::{HeaderError, Layout, Proto};
+pub use cut::{Cut, GsoKind};
+pub use headers::{Layout, Proto};
 pub use vnet::{VnetHeader, fit_mtu};

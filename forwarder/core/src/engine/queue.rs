@@ -43,7 +43,7 @@ impl<P: Packet> Engine<P> {
         self.held_bytes += load.bytes;
         self.held_packets += 1;
         if let Some(open) = &mut pair.open
-            && open.fits(bytes, 1)
+            && open.fits(load.bytes, 1)
         {
             open.push(packet);
             pair.last_ns = now;
