@@ -4,13 +4,11 @@
 //! Resolution: 64 ns or 1 in 128, whichever is coarser, up to 17 s.
 
 pub(crate) mod counts;
-pub(crate) mod shape;
 
 use hdrhistogram::{Counter, Histogram};
 use serde::{Deserialize, Serialize};
 
-use self::counts::Counts;
-use self::shape::bin_of;
+use self::counts::{Counts, bin_of};
 use crate::named;
 
 /// Times are resolved no finer than this.
@@ -114,7 +112,7 @@ impl VifLatency {
         self.counts.get(row).map_or_else(histogram, Counts::to_histogram)
     }
 
-    /// Allocates: cold, as do all of the following methods.
+    /// Allocates: cold, as do the following methods.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Histogram<u64> {
         self.histogram(stage as usize)
@@ -134,10 +132,6 @@ impl VifLatency {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             mine.merge(theirs);
         }
-    }
-
-    pub fn clear(&mut self) {
-        self.counts.iter_mut().for_each(Counts::clear);
     }
 }
 

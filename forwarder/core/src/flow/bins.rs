@@ -10,8 +10,7 @@
 //!
 //! Invariant: a part that is not in use is all zeroes, and there are as many parts as rows.
 
-use crate::latency::counts::Counts;
-use crate::latency::shape::BINS;
+use crate::latency::counts::{BINS, Counts};
 
 /// Names a part.
 pub(super) type Part = u16;

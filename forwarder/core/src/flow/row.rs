@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use super::bins::{Bins, Part};
 use super::index::Way;
 use super::{FlowCounts, FlowRef, PackedKey};
-use crate::latency::shape::{bin_of, to_histogram};
+use crate::latency::counts::{bin_of, to_histogram};
 use crate::latency::{LONGEST_NS, histogram};
 use crate::{Losses, Reason};
 

@@ -5,8 +5,7 @@
 
 use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
-use crate::latency::counts::Counts;
-use crate::latency::shape::bin_of;
+use crate::latency::counts::{Counts, bin_of};
 use crate::{MAX_PORTS, PortId, Reason};
 
 #[derive(Default)]
@@ -28,7 +27,7 @@ struct Sums {
 #[derive(Default)]
 pub(super) struct Sum {
     counts: FlowCounts,
-    bins: Counts,
+    pub(super) bins: Counts,
 }
 
 pub(super) struct Sources {
@@ -67,9 +66,7 @@ impl Sources {
         self.active -= u32::from(source.held > 0);
         source.held = 0;
         if let Some(sums) = &mut source.sums {
-            sums.other.clear();
-            sums.ended.clear();
-            sums.ended_flows = 0;
+            **sums = Sums::default();
         }
     }
 
@@ -181,18 +178,9 @@ impl Sum {
         row.firsts().iter().for_each(|first| self.count(*first));
     }
 
-    pub(super) fn bins_mut(&mut self) -> &mut Counts {
-        &mut self.bins
-    }
-
     #[inline]
     pub(super) fn count(&mut self, residence_ns: u64) {
         self.bins.add(bin_of(residence_ns), 1);
-    }
-
-    fn clear(&mut self) {
-        self.counts = FlowCounts::default();
-        self.bins.clear();
     }
 
     fn copy(&self) -> (FlowCounts, hdrhistogram::Histogram<u64>) {

@@ -4,10 +4,10 @@
 use super::bins::Bins;
 use super::index::{Home, Index};
 use super::row::{FlowState, Note};
-use super::sources::{Claim, Sources, Sum};
+use super::sources::{Claim, Sources};
 use super::{FlowConfig, FlowKey, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
-use crate::latency::shape::{BINS, bin_of};
+use crate::latency::counts::{BINS, bin_of};
 use crate::{PortId, Reason, broken, invariant};
 
 /// How long without packets a flow of at most two packets has ended.
@@ -321,7 +321,7 @@ impl FlowTable {
         self.index.clear(way);
         self.free.push(place as u16);
         if let Some(part) = part {
-            self.bins.give(part, sum.map(Sum::bins_mut));
+            self.bins.give(part, sum.map(|sum| &mut sum.bins));
         }
         part.is_some()
     }
@@ -346,7 +346,7 @@ impl FlowTable {
     fn overflow(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.named(ingress, flow).and_then(|row| row.part);
         if let (Some(part), Some(sum)) = (part, self.sources.sum(ingress, flow)) {
-            self.bins.pour(part, sum.bins_mut());
+            self.bins.pour(part, &mut sum.bins);
             sum.count(residence_ns);
         }
     }

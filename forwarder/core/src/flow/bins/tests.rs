@@ -1,5 +1,5 @@
 use super::*;
-use crate::latency::shape::bin_of;
+use crate::latency::counts::bin_of;
 
 impl Bins {
     pub(in crate::flow) fn set(&mut self, part: Part, bin: usize, count: u32) {
