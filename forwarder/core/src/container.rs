@@ -219,7 +219,7 @@ impl<P> fmt::Debug for Container<P> {
 /// from another worker and were emptied here exceed that number. Up to `SURPLUS` of these are kept until they
 /// are sent back; any further ones are freed.
 #[derive(Debug)]
-pub struct Spares<P> {
+pub(crate) struct Spares<P> {
     free: Vec<Container<P>>,
     capacity: u32,
     stock: usize,
@@ -231,15 +231,14 @@ pub struct Spares<P> {
 const SURPLUS: usize = 256;
 
 impl<P: Packet> Spares<P> {
-    #[must_use]
-    pub fn new(capacity: u32, stock: usize) -> Self {
+    pub(crate) fn new(capacity: u32, stock: usize) -> Self {
         let mut free = Vec::with_capacity(stock + SURPLUS);
         free.extend((0..stock).map(|_| Container::new(capacity)));
         Self { free, capacity, stock, own: stock }
     }
 
     #[inline]
-    pub fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
+    pub(crate) fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
         let mut container = match self.free.pop() {
             Some(container) => container,
             None => self.make(),
@@ -255,7 +254,7 @@ impl<P: Packet> Spares<P> {
     }
 
     #[inline]
-    pub fn put(&mut self, container: Container<P>) {
+    pub(crate) fn put(&mut self, container: Container<P>) {
         debug_assert!(container.is_empty(), "{container:?} still holds packets");
         if self.free.len() < self.own + SURPLUS {
             self.free.push(container);
@@ -264,24 +263,18 @@ impl<P: Packet> Spares<P> {
 
     /// A container has left for another worker.
     #[inline]
-    pub fn gone(&mut self) {
+    pub(crate) fn gone(&mut self) {
         self.own = self.own.saturating_sub(1).max(self.stock);
     }
 
     /// Takes a container that is not needed here.
     #[inline]
-    pub fn surplus(&mut self) -> Option<Container<P>> {
+    pub(crate) fn surplus(&mut self) -> Option<Container<P>> {
         if self.free.len() > self.own { self.free.pop() } else { None }
     }
 
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.free.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.free.is_empty()
     }
 }
 

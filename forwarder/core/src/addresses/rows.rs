@@ -2,8 +2,7 @@
 //! bucket takes memory when its first address is added.
 
 use super::moves::History;
-use super::words::{At, WAYS};
-use super::{Address, Location, Word};
+use super::{Address, At, Location, WAYS, Word};
 
 #[derive(Debug)]
 pub(super) struct Row {

@@ -43,15 +43,6 @@ impl Phase {
     }
 }
 
-impl LinkShare {
-    /// The deviation from what is due, in thousandths of that.
-    #[must_use]
-    pub fn off_permille(&self) -> i64 {
-        let (got, due) = (i128::from(self.got_bps), i128::from(self.due_bps));
-        ((got - due) * 1000).checked_div(due).unwrap_or(0) as i64
-    }
-}
-
 impl World<'_> {
     /// Ends a phase, unless it has just begun.
     pub(super) fn end_phase(&mut self, now: u64) {

@@ -167,7 +167,8 @@ impl Report {
                 let mbit = |bps: u64| tenths(u128::from(bps) + 50_000, 100_000);
                 let half = u128::from(share.link.bits_per_s / 2);
                 let percent = u128::from(share.got_bps) * 1000 + half;
-                let off = share.off_permille();
+                let (got, due) = (i128::from(share.got_bps), i128::from(share.due_bps));
+                let off_permille = ((got - due) * 1000).checked_div(due).unwrap_or(0);
                 lines.push(vec![
                     self.name_of(share.from).to_owned(),
                     share.settings.share.weight.to_string(),
@@ -179,8 +180,8 @@ impl Report {
                     mbit(share.due_bps),
                     format!(
                         "{}{}%",
-                        if off < 0 { "-" } else { "+" },
-                        tenths(off.unsigned_abs().into(), 1)
+                        if off_permille < 0 { "-" } else { "+" },
+                        tenths(off_permille.unsigned_abs(), 1)
                     ),
                 ]);
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::offload::cut::copy_range;
-use crate::offload::{VnetHeader, fit_mtu, vnet};
+use crate::offload::{self, VnetHeader, fit_mtu};
 
 #[test]
 fn udp_pieces_hold_no_more_datagrams_than_the_kernel_takes() {
@@ -132,12 +132,12 @@ fn impossible_cuts_and_short_buffers_are_refused() {
 fn vnet_headers_say_what_is_left_to_do() {
     let (_, layout) = example(true, false, 3000).partial();
     let header = VnetHeader::new(&layout, Some((GsoKind::Tcp4, 1448)), true);
-    assert_eq!(header.gso_type, vnet::GSO_TCPV4 | vnet::GSO_ECN, "the example has CWR set");
-    assert_eq!((header.flags, header.hdr_len, header.gso_size), (vnet::F_NEEDS_CSUM, 58, 1448));
+    assert_eq!(header.gso_type, offload::GSO_TCPV4 | offload::GSO_ECN, "the example has CWR set");
+    assert_eq!((header.flags, header.hdr_len, header.gso_size), (offload::F_NEEDS_CSUM, 58, 1448));
     assert_eq!((header.csum_start, header.csum_offset), (38, 16));
     let (_, layout) = example(false, true, 3000).partial();
     let header = VnetHeader::new(&layout, Some((GsoKind::UdpL4, 1448)), true);
-    assert_eq!((header.gso_type, header.csum_offset), (vnet::GSO_UDP_L4, 6));
+    assert_eq!((header.gso_type, header.csum_offset), (offload::GSO_UDP_L4, 6));
     assert_eq!(VnetHeader::new(&layout, None, false).to_bytes(), [0; 10]);
 }
 
