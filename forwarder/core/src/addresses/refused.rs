@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Location;
+use super::{Address, Location};
 
 /// The number of addresses remembered for each port.
 pub const PER_PORT: usize = 64;
@@ -12,26 +12,26 @@ pub const RETRY_NS: u64 = 10_000_000_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    /// By key: where it would have been stored, and when it is due.
-    pub(super) of: HashMap<u64, (Location, u64)>,
-    due: BTreeSet<(u64, u64)>,
+    /// Where it would have been stored, and when it is due.
+    pub(super) of: HashMap<Address, (Location, u64)>,
+    due: BTreeSet<(u64, Address)>,
     per_port: HashMap<Location, usize>,
 }
 
 impl Refused {
-    pub(super) fn remember(&mut self, now: u64, key: u64, location: Location) {
-        self.remove(key);
+    pub(super) fn remember(&mut self, now: u64, address: Address, location: Location) {
+        self.remove(address);
         let held = self.per_port.entry(location).or_default();
         if *held < PER_PORT {
             *held += 1;
-            self.of.insert(key, (location, now + RETRY_NS));
-            self.due.insert((now + RETRY_NS, key));
+            self.of.insert(address, (location, now + RETRY_NS));
+            self.due.insert((now + RETRY_NS, address));
         }
     }
 
-    pub(super) fn remove(&mut self, key: u64) {
-        let Some((location, due_ns)) = self.of.remove(&key) else { return };
-        self.due.remove(&(due_ns, key));
+    pub(super) fn remove(&mut self, address: Address) {
+        let Some((location, due_ns)) = self.of.remove(&address) else { return };
+        self.due.remove(&(due_ns, address));
         if let Some(held) = self.per_port.get_mut(&location) {
             *held -= 1;
             if *held == 0 {
@@ -41,20 +41,20 @@ impl Refused {
     }
 
     /// Removes and returns the next address that is due.
-    pub(super) fn take_due(&mut self, now: u64) -> Option<(u64, Location)> {
-        let &(due_ns, key) = self.due.first()?;
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(Address, Location)> {
+        let &(due_ns, address) = self.due.first()?;
         if due_ns > now {
             return None;
         }
-        let &(location, _) = self.of.get(&key)?;
-        self.remove(key);
-        Some((key, location))
+        let &(location, _) = self.of.get(&address)?;
+        self.remove(address);
+        Some((address, location))
     }
 
     pub(super) fn remove_port(&mut self, location: Location) {
         let of_port = self.of.iter().filter(|(_, (other, _))| *other == location);
-        let keys: Vec<u64> = of_port.map(|(&key, _)| key).collect();
-        keys.into_iter().for_each(|key| self.remove(key));
+        let gone: Vec<Address> = of_port.map(|(&address, _)| address).collect();
+        gone.into_iter().for_each(|address| self.remove(address));
     }
 
     pub(super) fn clear(&mut self) {

@@ -2,21 +2,20 @@
 //! Invariant: a port's `entries` is the number of present rows at that port, and each history is in the
 //! calendar once.
 
-use super::{AddressTable, At, History, Location, PortId, Review, Row, Words};
-use crate::addresses::Address;
+use super::{Address, AddressTable, At, History, Location, PortId, Review, Row, Words};
 
 impl<W: Words> AddressTable<W> {
     /// Adds an address that has no row.
-    pub(super) fn insert(&mut self, now: u64, key: u64, location: Location) {
-        let row = Row { key, location, present: true, pinned: false, history: None };
+    pub(super) fn insert(&mut self, now: u64, address: Address, location: Location) {
+        let row = Row { address, location, present: true, pinned: false, history: None };
         if !self.ports.has_room(location) || !self.place(now, row) {
-            self.refuse(now, key, location);
+            self.refuse(now, address, location);
         }
     }
 
     /// Writes a present row into its bucket, if a way is free or can be freed.
     fn place(&mut self, now: u64, row: Row) -> bool {
-        let bucket = self.words.bucket(Address::of_key(row.key));
+        let bucket = self.words.bucket(row.address);
         let Some(at) = self.rows.free_way(bucket).or_else(|| self.evict(now, bucket, &row)) else {
             return false;
         };
@@ -42,30 +41,30 @@ impl<W: Words> AddressTable<W> {
         if !unconditional && !self.ports.must_yield(loser.location, winner.location) {
             return None;
         }
-        let (key, from) = (loser.key, loser.location);
+        let (address, from) = (loser.address, loser.location);
         self.remove_row(at);
         self.ports.with(from, |port| port.evicted += 1);
-        self.refused.remember(now, key, from);
+        self.refused.remember(now, address, from);
         Some(at)
     }
 
-    fn refuse(&mut self, now: u64, key: u64, location: Location) {
+    fn refuse(&mut self, now: u64, address: Address, location: Location) {
         self.ports.with(location, |port| port.refused += 1);
-        self.refused.remember(now, key, location);
+        self.refused.remember(now, address, location);
     }
 
     /// The bridge names a place other than the one where a row is, or last was.
     pub(super) fn contest(&mut self, now: u64, at: At, to: Location) {
         let seen_ns = self.words.last_seen(at);
         let Some(row) = self.rows.get_mut(at) else { return };
-        let (key, from, present) = (row.key, row.location, row.present);
+        let (address, from, present) = (row.address, row.location, row.present);
         let mut history = row.history.take().unwrap_or_default();
-        self.calendar.remove(&(history.due_ns, key));
+        self.calendar.remove(&(history.due_ns, address));
         if history.is_settled(now) {
             *history = History::default();
         }
         let belongs = history.claim(now, from, present.then_some(seen_ns), to);
-        self.calendar.insert((history.due_ns, key));
+        self.calendar.insert((history.due_ns, address));
         row.history = Some(history);
         self.ports.with(to, |port| match belongs == to {
             true => port.moves += 1,
@@ -78,7 +77,7 @@ impl<W: Words> AddressTable<W> {
     /// nowhere: the bridge knows where the address is, and it is not at the old place.
     pub(super) fn stand(&mut self, now: u64, at: At, to: Location) {
         let Some(row) = self.rows.get(at) else { return };
-        let key = row.key;
+        let address = row.address;
         if row.present && row.location == to {
             return;
         }
@@ -89,7 +88,7 @@ impl<W: Words> AddressTable<W> {
         if let Some(row) = self.rows.get_mut(at) {
             row.location = to;
         }
-        self.refuse(now, key, to);
+        self.refuse(now, address, to);
     }
 
     /// Moves a row without checking for room.
@@ -146,7 +145,7 @@ impl<W: Words> AddressTable<W> {
             self.ports.with(row.location, |port| port.entries -= 1);
         }
         if let Some(history) = row.history {
-            self.calendar.remove(&(history.due_ns, row.key));
+            self.calendar.remove(&(history.due_ns, row.address));
         }
     }
 
@@ -154,7 +153,7 @@ impl<W: Words> AddressTable<W> {
         if let Some(row) = self.rows.get_mut(at)
             && let Some(history) = row.history.take()
         {
-            self.calendar.remove(&(history.due_ns, row.key));
+            self.calendar.remove(&(history.due_ns, row.address));
         }
     }
 
@@ -163,12 +162,12 @@ impl<W: Words> AddressTable<W> {
     pub(super) fn settle_pin(
         &mut self,
         now: u64,
-        key: u64,
+        address: Address,
         pin: Location,
         over_host: bool,
     ) -> bool {
-        let Some(at) = self.find(key) else {
-            let row = Row { key, location: pin, present: true, pinned: true, history: None };
+        let Some(at) = self.find(address) else {
+            let row = Row { address, location: pin, present: true, pinned: true, history: None };
             let placed = self.place(now, row);
             if !placed {
                 self.ports.with(pin, |port| port.refused += 1);
@@ -191,8 +190,8 @@ impl<W: Words> AddressTable<W> {
     }
 
     /// Reviews a history that is due.
-    pub(super) fn review(&mut self, now: u64, key: u64, out: &mut Vec<Address>) {
-        let Some(at) = self.find(key) else { return };
+    pub(super) fn review(&mut self, now: u64, address: Address, out: &mut Vec<Address>) {
+        let Some(at) = self.find(address) else { return };
         let seen_ns = self.words.last_seen(at);
         let Some(row) = self.rows.get_mut(at) else { return };
         let Some(history) = &mut row.history else { return };
@@ -204,9 +203,9 @@ impl<W: Words> AddressTable<W> {
                 }
                 return;
             }
-            Review::Calm(ask) if ask || !row.present => out.push(Address::of_key(key)),
+            Review::Calm(ask) if ask || !row.present => out.push(address),
             Review::Calm(_) | Review::Wait => {}
         }
-        self.calendar.insert((history.due_ns, key));
+        self.calendar.insert((history.due_ns, address));
     }
 }

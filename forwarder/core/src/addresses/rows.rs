@@ -6,7 +6,7 @@ use super::{Address, At, Location, WAYS, Word};
 
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) key: u64,
+    pub(super) address: Address,
     /// Where the address is, or where it last was if it is not present.
     pub(super) location: Location,
     /// The word is written. A row that is not present keeps the history of an address that the bridge has
@@ -18,11 +18,8 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn word(&self) -> Option<Word> {
-        self.present.then(|| Word {
-            address: Address::of_key(self.key),
-            location: self.location,
-            pinned: self.pinned,
-        })
+        let Self { address, location, present, pinned, .. } = *self;
+        present.then_some(Word { address, location, pinned })
     }
 
     /// Whether the entry may be evicted for another address.
@@ -41,9 +38,10 @@ impl Rows {
         Self((0..buckets).map(|_| None).collect())
     }
 
-    pub(super) fn find(&self, bucket: usize, key: u64) -> Option<At> {
+    pub(super) fn find(&self, bucket: usize, address: Address) -> Option<At> {
         let rows = self.0.get(bucket)?.as_deref()?;
-        let way = rows.iter().position(|row| row.as_ref().is_some_and(|row| row.key == key))?;
+        let is_it = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.address == address);
+        let way = rows.iter().position(is_it)?;
         Some(At { bucket, way })
     }
 

@@ -107,7 +107,7 @@ impl Table {
     /// All entries, in no order.
     fn iter(&self) -> impl Iterator<Item = AddressEntry> + '_ {
         self.rows.iter().filter(|(_, row)| row.present).map(|(at, row)| AddressEntry {
-            address: Address::of_key(row.key),
+            address: row.address,
             location: row.location,
             pinned: row.pinned,
             damped: row.history.as_ref().is_some_and(|history| history.is_damped()),
@@ -156,7 +156,7 @@ impl Table {
         let histories = self
             .rows
             .iter()
-            .filter_map(|(_, row)| row.history.as_ref().map(|history| (history.due_ns, row.key)));
+            .filter_map(|(_, row)| row.history.as_ref().map(|history| (history.due_ns, row.address)));
         assert_eq!(histories.collect::<BTreeSet<_>>(), self.calendar);
     }
 }

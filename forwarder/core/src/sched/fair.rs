@@ -240,7 +240,7 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
                 self.prompt.remove(id);
                 None
             }
-            Pushed::Joined { emptied, at_head } => {
+            Pushed::Returned { container, at_head } => {
                 if at_head {
                     if self.aside.contains(id) {
                         // The container now costs more than was reserved for it.
@@ -251,9 +251,8 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
                         self.prompt.remove(id);
                     }
                 }
-                Some(emptied)
+                Some(container)
             }
-            Pushed::Refused(container) => Some(container),
         }
     }
 

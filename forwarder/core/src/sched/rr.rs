@@ -30,7 +30,7 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     fn enqueue(&mut self, _now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
         match self.queues.push(container, join) {
             Pushed::First | Pushed::Behind => None,
-            Pushed::Joined { emptied, .. } | Pushed::Refused(emptied) => Some(emptied),
+            Pushed::Returned { container, .. } => Some(container),
         }
     }
 
