@@ -16,6 +16,8 @@
 //! - [`engine`]: all of the above behind six calls, for the worker
 //! - [`offload`]: checksums and segmentation on packet bytes
 //! - [`sim`]: whole scenarios without a kernel
+//!
+//! `examples/weighted_link.rs` runs an engine by hand, `examples/simulation.rs` a scenario.
 #![forbid(unsafe_code)]
 
 pub mod addresses;

@@ -8,7 +8,7 @@ use super::index::Way;
 use super::{FlowCounts, FlowRef, PackedKey};
 use crate::latency::counts::{bin_of, to_histogram};
 use crate::latency::{LONGEST_NS, histogram};
-use crate::{Losses, Reason};
+use crate::Losses;
 
 /// Residences kept in the row itself. Most flows of a flood or of a resolver have no more, and so never need
 /// a histogram.
@@ -42,7 +42,7 @@ pub(super) struct FlowState {
     jitter16: u64,
     first_ns: u64,
     firsts: [u64; FIRSTS],
-    losses: Losses,
+    pub(super) losses: Losses,
 }
 
 /// Where to note a residence.
@@ -132,10 +132,6 @@ impl FlowState {
                 None => Note::Spill,
             },
         }
-    }
-
-    pub(super) fn lost(&mut self, reason: Reason) {
-        self.losses.add(reason, 1);
     }
 
     /// Moves the residences in the row to the part.

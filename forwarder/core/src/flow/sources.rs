@@ -6,7 +6,7 @@
 use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
 use crate::latency::counts::{Counts, bin_of};
-use crate::{MAX_PORTS, PortId, Reason};
+use crate::{MAX_PORTS, PortId};
 
 #[derive(Default)]
 struct SourceState {
@@ -26,7 +26,7 @@ struct Sums {
 
 #[derive(Default)]
 pub(super) struct Sum {
-    counts: FlowCounts,
+    pub(super) counts: FlowCounts,
     pub(super) bins: Counts,
 }
 
@@ -166,10 +166,6 @@ impl Sum {
         self.counts.delivered += 1;
         self.counts.delivered_bytes += u64::from(bytes);
         self.count(residence_ns);
-    }
-
-    pub(super) fn lost(&mut self, reason: Reason) {
-        self.counts.losses.add(reason, 1);
     }
 
     /// Adds everything of a flow except what is in bins.

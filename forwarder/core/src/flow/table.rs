@@ -180,9 +180,9 @@ impl FlowTable {
     #[cold]
     pub fn lost(&mut self, ingress: PortId, flow: FlowRef, reason: Reason) {
         if let Some(row) = self.named(ingress, flow) {
-            row.lost(reason);
+            row.losses.add(reason, 1);
         } else if let Some(sum) = self.sources.sum(ingress, flow) {
-            sum.lost(reason);
+            sum.counts.losses.add(reason, 1);
         }
     }
 
