@@ -16,11 +16,11 @@ mod time;
 pub use caps::Caps;
 pub use fair::Fair;
 pub use fifo::Fifo;
+pub use link::Link;
 pub use rr::RoundRobin;
 
 use std::sync::Arc;
 
-use self::link::Link;
 use crate::{Container, Packet, Policy, PortId, Rate, SchedulerSettings, Share};
 
 /// A scheduler's answer when asked for the next container.
@@ -61,10 +61,16 @@ pub trait Scheduler<P: Packet> {
     /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
     fn forget(&mut self, _ingress: PortId) {}
 
-    /// The clock of the link's rate. `next` keeps to it and charges what it returns; `put_back` refunds.
-    fn link(&self) -> &Link;
+    /// The clock of the link's rate; `None` where another worker keeps the rate. `next` keeps to it and charges
+    /// what it returns; `put_back` refunds.
+    #[inline]
+    fn link(&self) -> Option<&Link> {
+        None
+    }
 
-    fn link_mut(&mut self) -> &mut Link;
+    fn link_mut(&mut self) -> Option<&mut Link> {
+        None
+    }
 
     /// Whether nothing is queued.
     fn is_empty(&self) -> bool;
@@ -76,13 +82,15 @@ pub trait Scheduler<P: Packet> {
 
     /// Sets the link's rate. `None`, the initial value, sets no limit. Cold.
     fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
-        self.link_mut().set(now, rate);
+        if let Some(link) = self.link_mut() {
+            link.set(now, rate);
+        }
     }
 
     /// When the link would take a container, by its rate alone; 0: now.
     #[inline]
     fn opens_at(&self, now: u64) -> u64 {
-        self.link().opens_at(now)
+        self.link().map_or(0, |link| link.opens_at(now))
     }
 }
 
@@ -150,11 +158,11 @@ impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
     }
 
     #[inline]
-    fn link(&self) -> &Link {
+    fn link(&self) -> Option<&Link> {
         each!(self, s => s.link())
     }
 
-    fn link_mut(&mut self) -> &mut Link {
+    fn link_mut(&mut self) -> Option<&mut Link> {
         each!(self, s => s.link_mut())
     }
 

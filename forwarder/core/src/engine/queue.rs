@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::state::{Link, Pair};
-use crate::sched::{AnyScheduler, Caps, Next, Scheduler};
+use crate::sched::{self, AnyScheduler, Caps, Next, Scheduler};
 use crate::{Container, Load, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
 
 impl<P: Packet> Engine<P> {
@@ -164,17 +164,21 @@ impl<P: Packet> Engine<P> {
     /// Frames that do not pass through this engine occupy the link until then. Applies to a link with a rate
     /// that is served here.
     pub fn occupy(&mut self, egress: PortId, until: u64) {
-        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.link_mut().occupy(until);
+        if let Some(clock) = self.clock(egress) {
+            clock.occupy(until);
         }
     }
 
     /// Charges `bytes` that did not pass through this engine to a link with a rate that is served here. They
     /// put the link at most `ahead_ns` ahead of now.
     pub fn charge_passing(&mut self, now: u64, egress: PortId, bytes: u64, ahead_ns: u64) {
-        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.link_mut().charge_passing(now, bytes, ahead_ns);
+        if let Some(clock) = self.clock(egress) {
+            clock.charge_passing(now, bytes, ahead_ns);
         }
+    }
+
+    fn clock(&mut self, egress: PortId) -> Option<&mut sched::Link> {
+        self.links.get_mut(egress.index())?.as_mut()?.scheduler.link_mut()
     }
 
     /// When the link, at its rate, will have sent what it was given; 0: it has no rate, or has sent nothing.

@@ -73,11 +73,6 @@ impl FlowTable {
         }
     }
 
-    #[must_use]
-    pub fn capacity(&self) -> u32 {
-        self.config.capacity
-    }
-
     /// The number of flows that have a row.
     #[must_use]
     pub fn len(&self) -> usize {

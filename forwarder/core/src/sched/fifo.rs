@@ -78,12 +78,12 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     }
 
     #[inline]
-    fn link(&self) -> &Link {
-        &self.link
+    fn link(&self) -> Option<&Link> {
+        Some(&self.link)
     }
 
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
+    fn link_mut(&mut self) -> Option<&mut Link> {
+        Some(&mut self.link)
     }
 
     #[inline]

@@ -5,23 +5,20 @@
 //! So two vifs that both wait get the same bytes to within two full containers. It has no weights and no
 //! rates, and vifs whose containers differ in size get shares in proportion to those sizes.
 
-use super::link::Link;
 use super::queues::{Pushed, Queues};
 use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, Rate, broken};
+use crate::{Container, MAX_PORTS, Packet, PortId, broken};
 
 #[derive(Debug)]
 pub struct RoundRobin<P> {
     queues: Queues<P>,
     /// The vif to check first.
     turn: PortId,
-    /// Without a rate.
-    link: Link,
 }
 
 impl<P: Packet> Default for RoundRobin<P> {
     fn default() -> Self {
-        Self { queues: Queues::new(), turn: PortId(0), link: Link::default() }
+        Self { queues: Queues::new(), turn: PortId(0) }
     }
 }
 
@@ -71,18 +68,6 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
     }
-
-    #[inline]
-    fn link(&self) -> &Link {
-        &self.link
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
-    }
-
-    /// The rate is kept by the worker that serves the link.
-    fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}
 
     #[inline]
     fn is_empty(&self) -> bool {
