@@ -113,13 +113,11 @@ impl<P: Packet> Engine<P> {
         };
         let mut candidates = PortSet::EMPTY;
         candidates.insert(egress);
-        if !source.starved.is_empty() {
-            for starved in source.starved {
-                let pair = pair_mut(&mut self.links, ingress, starved);
-                if source.is_well_below(pair.map_or(0, |pair| pair.load.frames)) {
-                    source.starved.remove(starved);
-                    candidates.insert(starved);
-                }
+        for starved in source.starved {
+            let pair = pair_mut(&mut self.links, ingress, starved);
+            if source.is_well_below(pair.map_or(0, |pair| pair.load.frames)) {
+                source.starved.remove(starved);
+                candidates.insert(starved);
             }
         }
         for egress in &candidates {

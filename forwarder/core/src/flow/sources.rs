@@ -32,15 +32,13 @@ pub(super) struct Sum {
 
 pub(super) struct Sources {
     all: Box<[SourceState]>,
-    /// Rows in use, over all sources.
-    held: u32,
     /// The number of sources that have any rows.
     active: u32,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
-        Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), held: 0, active: 0 }
+        Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), active: 0 }
     }
 
     /// Adds a source, or replaces one in the same slot. Allocates: cold.
@@ -62,7 +60,6 @@ impl Sources {
             return;
         };
         source.epoch = source.epoch.wrapping_add(1).max(1);
-        self.held -= source.held;
         self.active -= u32::from(source.held > 0);
         source.held = 0;
         if let Some(sums) = &mut source.sums {
@@ -80,16 +77,15 @@ impl Sources {
         !row.is_vacant() && row.epoch == self.epoch(row.key.ingress())
     }
 
-    /// Rows in use.
+    /// Rows in use, over all sources. Cold.
     pub(super) fn held(&self) -> usize {
-        self.held as usize
+        self.all.iter().map(|source| source.held as usize).sum()
     }
 
     pub(super) fn began(&mut self, ingress: u16) {
         if let Some(source) = self.all.get_mut(usize::from(ingress)) {
             self.active += u32::from(source.held == 0);
             source.held += 1;
-            self.held += 1;
         }
     }
 
@@ -97,7 +93,6 @@ impl Sources {
     pub(super) fn ended(&mut self, ingress: u16) -> Option<&mut Sum> {
         let source = self.all.get_mut(usize::from(ingress))?;
         source.held -= 1;
-        self.held -= 1;
         self.active -= u32::from(source.held == 0);
         let sums = source.sums.as_deref_mut()?;
         sums.ended_flows += 1;
