@@ -199,17 +199,10 @@ impl<P: Packet> Container<P> {
 
 impl<P> fmt::Debug for Container<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        write!(
-            f,
-            "Container({} -> {}: {} packets, {} bytes, opened {}, released {})",
-            inner.ingress,
-            inner.egress,
-            inner.packets.len(),
-            inner.bytes,
-            inner.opened_ns,
-            inner.released_ns
-        )
+        let Inner { packets, bytes, ingress, egress, opened_ns, released_ns, .. } = &*self.0;
+        let len = packets.len();
+        write!(f, "Container({ingress} -> {egress}: {len} packets, {bytes} bytes, ")?;
+        write!(f, "opened {opened_ns}, released {released_ns})")
     }
 }
 

@@ -134,11 +134,11 @@ impl FlowState {
         }
     }
 
-    /// Moves the residences in the row to the part.
-    pub(super) fn spill(&mut self, part: Part, bins: &mut Bins) {
-        for first in self.firsts {
-            // A fresh part has room for four packets in any bin.
-            let _ = bins.record(part, bin_of(first));
+    /// Moves the residences in the row to the part, and adds one.
+    pub(super) fn spill(&mut self, part: Part, residence_ns: u64, bins: &mut Bins) {
+        for ns in self.firsts.into_iter().chain([residence_ns]) {
+            // A fresh part has room for five packets in any bin.
+            let _ = bins.record(part, bin_of(ns));
         }
         self.part = Some(part);
     }

@@ -7,7 +7,7 @@ use super::row::{FlowState, Note};
 use super::sources::{Claim, Sources};
 use super::{FlowConfig, FlowKey, FlowRef, FlowRow, FlowSum, PackedKey};
 use crate::latency::Bin;
-use crate::latency::counts::{BINS, bin_of};
+use crate::latency::counts::BINS;
 use crate::{PortId, Reason, broken, invariant};
 
 /// How long without packets a flow of at most two packets has ended.
@@ -165,7 +165,7 @@ impl FlowTable {
                         self.overflow(ingress, flow, residence_ns);
                     }
                 }
-                Note::Spill => self.spill(ingress, flow, residence_ns),
+                Note::Spill => self.spill(flow, residence_ns),
             }
         } else if let Some(sum) = self.sources.sum(ingress, flow) {
             sum.delivered(bytes, residence_ns);
@@ -323,16 +323,13 @@ impl FlowTable {
 
     /// Moves a row's residences to a part of the bins when the row has no more room for them.
     #[cold]
-    fn spill(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
+    fn spill(&mut self, flow: FlowRef, residence_ns: u64) {
         let part = self.bins.take();
         let place = flow.0 as usize & 0xffff;
         let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) else {
             return broken!("there are fewer parts of the bins than rows");
         };
-        row.spill(part, &mut self.bins);
-        if !self.bins.record(part, bin_of(residence_ns)) {
-            self.overflow(ingress, flow, residence_ns);
-        }
+        row.spill(part, residence_ns, &mut self.bins);
     }
 
     /// A bin is full, at about four billion packets: the flow's histogram is moved to its source's, so that

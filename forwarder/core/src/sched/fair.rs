@@ -195,26 +195,6 @@ impl<P: Packet> Fair<P> {
         }
         self.promised.remove(id);
     }
-
-    /// Updates the sets after a container was taken from the vif's queue.
-    #[inline]
-    fn after_pop(&mut self, id: PortId) {
-        if self.queues.ready().contains(id) {
-            self.see_head(id);
-        } else {
-            self.leave(id);
-        }
-    }
-
-    fn out_of_turn(&mut self, id: PortId) -> Option<Container<P>> {
-        let container = self.queues.pop(id)?;
-        self.give_up(id);
-        self.after_pop(id);
-        if self.resume == Some(id) {
-            self.resume = None;
-        }
-        Some(container)
-    }
 }
 
 /// Records the cost of a queue's first container, which the vif pays next.
@@ -307,13 +287,23 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
         self.resume = Some(id);
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
-        self.out_of_turn(ingress)
+    fn take(&mut self, id: PortId) -> Option<Container<P>> {
+        let container = self.queues.pop(id)?;
+        self.give_up(id);
+        if self.queues.ready().contains(id) {
+            self.see_head(id);
+        } else {
+            self.leave(id);
+        }
+        if self.resume == Some(id) {
+            self.resume = None;
+        }
+        Some(container)
     }
 
     fn drain(&mut self) -> Option<Container<P>> {
         let id = self.queues.ready().first()?;
-        self.out_of_turn(id)
+        self.take(id)
     }
 
     /// Cold. Nothing that is queued moves.
