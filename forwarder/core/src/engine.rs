@@ -10,8 +10,8 @@
 //! ```
 //! Each worker has its own engine, and every engine knows all ports. A port that another worker serves is
 //! `remote` here. What is queued for it waits in a plain hand-over queue. `next` returns its containers, the
-//! other worker's engine `accept`s them into the real scheduler, and `taken` ends the charge for them here. So
-//! what a source has in both engines and between them never exceeds what the two engines allow it.
+//! other worker's engine `accept`s them into the real scheduler, and `taken` ends the charge for them here.
+//! So what a source has in both engines and between them never exceeds what the two engines allow it.
 
 mod ports;
 mod queue;

@@ -31,8 +31,8 @@ pub const GSO_ECN: u8 = 0x80;
 /// The kernel's `TCP_MIN_SND_MSS`: below this a TCP segment is mostly header.
 const MIN_MSS: u16 = 48;
 
-/// The virtio-net header, which tells a packet socket what is left to do for a frame: `struct virtio_net_hdr`,
-/// the legacy layout without the number of buffers. Invariant: `csum_start`, `csum_offset` and `hdr_len` are
+/// The virtio-net header (`struct virtio_net_hdr`, the legacy layout without the number of buffers), which tells
+/// a packet socket what is left to do for a frame. Invariant: `csum_start`, `csum_offset` and `hdr_len` are
 /// those of the frame's [`Layout`]. A superframe's checksum must be partial ([`checksum::make_partial`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VnetHeader {

@@ -61,8 +61,8 @@ pub trait Scheduler<P: Packet> {
     /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
     fn forget(&mut self, _ingress: PortId) {}
 
-    /// The clock of the link's rate; `None` where another worker keeps the rate. `next` keeps to it and charges
-    /// what it returns; `put_back` refunds.
+    /// The clock of the link's rate; `None` where another worker keeps the rate. `next` keeps to it and
+    /// charges what it returns; `put_back` refunds.
     #[inline]
     fn link(&self) -> Option<&Link> {
         None

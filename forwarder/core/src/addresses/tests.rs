@@ -7,7 +7,6 @@ mod room;
 use weir_abi::table::{ELSEWHERE, Entry, Place, Seed, entry_flags, key};
 
 use super::*;
-use crate::Mac;
 
 const SECOND: u64 = 1_000_000_000;
 const SEED: Seed = Seed { xor: 0x1234_5678_9abc, multiply: 0xdead_beef_cafe_f00d };

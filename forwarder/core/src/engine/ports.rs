@@ -1,7 +1,7 @@
-//! Adding, changing and removing ports, and what they leave behind. Cold. Invariants: a pair exists only while
-//! both its ports do, and there is at most one for two ports in each direction. A link's scheduler knows of no
-//! source that has no pair with it. A change of settings loses no packet, and none overtakes another of its
-//! pair.
+//! Adding, changing and removing ports, and what they leave behind. Cold. Invariants: a pair exists only
+//! while both its ports do, and there is at most one for two ports in each direction. A link's scheduler
+//! knows of no source that has no pair with it. A change of settings loses no packet, and none overtakes
+//! another of its pair.
 
 use std::fmt;
 

@@ -5,8 +5,8 @@
 //! Counting into bare counts is one addition. The library also keeps a sum, a minimum and a maximum, all of
 //! which can be derived from the counts just as well.
 //!
-//! Invariants: the counts here are those that the library would have, and a piece that is not allocated counts
-//! as all zeroes.
+//! Invariants: the counts here are those that the library would have, and a piece that is not allocated
+//! counts as all zeroes.
 
 use hdrhistogram::{Counter, Histogram};
 

@@ -95,8 +95,9 @@ pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
     pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
 }
 
-/// Completes a partial checksum in place. Returns `false` if nothing changed: it was not partial, or the frame
-/// is shorter than its headers say. The chunks are those of the chain in order, with all headers in the first.
+/// Completes a partial checksum in place. Returns `false` if nothing changed: it was not partial, or the
+/// frame is shorter than its headers say. The chunks are those of the chain in order, with all headers in the
+/// first.
 pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> bool {
     let Some((first, rest)) = chunks.split_first_mut() else { return false };
     if !is_partial(first, layout) {

@@ -106,7 +106,8 @@ const REMEMBERED: u32 = 16;
 fn cost<P: Packet>(policy: Policy, container: &Container<P>) -> u64 {
     match policy {
         // By packets, whatever their size: weighted round robin as published. A vif that sends larger packets
-        // gets more bytes. Times 1024, so that one packet divided by the largest weight is still exact enough.
+        // gets more bytes. Times 1024, so that one packet divided by the largest weight is still exact
+        // enough.
         Policy::Wrr => (container.len() as u64) << 10,
         // By bytes, so that no vif gains by the size of its packets.
         Policy::Drr | Policy::Fifo => container.bytes(),

@@ -33,19 +33,13 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
 
     #[inline]
     fn next(&mut self, _now: u64) -> Next<P> {
-        let Some(vif) = self.queues.ready().next_from(self.turn) else {
+        let Some(vif) = self.queues.ready().next_from(self.turn) else { return Next::Empty };
+        let Some(container) = self.queues.pop(vif) else {
+            broken!("a vif is ready and nothing is queued for it");
             return Next::Empty;
         };
-        match self.queues.pop(vif) {
-            Some(container) => {
-                self.turn = PortId((vif.0 + 1) % MAX_PORTS as u16);
-                Next::Container(container)
-            }
-            None => {
-                broken!("a vif is ready and nothing is queued for it");
-                Next::Empty
-            }
-        }
+        self.turn = PortId((vif.0 + 1) % MAX_PORTS as u16);
+        Next::Container(container)
     }
 
     #[inline]

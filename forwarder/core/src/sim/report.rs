@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{LinkShare, Phase};
 use super::environment::SimPacket;
+use super::{LinkShare, Phase};
 use crate::{ContainerCounts, Losses, Rate};
 
 /// The results of one pair: packets from one port for another.

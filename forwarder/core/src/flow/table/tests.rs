@@ -2,6 +2,7 @@ use hdrhistogram::Histogram;
 
 use super::*;
 use crate::FlowCounts;
+use crate::latency::counts::bin_of;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
