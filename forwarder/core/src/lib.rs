@@ -51,7 +51,7 @@ pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Losses, Reason};
 pub use release::{Estimate, ReleaseReason, Releases};
-pub use sched::{AnyScheduler, Caps, Next, Scheduler};
+pub use sched::{Caps, Next, Scheduler};
 pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
 pub use work::{Amount, WorkShare};

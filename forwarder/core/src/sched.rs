@@ -16,7 +16,7 @@ mod time;
 pub use caps::Caps;
 pub use fair::Fair;
 pub use fifo::Fifo;
-pub use link::Link;
+pub(crate) use link::Link;
 pub use rr::RoundRobin;
 
 use std::sync::Arc;
@@ -32,87 +32,14 @@ pub enum Next<P> {
     Empty,
 }
 
-/// A scheduler of one egress port. Vifs are told apart by the container's ingress port.
-pub trait Scheduler<P: Packet> {
-    /// Appends a container to its vif's queue. With `join`, its packets are moved into the last container of
-    /// that queue if they fit. The emptied container is then returned for reuse. So a queue that grows by
-    /// single packets does not hold a container for each.
-    #[must_use]
-    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>>;
-
-    /// Takes the container whose turn it is, and charges its vif for it.
-    fn next(&mut self, now: u64) -> Next<P>;
-
-    /// Undoes `next` for what is left of the container. It goes to the head of its vif's queue, the vif keeps
-    /// its turn, and the charge for what is left is refunded. If several containers were taken, the last is
-    /// put back first.
-    fn put_back(&mut self, now: u64, container: Container<P>);
-
-    /// Takes the head of one vif's queue, out of turn: for a vif that is removed. Cold.
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>>;
-
-    /// Takes any container that is left, in order per vif: for an egress that is removed. Cold.
-    fn drain(&mut self) -> Option<Container<P>>;
-
-    /// Sets a vif's share, which is `Share::default()` before the first call. Its cap is in `Caps` and must
-    /// be changed before: this call re-reads it. Cold. A scheduler without shares ignores it.
-    fn set_share(&mut self, _now: u64, _ingress: PortId, _share: &Share) {}
-
-    /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
-    fn forget(&mut self, _ingress: PortId) {}
-
-    /// The clock of the link's rate; `None` where another worker keeps the rate. `next` keeps to it and
-    /// charges what it returns; `put_back` refunds.
-    #[inline]
-    fn link(&self) -> Option<&Link> {
-        None
-    }
-
-    fn link_mut(&mut self) -> Option<&mut Link> {
-        None
-    }
-
-    /// Whether nothing is queued.
-    fn is_empty(&self) -> bool;
-
-    /// The sum of the weights of the vifs that wait; 1 where there are no weights.
-    fn weight(&self) -> u64 {
-        1
-    }
-
-    /// Sets the link's rate. `None`, the initial value, sets no limit. Cold.
-    fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
-        if let Some(link) = self.link_mut() {
-            link.set(now, rate);
-        }
-    }
-
-    /// When the link would take a container, by its rate alone; 0: now.
-    #[inline]
-    fn opens_at(&self, now: u64) -> u64 {
-        self.link().map_or(0, |link| link.opens_at(now))
-    }
-}
-
-/// The scheduler of the configured policy. An enum and not a `dyn`: the engine calls it for every container,
-/// and an enum's call can be inlined.
+/// The scheduler of one egress port. Vifs are told apart by the container's ingress port. An enum and not a
+/// `dyn`: the engine calls it for every container, and an enum's call can be inlined.
 #[derive(Debug)]
-pub enum AnyScheduler<P> {
+pub enum Scheduler<P> {
     Fair(Box<Fair<P>>),
     Fifo(Box<Fifo<P>>),
     /// For a port that another worker serves: in order per vif, one container a turn, unshaped.
     Handover(Box<RoundRobin<P>>),
-}
-
-impl<P: Packet> AnyScheduler<P> {
-    /// The scheduler of a link; `caps` is shared by all links.
-    #[must_use]
-    pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
-        match settings.policy {
-            Policy::Drr | Policy::Wrr => Self::Fair(Box::new(Fair::new(*settings, caps))),
-            Policy::Fifo => Self::Fifo(Box::default()),
-        }
-    }
 }
 
 macro_rules! each {
@@ -125,54 +52,110 @@ macro_rules! each {
     };
 }
 
-impl<P: Packet> Scheduler<P> for AnyScheduler<P> {
+impl<P: Packet> Scheduler<P> {
+    /// The scheduler of a link; `caps` is shared by all links.
+    #[must_use]
+    pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
+        match settings.policy {
+            Policy::Drr | Policy::Wrr => Self::Fair(Box::new(Fair::new(*settings, caps))),
+            Policy::Fifo => Self::Fifo(Box::default()),
+        }
+    }
+
+    /// Appends a container to its vif's queue. With `join`, its packets are moved into the last container of
+    /// that queue if they fit. The emptied container is then returned for reuse. So a queue that grows by
+    /// single packets does not hold a container for each.
     #[inline]
-    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    #[must_use]
+    pub fn enqueue(
+        &mut self,
+        now: u64,
+        container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
         each!(self, s => s.enqueue(now, container, join))
     }
 
+    /// Takes the container whose turn it is, and charges its vif for it.
     #[inline]
-    fn next(&mut self, now: u64) -> Next<P> {
+    pub fn next(&mut self, now: u64) -> Next<P> {
         each!(self, s => s.next(now))
     }
 
+    /// Undoes `next` for what is left of the container. It goes to the head of its vif's queue, the vif keeps
+    /// its turn, and the charge for what is left is refunded. If several containers were taken, the last is
+    /// put back first.
     #[inline]
-    fn put_back(&mut self, now: u64, container: Container<P>) {
+    pub fn put_back(&mut self, now: u64, container: Container<P>) {
         each!(self, s => s.put_back(now, container));
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+    /// Takes the head of one vif's queue, out of turn: for a vif that is removed. Cold.
+    pub fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
         each!(self, s => s.take(ingress))
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    /// Takes any container that is left, in order per vif: for an egress that is removed. Cold.
+    pub fn drain(&mut self) -> Option<Container<P>> {
         each!(self, s => s.drain())
     }
 
-    fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
-        each!(self, s => s.set_share(now, ingress, share));
+    /// Sets a vif's share, which is `Share::default()` before the first call. Its cap is in `Caps` and must
+    /// be changed before: this call re-reads it. Cold. A scheduler without shares ignores it.
+    pub fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
+        if let Self::Fair(fair) = self {
+            fair.set_share(now, ingress, share);
+        }
     }
 
-    fn forget(&mut self, ingress: PortId) {
-        each!(self, s => s.forget(ingress));
+    /// Forgets everything about a vif. It was removed, and what was queued for it was taken. Cold.
+    pub fn forget(&mut self, ingress: PortId) {
+        match self {
+            Self::Fair(fair) => fair.forget(ingress),
+            Self::Fifo(_) => {}
+            Self::Handover(queues) => queues.forget(ingress),
+        }
     }
 
+    /// The clock of the link's rate; `None` where another worker keeps the rate. `next` keeps to it and
+    /// charges what it returns; `put_back` refunds.
+    pub(crate) fn link_mut(&mut self) -> Option<&mut Link> {
+        match self {
+            Self::Fair(fair) => Some(&mut fair.link),
+            Self::Fifo(fifo) => Some(&mut fifo.link),
+            Self::Handover(_) => None,
+        }
+    }
+
+    /// Sets the link's rate. `None`, the initial value, sets no limit. Cold.
+    pub fn set_link_rate(&mut self, now: u64, rate: Option<Rate>) {
+        if let Some(link) = self.link_mut() {
+            link.set(now, rate);
+        }
+    }
+
+    /// When the link would take a container, by its rate alone; 0: now.
     #[inline]
-    fn link(&self) -> Option<&Link> {
-        each!(self, s => s.link())
+    #[must_use]
+    pub fn opens_at(&self, now: u64) -> u64 {
+        match self {
+            Self::Fair(fair) => fair.link.opens_at(now),
+            Self::Fifo(fifo) => fifo.link.opens_at(now),
+            Self::Handover(_) => 0,
+        }
     }
 
-    fn link_mut(&mut self) -> Option<&mut Link> {
-        each!(self, s => s.link_mut())
-    }
-
+    /// Whether nothing is queued.
     #[inline]
-    fn is_empty(&self) -> bool {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         each!(self, s => s.is_empty())
     }
 
+    /// The sum of the weights of the vifs that wait; 1 where there are no weights.
     #[inline]
-    fn weight(&self) -> u64 {
-        each!(self, s => s.weight())
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        if let Self::Fair(fair) = self { fair.weight() } else { 1 }
     }
 }

@@ -8,8 +8,9 @@ use std::fmt;
 use super::Engine;
 use super::state::{Link, Pair, Source};
 use crate::release::Estimate;
-use crate::sched::{AnyScheduler, Scheduler};
-use crate::{Container, Packet, PortId, PortSettings, SchedulerSettings, Share, broken};
+use crate::{
+    Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken,
+};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
@@ -60,11 +61,11 @@ impl<P: Packet> Engine<P> {
     }
 
     /// The scheduler of a link that has no pairs yet.
-    fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
+    fn scheduler_for(&self, now: u64, settings: &PortSettings) -> Scheduler<P> {
         if settings.remote {
-            return AnyScheduler::Handover(Box::default());
+            return Scheduler::Handover(Box::default());
         }
-        let mut scheduler = AnyScheduler::new(&self.scheduler, self.caps.clone());
+        let mut scheduler = Scheduler::new(&self.scheduler, self.caps.clone());
         scheduler.set_link_rate(now, settings.link_rate);
         scheduler
     }

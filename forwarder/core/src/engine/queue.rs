@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::state::{Link, Pair};
-use crate::sched::{self, AnyScheduler, Caps, Next, Scheduler};
+use crate::sched::{self, Caps, Next, Scheduler};
 use crate::{Container, Load, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
 
 impl<P: Packet> Engine<P> {
@@ -330,7 +330,7 @@ impl<P: Packet> Engine<P> {
 /// When the link would take the pair's open container at once; `u64::MAX` while others wait for it. For a
 /// link with a rate that another worker serves, the time is not known: it may be busy.
 #[inline]
-fn free_at<P: Packet>(scheduler: &AnyScheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
+fn free_at<P: Packet>(scheduler: &Scheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
     let Some(open) = &pair.open else { return u64::MAX };
     if !scheduler.is_empty() {
         return u64::MAX;

@@ -3,10 +3,9 @@
 //! that of its packets.
 
 use crate::release::Estimate;
-use crate::sched::AnyScheduler;
 use crate::{
     ByPort, Container, Load, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason,
-    ReleaseSettings, Releases,
+    ReleaseSettings, Releases, Scheduler,
 };
 
 /// What was handed to a link.
@@ -127,7 +126,7 @@ impl<P: Packet> Pair<P> {
 
 /// A port as a destination.
 pub(super) struct Link<P> {
-    pub(super) scheduler: AnyScheduler<P>,
+    pub(super) scheduler: Scheduler<P>,
     /// By ingress port: the pairs of the ports that have sent here.
     pub(super) pairs: ByPort<Pair<P>>,
     pub(super) rate: Option<Rate>,
@@ -138,7 +137,7 @@ pub(super) struct Link<P> {
 impl<P: Packet> Link<P> {
     pub(super) fn new(
         settings: &PortSettings,
-        scheduler: AnyScheduler<P>,
+        scheduler: Scheduler<P>,
         container_bytes: u32,
     ) -> Self {
         let mut link = Self {

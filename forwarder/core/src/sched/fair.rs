@@ -68,7 +68,7 @@ use self::mean::Mean;
 use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
-use super::{Caps, Next, Scheduler};
+use super::{Caps, Next};
 use crate::{Container, Packet, Policy, PortId, PortSet, SchedulerSettings, Share, broken};
 
 /// The scheduler of one link; see the module.
@@ -76,7 +76,7 @@ use crate::{Container, Packet, Policy, PortId, PortSet, SchedulerSettings, Share
 pub struct Fair<P> {
     /// The queues, with the state of each vif.
     queues: Queues<P, Vif>,
-    link: Link,
+    pub(super) link: Link,
     caps: Arc<Caps>,
     mean: Mean,
     /// The vifs that are counted in `mean`.
@@ -115,8 +115,7 @@ fn cost<P: Packet>(policy: Policy, container: &Container<P>) -> u64 {
 }
 
 impl<P: Packet> Fair<P> {
-    #[must_use]
-    pub fn new(settings: SchedulerSettings, caps: Arc<Caps>) -> Self {
+    pub(super) fn new(settings: SchedulerSettings, caps: Arc<Caps>) -> Self {
         Self {
             queues: Queues::new(),
             link: Link::default(),
@@ -208,9 +207,9 @@ fn see_head<P: Packet>(policy: Policy, queue: &mut Queue<P, Vif>, largest_cost: 
     }
 }
 
-impl<P: Packet> Scheduler<P> for Fair<P> {
+impl<P: Packet> Fair<P> {
     #[inline]
-    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
         let id = container.ingress();
         match self.queues.push(container, join) {
             Pushed::First => {
@@ -238,7 +237,7 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
     }
 
     #[inline]
-    fn next(&mut self, now: u64) -> Next<P> {
+    pub(super) fn next(&mut self, now: u64) -> Next<P> {
         if now >= self.aside_until {
             self.release(now);
         }
@@ -263,7 +262,7 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
     }
 
     #[inline]
-    fn put_back(&mut self, now: u64, container: Container<P>) {
+    pub(super) fn put_back(&mut self, now: u64, container: Container<P>) {
         let (id, bytes) = (container.ingress(), container.bytes());
         let cost = cost(self.settings.policy, &container);
         let waited = self.queues.ready().contains(id);
@@ -288,7 +287,7 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
         self.resume = Some(id);
     }
 
-    fn take(&mut self, id: PortId) -> Option<Container<P>> {
+    pub(super) fn take(&mut self, id: PortId) -> Option<Container<P>> {
         let container = self.queues.pop(id)?;
         self.give_up(id);
         if self.queues.ready().contains(id) {
@@ -302,13 +301,13 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
         Some(container)
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    pub(super) fn drain(&mut self) -> Option<Container<P>> {
         let id = self.queues.ready().first()?;
         self.take(id)
     }
 
     /// Cold. Nothing that is queued moves.
-    fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
+    pub(super) fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
         if self.queues.vif(id).is_none() {
             if *share == Share::default() {
                 return;
@@ -337,26 +336,17 @@ impl<P: Packet> Scheduler<P> for Fair<P> {
         self.see_head(id);
     }
 
-    fn forget(&mut self, ingress: PortId) {
+    pub(super) fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
     }
 
     #[inline]
-    fn link(&self) -> Option<&Link> {
-        Some(&self.link)
-    }
-
-    fn link_mut(&mut self) -> Option<&mut Link> {
-        Some(&mut self.link)
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queues.ready().is_empty()
     }
 
     #[inline]
-    fn weight(&self) -> u64 {
+    pub(super) fn weight(&self) -> u64 {
         self.mean.weight().unsigned_abs().max(1)
     }
 }

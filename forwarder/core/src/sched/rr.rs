@@ -5,8 +5,8 @@
 //! So two vifs that both wait get the same bytes to within two full containers. It has no weights and no
 //! rates, and vifs whose containers differ in size get shares in proportion to those sizes.
 
+use super::Next;
 use super::queues::{Pushed, Queues};
-use super::{Next, Scheduler};
 use crate::{Container, MAX_PORTS, Packet, PortId, broken};
 
 #[derive(Debug)]
@@ -22,9 +22,9 @@ impl<P: Packet> Default for RoundRobin<P> {
     }
 }
 
-impl<P: Packet> Scheduler<P> for RoundRobin<P> {
+impl<P: Packet> RoundRobin<P> {
     #[inline]
-    fn enqueue(&mut self, _now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(&mut self, _now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
         match self.queues.push(container, join) {
             Pushed::First | Pushed::Behind => None,
             Pushed::Returned { container, .. } => Some(container),
@@ -32,7 +32,7 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     }
 
     #[inline]
-    fn next(&mut self, _now: u64) -> Next<P> {
+    pub(super) fn next(&mut self, _now: u64) -> Next<P> {
         let Some(vif) = self.queues.ready().next_from(self.turn) else { return Next::Empty };
         let Some(container) = self.queues.pop(vif) else {
             broken!("a vif is ready and nothing is queued for it");
@@ -43,28 +43,28 @@ impl<P: Packet> Scheduler<P> for RoundRobin<P> {
     }
 
     #[inline]
-    fn put_back(&mut self, _now: u64, container: Container<P>) {
+    pub(super) fn put_back(&mut self, _now: u64, container: Container<P>) {
         let vif = container.ingress();
         if self.queues.push_front(container) {
             self.turn = vif;
         }
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+    pub(super) fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
         self.queues.pop(ingress)
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    pub(super) fn drain(&mut self) -> Option<Container<P>> {
         let vif = self.queues.ready().first()?;
         self.queues.pop(vif)
     }
 
-    fn forget(&mut self, ingress: PortId) {
+    pub(super) fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
     }
 
     #[inline]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queues.ready().is_empty()
     }
 }
