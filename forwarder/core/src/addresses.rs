@@ -29,9 +29,7 @@
 
 mod moves;
 mod ports;
-mod refused;
 mod room;
-mod rows;
 
 #[cfg(test)]
 mod tests;
@@ -40,13 +38,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 pub use self::moves::{MOVES, SETTLED_NS, WINDOW_NS};
-pub use self::ports::{PortAddresses, UPLINK_QUOTA, VIF_QUOTA};
-pub use self::refused::{PER_PORT as REFUSED_PER_PORT, RETRY_NS};
+pub use self::ports::{PortAddresses, REFUSED_PER_PORT, RETRY_NS, UPLINK_QUOTA, VIF_QUOTA};
 
 use self::moves::{History, Review};
-use self::ports::Ports;
-use self::refused::Refused;
-use self::rows::{Row, Rows};
+use self::ports::{Ports, Refused};
+use self::room::Rows;
 use crate::{Mac, PortId};
 
 /// The most addresses that locks may name, over all ports.

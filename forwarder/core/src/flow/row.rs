@@ -6,9 +6,8 @@ use hdrhistogram::Histogram;
 use super::bins::{Bins, Part};
 use super::index::Way;
 use super::{FlowCounts, FlowRef, PackedKey};
-use crate::latency::counts::{bin_of, to_histogram};
-use crate::latency::{LONGEST_NS, histogram};
 use crate::Losses;
+use crate::latency::{Bin, LONGEST_NS, histogram, to_histogram};
 
 /// Residences kept in the row itself. Most flows of a flood or of a resolver have no more, and so never need
 /// a histogram.
@@ -138,7 +137,7 @@ impl FlowState {
     pub(super) fn spill(&mut self, part: Part, residence_ns: u64, bins: &mut Bins) {
         for ns in self.firsts.into_iter().chain([residence_ns]) {
             // A fresh part has room for five packets in any bin.
-            let _ = bins.record(part, bin_of(ns));
+            let _ = bins.record(part, Bin::of(ns));
         }
         self.part = Some(part);
     }

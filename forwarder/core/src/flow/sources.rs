@@ -5,7 +5,7 @@
 
 use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
-use crate::latency::counts::{Counts, bin_of};
+use crate::latency::{Bin, Counts};
 use crate::{MAX_PORTS, PortId};
 
 #[derive(Default)]
@@ -171,7 +171,7 @@ impl Sum {
 
     #[inline]
     pub(super) fn count(&mut self, residence_ns: u64) {
-        self.bins.add(bin_of(residence_ns), 1);
+        self.bins.add(Bin::of(residence_ns), 1);
     }
 
     fn copy(&self) -> (FlowCounts, hdrhistogram::Histogram<u64>) {

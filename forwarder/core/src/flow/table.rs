@@ -6,8 +6,7 @@ use super::index::{Home, Index};
 use super::row::{FlowState, Note};
 use super::sources::{Claim, Sources};
 use super::{FlowConfig, FlowKey, FlowRef, FlowRow, FlowSum, PackedKey};
-use crate::latency::Bin;
-use crate::latency::counts::BINS;
+use crate::latency::{BINS, Bin};
 use crate::{PortId, Reason, broken, invariant};
 
 /// How long without packets a flow of at most two packets has ended.
@@ -161,7 +160,7 @@ impl FlowTable {
             match row.delivered(bytes, residence_ns) {
                 Note::Kept => {}
                 Note::In(part) => {
-                    if !self.bins.record(part, bin.0) {
+                    if !self.bins.record(part, bin) {
                         self.overflow(ingress, flow, residence_ns);
                     }
                 }
