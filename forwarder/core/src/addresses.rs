@@ -243,7 +243,8 @@ impl<W: Words> AddressTable<W> {
     /// damped and have become quiet. The caller must report the result for each by `learn` or `forget`.
     pub fn retry(&mut self, now: u64, out: &mut Vec<Address>) {
         for _ in 0..RETRY_BATCH {
-            let Some(&(due_ns, address)) = self.calendar.first().filter(|(due_ns, _)| *due_ns <= now)
+            let Some(&(due_ns, address)) =
+                self.calendar.first().filter(|(due_ns, _)| *due_ns <= now)
             else {
                 break;
             };

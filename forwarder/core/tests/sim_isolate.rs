@@ -54,7 +54,9 @@ fn weights_and_a_minimum_share_a_link() {
         SimPort::vif("v1").with(|it| it.share.weight = 1),
         SimPort::vif("v2").with(|it| it.share.weight = 2),
         SimPort::vif("v3").with(|it| it.share.weight = 5),
-        SimPort::vif("v4").with(|it| it.share.weight = 1).with(|it| it.share.min_rate = Some(mbit(40))),
+        SimPort::vif("v4")
+            .with(|it| it.share.weight = 1)
+            .with(|it| it.share.min_rate = Some(mbit(40))),
         SimPort::shaped("up", mbit(100)),
     ];
     let sources = (0..4).map(|vif| source(vif, 4, 1458, FLOOD)).collect();
@@ -100,7 +102,9 @@ fn priorities_turn_from_30_to_1_into_1_to_30() {
     ];
     let steps = weights.iter().enumerate().skip(1).flat_map(|(nth, (one, two))| {
         let at = Span::new(nth as u64 * 500 * MS);
-        let port = |port, weight| Change::Port(port, SimPort::vif("").with(|it| it.share.weight = weight).settings);
+        let port = |port, weight| {
+            Change::Port(port, SimPort::vif("").with(|it| it.share.weight = weight).settings)
+        };
         [(at, port(0, *one)), (at, port(1, *two))]
     });
     let sources = (0..2).map(|vif| source(vif, 2, 1458, FLOOD)).collect();

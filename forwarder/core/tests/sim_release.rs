@@ -104,8 +104,10 @@ fn at_saturation_all_policies_fill_the_link() {
 
 #[test]
 fn a_stream_after_requests_is_gathered_again() {
-    let ports =
-        vec![SimPort::vif("v1").with(|it| it.release = release(Release::Adaptive, false)), SimPort::vif("v2")];
+    let ports = vec![
+        SimPort::vif("v1").with(|it| it.release = release(Release::Adaptive, false)),
+        SimPort::vif("v2"),
+    ];
     let rare = Pattern::Cbr { packets_per_s: 2_000 };
     let busy =
         Pattern::OnOff { packets_per_s: 50_000, on: Span::new(200 * MS), off: Span::new(200 * MS) };

@@ -152,10 +152,9 @@ impl Table {
         }
         assert!(counts.is_empty(), "{counts:?}");
         assert_eq!(self.entries() as usize, written);
-        let histories = self
-            .rows
-            .iter()
-            .filter_map(|(_, row)| row.history.as_ref().map(|history| (history.due_ns, row.address)));
+        let histories = self.rows.iter().filter_map(|(_, row)| {
+            row.history.as_ref().map(|history| (history.due_ns, row.address))
+        });
         assert_eq!(histories.collect::<BTreeSet<_>>(), self.calendar);
     }
 }

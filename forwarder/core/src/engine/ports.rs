@@ -8,9 +8,7 @@ use std::fmt;
 use super::Engine;
 use super::state::{Link, Pair, Source};
 use crate::release::Estimate;
-use crate::{
-    Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken,
-};
+use crate::{Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.

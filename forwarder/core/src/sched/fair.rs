@@ -154,7 +154,8 @@ impl<P: Packet> Fair<P> {
     /// Handles a container that arrived at an empty queue.
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
-        let remembered_ns = self.settings.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
+        let remembered_ns =
+            self.settings.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
         let Some(queue) = self.queues.get_mut(id) else {
             return broken!("a container was queued and there is no queue");
         };
@@ -209,7 +210,12 @@ fn see_head<P: Packet>(policy: Policy, queue: &mut Queue<P, Vif>, largest_cost: 
 
 impl<P: Packet> Fair<P> {
     #[inline]
-    pub(super) fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(
+        &mut self,
+        now: u64,
+        container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
         let id = container.ingress();
         match self.queues.push(container, join) {
             Pushed::First => {

@@ -24,7 +24,12 @@ impl<P: Packet> Default for RoundRobin<P> {
 
 impl<P: Packet> RoundRobin<P> {
     #[inline]
-    pub(super) fn enqueue(&mut self, _now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(
+        &mut self,
+        _now: u64,
+        container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
         match self.queues.push(container, join) {
             Pushed::First | Pushed::Behind => None,
             Pushed::Returned { container, .. } => Some(container),

@@ -147,8 +147,7 @@ fn table(
 impl Report {
     /// For links that have a rate: what each source got, by phase.
     fn write_shares(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads =
-            ["from", "weight", "min", "max", "offered", "got", "share", "oracle", "off"];
+        let heads = ["from", "weight", "min", "max", "offered", "got", "share", "oracle", "off"];
         for (nth, phase) in self.phases.iter().enumerate() {
             for of_link in phase.shares.chunk_by(|one, other| one.to == other.to) {
                 let Some(LinkShare { to, link, .. }) = of_link.first() else { continue };

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use weir_core::{
-    CONTAINER_PACKETS, Caps, Container, Next, Packet, Policy, PortId, Rate,
-    Scheduler, SchedulerSettings, Share,
+    CONTAINER_PACKETS, Caps, Container, Next, Packet, Policy, PortId, Rate, Scheduler,
+    SchedulerSettings, Share,
 };
 
 pub(crate) const CONTAINER: u32 = 4096;

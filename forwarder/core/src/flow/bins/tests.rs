@@ -13,7 +13,9 @@ fn a_part_that_is_given_back_is_taken_again_empty() {
     let mut bins = Bins::new(4);
     let (one, other) = (bins.take().unwrap(), bins.take().unwrap());
     assert_ne!(one, other);
-    assert!(bins.record(one, Bin(7)) && bins.record(one, Bin(BINS - 1)) && bins.record(other, Bin(0)));
+    assert!(
+        bins.record(one, Bin(7)) && bins.record(one, Bin(BINS - 1)) && bins.record(other, Bin(0))
+    );
     bins.give(one, None);
     assert_eq!(bins.take(), Some(one));
     assert!(bins.part(one).iter().all(|count| *count == 0));

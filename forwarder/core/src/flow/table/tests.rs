@@ -376,5 +376,5 @@ fn a_table_that_is_off_and_a_source_that_nobody_added_count_nothing() {
 #[test]
 fn no_more_rows_than_can_be_named() {
     let config = FlowConfig { capacity: u32::MAX, idle_ns: IDLE_NS, seed: 1 };
-    assert_eq!(FlowTable::new(config).capacity(), FlowConfig::MOST);
+    assert_eq!(FlowTable::new(config).config.capacity, FlowConfig::MOST);
 }
