@@ -21,7 +21,7 @@ mod world;
 
 pub use phases::{LinkShare, Phase};
 pub use report::{PairReport, Report};
-pub use source::{Pattern, Size, Source};
+pub use source::{Pattern, Random, Size, Source};
 
 use crate::{PortSettings, Rate, Role, SchedulerSettings, Span};
 
