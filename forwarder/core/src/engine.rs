@@ -47,8 +47,7 @@ impl Default for EngineConfig {
 }
 
 pub struct Engine<P> {
-    container_bytes: u32,
-    scheduler: SchedulerSettings,
+    config: EngineConfig,
     caps: Arc<Caps>,
     ports: PortSet,
     /// The ports as destinations.
@@ -71,8 +70,7 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn new(config: EngineConfig, caps: Arc<Caps>) -> Self {
         Self {
-            container_bytes: config.container_bytes,
-            scheduler: config.scheduler,
+            config,
             caps,
             ports: PortSet::EMPTY,
             links: (0..MAX_PORTS).map(|_| None).collect(),

@@ -8,7 +8,9 @@ use std::fmt;
 use super::Engine;
 use super::state::{Link, Pair, Source};
 use crate::release::Estimate;
-use crate::{Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken};
+use crate::{
+    ByPort, Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken,
+};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
@@ -28,8 +30,14 @@ impl<P: Packet> Engine<P> {
             frames_bound: settings.queue_frames.into(),
             ..Source::default()
         };
-        let scheduler = self.scheduler_for(now, settings);
-        let link = Link::new(settings, scheduler, self.container_bytes);
+        let mut link = Link {
+            scheduler: self.scheduler_for(now, settings),
+            pairs: ByPort::default(),
+            rate: None,
+            remote: settings.remote,
+            piece_bytes: u32::MAX,
+        };
+        link.set_rate(settings.link_rate, self.config.container_bytes);
         if let Some(slot) = self.links.get_mut(port.index()) {
             *slot = Some(Box::new(link));
         }
@@ -63,7 +71,7 @@ impl<P: Packet> Engine<P> {
         if settings.remote {
             return Scheduler::Handover(Box::default());
         }
-        let mut scheduler = Scheduler::new(&self.scheduler, self.caps.clone());
+        let mut scheduler = Scheduler::new(&self.config.scheduler, self.caps.clone());
         scheduler.set_link_rate(now, settings.link_rate);
         scheduler
     }
@@ -90,7 +98,7 @@ impl<P: Packet> Engine<P> {
         if settings.link_rate != before.link_rate
             && let Some(Some(link)) = self.links.get_mut(port.index())
         {
-            link.set_rate(settings.link_rate, self.container_bytes);
+            link.set_rate(settings.link_rate, self.config.container_bytes);
             link.scheduler.set_link_rate(now, settings.link_rate);
         }
         for link in self.links.iter_mut().flatten() {
@@ -114,10 +122,10 @@ impl<P: Packet> Engine<P> {
     /// Changes the policy of all links served here. What waits moves to the new schedulers, in order per vif.
     /// Leads and debts between vifs are forgotten.
     pub fn set_scheduler(&mut self, now: u64, settings: SchedulerSettings) {
-        if settings == self.scheduler {
+        if settings == self.config.scheduler {
             return;
         }
-        self.scheduler = settings;
+        self.config.scheduler = settings;
         for port in self.ports {
             let Some(of_port) = self.settings(port).filter(|it| !it.remote).copied() else {
                 continue;
@@ -144,7 +152,7 @@ impl<P: Packet> Engine<P> {
 
     #[must_use]
     pub fn scheduler_settings(&self) -> &SchedulerSettings {
-        &self.scheduler
+        &self.config.scheduler
     }
 
     /// Removes a port. Returns what waited for it or came from it, in order per pair; the caller accounts for

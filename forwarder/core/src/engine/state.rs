@@ -134,23 +134,7 @@ pub(super) struct Link<P> {
     pub(super) piece_bytes: u32,
 }
 
-impl<P: Packet> Link<P> {
-    pub(super) fn new(
-        settings: &PortSettings,
-        scheduler: Scheduler<P>,
-        container_bytes: u32,
-    ) -> Self {
-        let mut link = Self {
-            scheduler,
-            pairs: ByPort::default(),
-            rate: None,
-            remote: settings.remote,
-            piece_bytes: u32::MAX,
-        };
-        link.set_rate(settings.link_rate, container_bytes);
-        link
-    }
-
+impl<P> Link<P> {
     pub(super) fn set_rate(&mut self, rate: Option<Rate>, container_bytes: u32) {
         /// The bits per second at which 50 us carry one byte.
         const PER_50_US: u64 = 160_000;
