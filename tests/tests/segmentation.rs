@@ -100,8 +100,8 @@ fn frame(
     let l4_off = l3_off + l3.len();
     frame.append(&mut l3);
     frame.append(&mut l4);
-    let layout = Layout::parse(&frame, l3_off as u16, l4_off as u16)?;
-    checksum::make_partial(&mut frame, &layout, layout.l4_len)?;
+    let layout = Layout::parse(&frame, l3_off as u16, l4_off as u16).context("no layout")?;
+    checksum::make_partial(&mut frame, &layout, layout.l4_len).context("too short")?;
     Ok((frame, layout))
 }
 
@@ -176,7 +176,7 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
         let mut ours = Vec::new();
         for i in 0..cut.count() {
             let mut segment = vec![0; cut.part_len(i).context("its length")?];
-            cut.write(i, [&frame[..]], [&mut segment[..]])?;
+            cut.write(i, [&frame[..]], [&mut segment[..]]).context("not written")?;
             ours.push(segment);
         }
         let gso = (cut.count() > 1).then_some((kind, gso_size));
@@ -194,9 +194,9 @@ fn against_the_kernel(bed: u32, kind: GsoKind, v6: bool) -> Result<()> {
             Cut::pieces(&frame, len, &layout, gso_size, kind, max_bytes).context("refused")?;
         for i in 0..cut.count() {
             let mut piece = vec![0; cut.part_len(i).context("its length")?];
-            cut.write(i, [&frame[..]], [&mut piece[..]])?;
+            cut.write(i, [&frame[..]], [&mut piece[..]]).context("not written")?;
             let size = cut.gso_size(i).context("its segment size")?;
-            let own = Layout::parse(&piece, layout.l3_off, layout.l4_off)?;
+            let own = Layout::parse(&piece, layout.l3_off, layout.l4_off).context("no layout")?;
             let header = VnetHeader::new(&own, (size > 0).then_some((kind, size)), true);
             wire.send(&header, &piece).with_context(|| what.clone())?;
         }
@@ -254,7 +254,7 @@ fn single_frames_with_a_partial_checksum() -> Result<()> {
             bend(&mut frame, &layout, len);
         }
         wire.send(&VnetHeader::new(&layout, None, true), &frame)?;
-        ensure!(checksum::complete(&mut [&mut frame[..]], &layout)?, "it was partial");
+        ensure!(checksum::complete(&mut [&mut frame[..]], &layout), "it was partial");
         let udp = layout.proto == Proto::Udp;
         let what = format!("round {round}: {payload} bytes, udp {udp}, {layout:?}");
         compare(&what, &[frame], &wire.received()?)?;

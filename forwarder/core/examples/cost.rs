@@ -32,9 +32,15 @@ const PORTS: u16 = 4;
 const BURST: u64 = 64;
 /// Each run takes a few milliseconds, so the best of many was not interrupted.
 const ROUNDS: u64 = 1_000;
-const RUNS: u32 = 200;
+const RUNS: usize = 200;
 
-fn run(policy: Policy, burst: u64) -> f64 {
+/// The nanoseconds of a packet in the best run.
+fn best(run: impl FnMut() -> f64) -> f64 {
+    std::iter::repeat_with(run).take(RUNS).fold(f64::INFINITY, f64::min)
+}
+
+/// Bursts of `burst` packets through the engine.
+fn engine(policy: Policy, burst: u64) -> f64 {
     let scheduler = SchedulerSettings { policy, ..SchedulerSettings::default() };
     let config = EngineConfig { scheduler, ..EngineConfig::default() };
     let mut engine: Engine<Token> = Engine::new(config, Arc::new(Caps::default()));
@@ -70,8 +76,8 @@ fn run(policy: Policy, burst: u64) -> f64 {
     started.elapsed().as_nanos() as f64 / sent as f64
 }
 
-/// Measures `flows` of one port with bursts of `burst` packets each, in a table that has room for 4096.
-fn measure(flows: u32, burst: u64) -> f64 {
+/// `flows` of one port with bursts of `burst` packets each, in a table that has room for 4096.
+fn flow_table(flows: u32, burst: u64) -> f64 {
     let mut table = FlowTable::new(FlowConfig { capacity: 4096, idle_ns: 1 << 36, seed: 7 });
     table.add_port(PortId(0));
     let key = |n: u32| {
@@ -98,24 +104,19 @@ fn measure(flows: u32, burst: u64) -> f64 {
     // All memory is touched before the first run that counts.
     run(8);
     let passes = (ROUNDS * BURST).div_ceil(u64::from(flows) * burst);
-    let runs = (0..RUNS).map(|_| {
+    best(|| {
         let started = Instant::now();
         (0..passes).for_each(|_| run(burst));
         started.elapsed().as_nanos() as f64 / (passes * u64::from(flows) * burst) as f64
-    });
-    runs.fold(f64::INFINITY, f64::min)
+    })
 }
 
 fn main() {
-    for (policy, name, burst) in [
-        (Policy::Drr, "bursts of 64", BURST),
-        (Policy::Drr, "bursts of 1", 1),
-        (Policy::Fifo, "bursts of 64", BURST),
-        (Policy::Fifo, "bursts of 1", 1),
-    ] {
-        let runs = (0..RUNS).map(|_| run(policy, burst));
-        let best = runs.fold(f64::INFINITY, f64::min);
-        println!("{best:6.1} ns per packet, {policy:?}: {name}");
+    for (policy, burst) in
+        [(Policy::Drr, BURST), (Policy::Drr, 1), (Policy::Fifo, BURST), (Policy::Fifo, 1)]
+    {
+        let ns = best(|| engine(policy, burst));
+        println!("{ns:6.1} ns per packet, {policy:?}: bursts of {burst}");
     }
     for (name, flows, burst) in [
         ("one flow", 1, BURST),
@@ -125,6 +126,6 @@ fn main() {
         ("4000 flows, every packet another one", 4000, 1),
         ("100,000 flows, nearly all without a row", 100_000, 1),
     ] {
-        println!("{:6.1} ns per packet, flow table: {name}", measure(flows, burst));
+        println!("{:6.1} ns per packet, flow table: {name}", flow_table(flows, burst));
     }
 }

@@ -21,7 +21,7 @@
 //! evicts an entry of a port that uses less of its quota than the flood, and two ports do not evict each
 //! other in turn. Pinned entries and the host's own are never evicted.
 //!
-//! **Bounds.** Each bucket has eight words. Memory: a pointer for each bucket, 256 bytes for each bucket with
+//! **Bounds.** Each bucket has eight words. Memory: a pointer for each bucket, 320 bytes for each bucket with
 //! an address in it, some 200 bytes for each address that moved within [`SETTLED_NS`], [`MAX_PINS`] locked
 //! addresses, 64 refused addresses for each port, and 56 bytes for each port slot. A call touches one bucket,
 //! with two exceptions: [`AddressTable::remove_port`] and `clear` read all buckets, and
@@ -29,10 +29,7 @@
 
 mod moves;
 mod ports;
-mod refused;
 mod room;
-mod rows;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -41,20 +38,80 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 pub use self::moves::{MOVES, SETTLED_NS, WINDOW_NS};
-pub use self::ports::{PortAddresses, UPLINK_QUOTA, VIF_QUOTA};
-pub use self::refused::{PER_PORT as REFUSED_PER_PORT, RETRY_NS};
-pub use self::words::{Address, At, Location, WAYS, Word, Words};
+pub use self::ports::{PortAddresses, REFUSED_PER_PORT, RETRY_NS, UPLINK_QUOTA, VIF_QUOTA};
 
 use self::moves::{History, Review};
-use self::ports::Ports;
-use self::refused::Refused;
-use self::rows::{Row, Rows};
-use crate::PortId;
+use self::ports::{Ports, Refused};
+use self::room::Rows;
+use crate::{Mac, PortId};
 
 /// The most addresses that locks may name, over all ports.
 pub const MAX_PINS: usize = 16_384;
 /// The most addresses that one call of [`AddressTable::retry`] examines.
 pub const RETRY_BATCH: usize = 1024;
+
+/// Addresses in a bucket: the gate reads one cache line.
+pub const WAYS: usize = 8;
+
+/// A station's address. A bridge that does not filter VLANs keeps all its addresses under VLAN 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address {
+    pub mac: Mac,
+    pub vlan: u16,
+}
+
+impl Address {
+    /// Whether it is a unicast address other than zero, with a valid VLAN.
+    fn is_station(self) -> bool {
+        !self.mac.is_multicast() && self.mac != Mac::ZERO && self.vlan <= 0xfff
+    }
+}
+
+/// Where a station is, according to the bridge.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Location {
+    Port(PortId),
+    /// Behind a port of the bridge that weir does not serve.
+    Elsewhere,
+    /// An address of the host itself: the bridge's, or a port's own.
+    Host,
+}
+
+/// A place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct At {
+    pub bucket: usize,
+    /// Below [`WAYS`].
+    pub way: usize,
+}
+
+/// The contents of a word of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Word {
+    pub address: Address,
+    pub location: Location,
+    /// A lock names the address.
+    pub pinned: bool,
+}
+
+/// The memory that readers see concurrently, and the format of its words.
+pub trait Words {
+    fn buckets(&self) -> usize;
+
+    /// The bucket of an address, below [`buckets`](Self::buckets). Outsiders must not be able to choose
+    /// addresses that share a bucket.
+    fn bucket(&self, address: Address) -> usize;
+
+    /// Replaces a whole word in one store, so that no reader sees half of it. `None` empties it.
+    fn store(&mut self, at: At, word: Option<Word>);
+
+    /// When a frame from the address stored at this place last arrived at the port stored with it; 0: never.
+    /// The clock is that of the table's `now`; the time may be up to a second too early.
+    fn last_seen(&self, at: At) -> u64;
+
+    /// Makes [`last_seen`](Self::last_seen) 0.
+    fn reset_seen(&mut self, at: At);
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PinError {
@@ -74,9 +131,9 @@ pub struct AddressTable<W> {
     rows: Rows,
     ports: Ports,
     /// The addresses that locks name, whether they have an entry in the table or not.
-    pins: HashMap<u64, PortId>,
-    /// When each history is due for review: `(due_ns, key)`, each history once.
-    calendar: BTreeSet<(u64, u64)>,
+    pins: HashMap<Address, PortId>,
+    /// When the history of an address is due for review, each history once.
+    calendar: BTreeSet<(u64, Address)>,
     refused: Refused,
 }
 
@@ -106,18 +163,17 @@ impl<W: Words> AddressTable<W> {
         if !address.is_station() {
             return;
         }
-        let key = address.key();
-        self.refused.remove(key);
-        let pin = self.pins.get(&key).copied().map(Location::Port);
+        self.refused.remove(address);
+        let pin = self.pins.get(&address).copied().map(Location::Port);
         if let Some(pin) = pin.filter(|_| location != Location::Host) {
             // The bridge has one entry for an address: if that was the host's, it is gone now.
-            self.settle_pin(now, key, pin, true);
+            self.settle_pin(now, address, pin, true);
             if location != pin {
                 self.ports.with(location, |port| port.against_lock += 1);
             }
             return;
         }
-        let Some(at) = self.find(key) else { return self.insert(now, key, location) };
+        let Some(at) = self.find(address) else { return self.insert(now, address, location) };
         let Some(row) = self.rows.get_mut(at) else { return };
         let from = row.location;
         // Addresses of the host itself are configured, not learned.
@@ -136,11 +192,10 @@ impl<W: Words> AddressTable<W> {
 
     /// The bridge no longer has an entry for the address. It stays if a lock names it.
     pub fn forget(&mut self, address: Address) {
-        let key = address.key();
-        self.refused.remove(key);
-        let Some(at) = self.find(key) else { return };
+        self.refused.remove(address);
+        let Some(at) = self.find(address) else { return };
         let Some(row) = self.rows.get(at).filter(|row| row.present && !row.pinned) else { return };
-        match self.pins.get(&key).copied() {
+        match self.pins.get(&address).copied() {
             // The host had the address for a while; it returns to the port that its lock names.
             Some(port) if row.location == Location::Host => self.pin_at(at, port),
             _ => self.unlearn(at),
@@ -163,7 +218,7 @@ impl<W: Words> AddressTable<W> {
         self.refused.clear();
         for at in self.rows.places(|_| true) {
             let Some(row) = self.rows.get(at) else { continue };
-            match self.pins.get(&row.key).copied() {
+            match self.pins.get(&row.address).copied() {
                 Some(port) => self.pin_at(at, port),
                 None => self.remove(at),
             }
@@ -172,16 +227,15 @@ impl<W: Words> AddressTable<W> {
 
     /// A lock of the port names the address: it stays there as long as the port is there.
     pub fn pin(&mut self, now: u64, address: Address, port: PortId) -> Result<(), PinError> {
-        let key = address.key();
-        match self.pins.get(&key).copied() {
+        match self.pins.get(&address).copied() {
             _ if !address.is_station() => return Err(PinError::NotAStation),
             Some(other) if other != port => return Err(PinError::OtherPort(other)),
             None if self.pins.len() >= MAX_PINS => return Err(PinError::TooMany),
             _ => {}
         }
-        self.pins.insert(key, port);
-        self.refused.remove(key);
-        let has_place = self.settle_pin(now, key, Location::Port(port), false);
+        self.pins.insert(address, port);
+        self.refused.remove(address);
+        let has_place = self.settle_pin(now, address, Location::Port(port), false);
         if has_place { Ok(()) } else { Err(PinError::NoRoom) }
     }
 
@@ -189,19 +243,20 @@ impl<W: Words> AddressTable<W> {
     /// damped and have become quiet. The caller must report the result for each by `learn` or `forget`.
     pub fn retry(&mut self, now: u64, out: &mut Vec<Address>) {
         for _ in 0..RETRY_BATCH {
-            let Some(&(due_ns, key)) = self.calendar.first().filter(|(due_ns, _)| *due_ns <= now)
+            let Some(&(due_ns, address)) =
+                self.calendar.first().filter(|(due_ns, _)| *due_ns <= now)
             else {
                 break;
             };
-            self.calendar.remove(&(due_ns, key));
-            self.review(now, key, out);
+            self.calendar.remove(&(due_ns, address));
+            self.review(now, address, out);
         }
         for _ in 0..RETRY_BATCH {
-            let Some((key, location)) = self.refused.take_due(now) else { break };
+            let Some((address, location)) = self.refused.take_due(now) else { break };
             if self.ports.has_room(location) {
-                out.push(Address::of_key(key));
+                out.push(address);
             } else {
-                self.refused.remember(now, key, location);
+                self.refused.remember(now, address, location);
             }
         }
     }
@@ -209,14 +264,14 @@ impl<W: Words> AddressTable<W> {
     /// When the gate last saw the address behind its port, on the gate's clock; 0: not since it came there.
     /// `None`: not in the table.
     pub fn last_seen(&self, address: Address) -> Option<u64> {
-        let at = self.find(address.key())?;
+        let at = self.find(address)?;
         self.rows.get(at).filter(|row| row.present)?;
         Some(self.words.last_seen(at))
     }
 
     /// Where the address is stored.
     pub fn location(&self, address: Address) -> Option<Location> {
-        let row = self.rows.get(self.find(address.key())?)?;
+        let row = self.rows.get(self.find(address)?)?;
         row.present.then_some(row.location)
     }
 
@@ -241,8 +296,8 @@ impl<W: Words> AddressTable<W> {
         self.words.buckets() * WAYS
     }
 
-    fn find(&self, key: u64) -> Option<At> {
-        self.rows.find(self.words.bucket(Address::of_key(key)), key)
+    fn find(&self, address: Address) -> Option<At> {
+        self.rows.find(self.words.bucket(address), address)
     }
 }
 

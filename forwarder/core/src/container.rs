@@ -1,6 +1,6 @@
 //! A container: the packets of one (ingress, egress) pair that are scheduled together, in order.
 //! Invariant: at most `CONTAINER_PACKETS` packets and at most its capacity in bytes, unless it is
-//! one single packet larger than that; `bytes()` and `frames()` are always the sums of what is inside.
+//! one single packet larger than that; `load()` is always the sum of what is inside.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,6 +9,40 @@ use crate::{Packet, PortId};
 
 /// The most packets in one container, whatever their size; also the storage allocated for each.
 pub const CONTAINER_PACKETS: usize = 64;
+
+/// What packets add up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Load {
+    pub bytes: u64,
+    pub packets: u64,
+    /// The frames of the pool that the packets occupy.
+    pub frames: u64,
+}
+
+impl Load {
+    #[inline]
+    pub fn of<P: Packet>(packet: &P) -> Self {
+        Self { bytes: packet.len().into(), packets: 1, frames: packet.frames().into() }
+    }
+}
+
+impl std::ops::AddAssign for Load {
+    #[inline]
+    fn add_assign(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        self.packets += more.packets;
+        self.frames += more.frames;
+    }
+}
+
+impl std::ops::SubAssign for Load {
+    #[inline]
+    fn sub_assign(&mut self, less: Self) {
+        self.bytes -= less.bytes;
+        self.packets -= less.packets;
+        self.frames -= less.frames;
+    }
+}
 
 /// Boxed, so that moving one between the engine, the queues and the worker moves a pointer.
 pub struct Container<P>(Box<Inner<P>>);
@@ -130,11 +164,10 @@ impl<P: Packet> Container<P> {
         self.0.bytes
     }
 
-    /// The frames of the pool that its packets occupy.
     #[inline]
     #[must_use]
-    pub fn frames(&self) -> u64 {
-        self.0.frames
+    pub fn load(&self) -> Load {
+        Load { bytes: self.0.bytes, packets: self.len() as u64, frames: self.0.frames }
     }
 
     #[inline]
@@ -166,17 +199,10 @@ impl<P: Packet> Container<P> {
 
 impl<P> fmt::Debug for Container<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        write!(
-            f,
-            "Container({} -> {}: {} packets, {} bytes, opened {}, released {})",
-            inner.ingress,
-            inner.egress,
-            inner.packets.len(),
-            inner.bytes,
-            inner.opened_ns,
-            inner.released_ns
-        )
+        let Inner { packets, bytes, ingress, egress, opened_ns, released_ns, .. } = &*self.0;
+        let len = packets.len();
+        write!(f, "Container({ingress} -> {egress}: {len} packets, {bytes} bytes, ")?;
+        write!(f, "opened {opened_ns}, released {released_ns})")
     }
 }
 
@@ -186,7 +212,7 @@ impl<P> fmt::Debug for Container<P> {
 /// from another worker and were emptied here exceed that number. Up to `SURPLUS` of these are kept until they
 /// are sent back; any further ones are freed.
 #[derive(Debug)]
-pub struct Spares<P> {
+pub(crate) struct Spares<P> {
     free: Vec<Container<P>>,
     capacity: u32,
     stock: usize,
@@ -198,15 +224,14 @@ pub struct Spares<P> {
 const SURPLUS: usize = 256;
 
 impl<P: Packet> Spares<P> {
-    #[must_use]
-    pub fn new(capacity: u32, stock: usize) -> Self {
+    pub(crate) fn new(capacity: u32, stock: usize) -> Self {
         let mut free = Vec::with_capacity(stock + SURPLUS);
         free.extend((0..stock).map(|_| Container::new(capacity)));
         Self { free, capacity, stock, own: stock }
     }
 
     #[inline]
-    pub fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
+    pub(crate) fn take(&mut self, now: u64, ingress: PortId, egress: PortId) -> Container<P> {
         let mut container = match self.free.pop() {
             Some(container) => container,
             None => self.make(),
@@ -222,7 +247,7 @@ impl<P: Packet> Spares<P> {
     }
 
     #[inline]
-    pub fn put(&mut self, container: Container<P>) {
+    pub(crate) fn put(&mut self, container: Container<P>) {
         debug_assert!(container.is_empty(), "{container:?} still holds packets");
         if self.free.len() < self.own + SURPLUS {
             self.free.push(container);
@@ -231,24 +256,18 @@ impl<P: Packet> Spares<P> {
 
     /// A container has left for another worker.
     #[inline]
-    pub fn gone(&mut self) {
+    pub(crate) fn gone(&mut self) {
         self.own = self.own.saturating_sub(1).max(self.stock);
     }
 
     /// Takes a container that is not needed here.
     #[inline]
-    pub fn surplus(&mut self) -> Option<Container<P>> {
+    pub(crate) fn surplus(&mut self) -> Option<Container<P>> {
         if self.free.len() > self.own { self.free.pop() } else { None }
     }
 
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.free.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.free.is_empty()
     }
 }
 

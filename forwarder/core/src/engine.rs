@@ -11,9 +11,8 @@
 //! Each worker has its own engine, and every engine knows all ports. A port that another worker serves is
 //! `remote` here. What is queued for it waits in a plain hand-over queue. `next` returns its containers, the
 //! other worker's engine `accept`s them into the real scheduler, and `taken` ends the charge for them here.
+//! So what a source has in both engines and between them never exceeds what the two engines allow it.
 
-mod handed;
-mod live;
 mod ports;
 mod queue;
 mod shed;
@@ -21,14 +20,16 @@ mod state;
 
 use std::sync::Arc;
 
-pub use handed::Handed;
 pub use state::{ContainerCounts, PairCounts};
 
 use self::shed::ShedChanges;
 use self::state::{Link, Pair, Source};
 use crate::container::Spares;
 use crate::sched::Caps;
-use crate::{MAX_PORTS, Packet, PortId, PortSet, PortSettings, SchedulerSettings};
+use crate::{
+    Container, Load, MAX_PORTS, Packet, PortId, PortSet, PortSettings, SchedulerSettings, broken,
+    invariant,
+};
 
 /// Containers allocated up front. More are allocated when they run out, and are kept.
 const CONTAINER_STOCK: usize = 256;
@@ -46,8 +47,7 @@ impl Default for EngineConfig {
 }
 
 pub struct Engine<P> {
-    container_bytes: u32,
-    scheduler: SchedulerSettings,
+    config: EngineConfig,
     caps: Arc<Caps>,
     ports: PortSet,
     /// The ports as destinations.
@@ -70,8 +70,7 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn new(config: EngineConfig, caps: Arc<Caps>) -> Self {
         Self {
-            container_bytes: config.container_bytes,
-            scheduler: config.scheduler,
+            config,
             caps,
             ports: PortSet::EMPTY,
             links: (0..MAX_PORTS).map(|_| None).collect(),
@@ -109,7 +108,7 @@ impl<P: Packet> Engine<P> {
     #[inline]
     #[must_use]
     pub fn port_depth(&self, egress: PortId, ingress: PortId) -> (u64, u64) {
-        self.pair(egress, ingress).map_or((0, 0), |pair| (pair.bytes, pair.packets))
+        self.pair(egress, ingress).map_or((0, 0), |pair| (pair.load.bytes, pair.load.packets))
     }
 
     /// What was sent from `ingress` to the link `egress` since the pair was created.
@@ -159,6 +158,30 @@ impl<P: Packet> Engine<P> {
         self.link(egress).into_iter().flat_map(|link| link.pairs.ports())
     }
 
+    /// The other worker has taken a container. Before `remove_port`, call this for all containers of that
+    /// port that are still on their way: afterwards no pair or source is charged for them.
+    pub fn taken(&mut self, handed: &Handed) {
+        let Handed { ingress, egress, load } = *handed;
+        let pair = pair_mut(&mut self.links, ingress, egress);
+        let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
+            return broken!("a container was handed over, and its pair is gone");
+        };
+        let Load { bytes, packets, frames } = pair.load;
+        invariant!(
+            bytes >= load.bytes && packets >= load.packets && frames >= load.frames,
+            "more came to the other worker than was handed over"
+        );
+        pair.load = Load {
+            bytes: bytes.saturating_sub(load.bytes),
+            packets: packets.saturating_sub(load.packets),
+            frames: frames.saturating_sub(load.frames),
+        };
+        source.frames = source.frames.saturating_sub(load.frames);
+        if !source.starved.is_empty() {
+            self.relieve(ingress, egress);
+        }
+    }
+
     #[inline]
     fn link(&self, egress: PortId) -> Option<&Link<P>> {
         self.links.get(egress.index())?.as_deref()
@@ -176,4 +199,26 @@ fn pair_mut<P>(
     egress: PortId,
 ) -> Option<&mut Pair<P>> {
     links.get_mut(egress.index())?.as_mut()?.pairs.get_mut(ingress)
+}
+
+/// The charge for a container on its way to another worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Handed {
+    ingress: PortId,
+    egress: PortId,
+    load: Load,
+}
+
+impl Handed {
+    #[must_use]
+    pub fn of<P: Packet>(container: &Container<P>) -> Self {
+        let (ingress, egress) = (container.ingress(), container.egress());
+        Self { ingress, egress, load: container.load() }
+    }
+
+    /// Whether the container came from this port or is for it.
+    #[must_use]
+    pub fn names(&self, port: PortId) -> bool {
+        self.ingress == port || self.egress == port
+    }
 }

@@ -51,31 +51,24 @@ impl PortSet {
     #[inline]
     pub fn insert(&mut self, port: PortId) -> bool {
         let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
-        match self.words.get_mut(at) {
-            Some(word) => {
-                let new = *word & bit == 0;
-                *word |= bit;
-                self.used |= 1 << at;
-                new
-            }
-            None => false,
-        }
+        let Some(word) = self.words.get_mut(at) else { return false };
+        let new = *word & bit == 0;
+        *word |= bit;
+        self.used |= 1 << at;
+        new
     }
 
     /// Returns true if the port was in the set.
     #[inline]
     pub fn remove(&mut self, port: PortId) -> bool {
         let (at, bit) = (port.index() / 64, 1u64 << (port.0 & 63));
-        match self.words.get_mut(at) {
-            Some(word) if *word & bit != 0 => {
-                *word &= !bit;
-                if *word == 0 {
-                    self.used &= !(1 << at);
-                }
-                true
-            }
-            _ => false,
+        let word = self.words.get_mut(at).filter(|word| **word & bit != 0);
+        let Some(word) = word else { return false };
+        *word &= !bit;
+        if *word == 0 {
+            self.used &= !(1 << at);
         }
+        true
     }
 
     #[inline]
@@ -113,11 +106,9 @@ impl PortSet {
             return Some(id(at, above.trailing_zeros()));
         }
         let later = self.used & !1 << at;
-        if later == 0 {
-            // No member is at or above `start`, so the lowest of all is the next.
-            return self.first();
-        }
-        let at = later.trailing_zeros() as usize;
+        // Without a member at or above `start`, the lowest of all is the next.
+        let words = if later == 0 { self.used } else { later };
+        let at = words.trailing_zeros() as usize;
         self.words.get(at).map(|word| id(at, word.trailing_zeros()))
     }
 

@@ -16,6 +16,8 @@
 //! - [`engine`]: all of the above behind six calls, for the worker
 //! - [`offload`]: checksums and segmentation on packet bytes
 //! - [`sim`]: whole scenarios without a kernel
+//!
+//! `examples/weighted_link.rs` runs an engine by hand, `examples/simulation.rs` a scenario.
 #![forbid(unsafe_code)]
 
 pub mod addresses;
@@ -41,7 +43,7 @@ pub use by_port::ByPort;
 pub use choice::{
     Choice, Fallback, ForeignRules, Idle, Lane, Mode, Policy, Release, Reserved, Role,
 };
-pub use container::{CONTAINER_PACKETS, Container};
+pub use container::{CONTAINER_PACKETS, Container, Load};
 pub use counts::{Named, NamedCounts};
 pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
@@ -49,7 +51,7 @@ pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Losses, Reason};
 pub use release::{Estimate, ReleaseReason, Releases};
-pub use sched::{AnyScheduler, Caps, Next, Scheduler};
+pub use sched::{Caps, Next, Scheduler};
 pub use settings::{PortSettings, ReleaseSettings, SchedulerSettings, Share};
 pub use units::{ByteSize, Rate, Span};
 pub use work::{Amount, WorkShare};

@@ -13,7 +13,6 @@
 //! `device_rate` is the rate of the device, whatever the engine gives it. Links that are to be shared need
 //! the first: in front of a slower device, queues form where the scheduler does not control them.
 
-mod device;
 mod environment;
 mod phases;
 mod report;
@@ -24,7 +23,7 @@ pub use phases::{LinkShare, Phase};
 pub use report::{PairReport, Report};
 pub use source::{Pattern, Random, Size, Source};
 
-use crate::{PortSettings, Rate, ReleaseSettings, Role, SchedulerSettings, Span};
+use crate::{PortSettings, Rate, Role, SchedulerSettings, Span};
 
 /// A port and the device behind it.
 #[derive(Clone, Debug)]
@@ -68,33 +67,10 @@ impl SimPort {
         Self { settings, ..Self::vif(name) }
     }
 
+    /// Changes settings of the port.
     #[must_use]
-    pub fn weight(mut self, weight: u32) -> Self {
-        self.settings.share.weight = weight;
-        self
-    }
-
-    #[must_use]
-    pub fn min(mut self, rate: Rate) -> Self {
-        self.settings.share.min_rate = Some(rate);
-        self
-    }
-
-    #[must_use]
-    pub fn max(mut self, rate: Rate) -> Self {
-        self.settings.share.max_rate = Some(rate);
-        self
-    }
-
-    #[must_use]
-    pub fn queue(mut self, bytes: u64) -> Self {
-        self.settings.queue_bytes = bytes;
-        self
-    }
-
-    #[must_use]
-    pub fn release(mut self, release: ReleaseSettings) -> Self {
-        self.settings.release = release;
+    pub fn with(mut self, change: impl FnOnce(&mut PortSettings)) -> Self {
+        change(&mut self.settings);
         self
     }
 }

@@ -219,12 +219,6 @@ impl WorkShare {
             link.measured.add(took_ns, sent);
         }
     }
-
-    /// The time that this amount takes on the link, estimated from what was measured last.
-    #[must_use]
-    pub fn likely_ns(&self, id: PortId, amount: Amount) -> u64 {
-        self.links.get(id.index()).map_or(0, |link| link.measured.likely_ns(amount.0))
-    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl World {
         let these = self.on_the_way.iter().filter(|(_, container)| container.egress() == to);
         these.fold((0, 0, 0), |(bytes, packets, frames), (_, container)| {
             let len = container.len() as u64;
-            (bytes + container.bytes(), packets + len, frames + container.frames())
+            (bytes + container.bytes(), packets + len, frames + container.load().frames)
         })
     }
 

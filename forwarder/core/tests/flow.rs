@@ -153,10 +153,10 @@ fn rows(table: &FlowTable) -> Vec<FlowRow> {
     all
 }
 
-fn check(table: &FlowTable, model: &Model) {
+fn check(table: &FlowTable, capacity: u32, model: &Model) {
     let rows = rows(table);
     assert_eq!(rows.len(), table.len());
-    assert!(rows.len() <= table.capacity() as usize);
+    assert!(rows.len() <= capacity as usize);
     let mut ended: Vec<_> = model.lives.iter().collect();
     for row in &rows {
         let at = ended.iter().rposition(|(key, ..)| *key == row.key);
@@ -231,18 +231,18 @@ proptest! {
                 Op::Wait(ns) => now_ns += ns,
                 Op::Age(most) => table.age(now_ns, most),
                 Op::Forget => {
-                    check(&table, &model);
+                    check(&table, capacity, &model);
                     table.forget();
                     model.forget(|_| true);
-                    check(&table, &model);
+                    check(&table, capacity, &model);
                 }
                 Op::AddPort(source) => {
                     table.add_port(PortId(source));
                     model.forget(|of| of == source);
-                    check(&table, &model);
+                    check(&table, capacity, &model);
                 }
             }
         }
-        check(&table, &model);
+        check(&table, capacity, &model);
     }
 }

@@ -43,7 +43,7 @@ fn two_vms_and_an_uplink() {
 #[test]
 fn slow_consumer_loses_nothing_that_was_queued() {
     let mut ports = vec![SimPort::vif("v1"), SimPort::vif("v2"), SimPort::vif("v3")];
-    ports[0] = SimPort::vif("v1").queue(4 << 20);
+    ports[0] = SimPort::vif("v1").with(|it| it.queue_bytes = 4 << 20);
     let sources = vec![
         source(0, 1, 200, Pattern::Cbr { packets_per_s: 100_000 }),
         source(0, 2, 200, Pattern::Cbr { packets_per_s: 1_000 }),

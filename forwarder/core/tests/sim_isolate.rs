@@ -51,10 +51,12 @@ fn shares_hold(report: &Report, permille: u64) {
 #[test]
 fn weights_and_a_minimum_share_a_link() {
     let ports = vec![
-        SimPort::vif("v1").weight(1),
-        SimPort::vif("v2").weight(2),
-        SimPort::vif("v3").weight(5),
-        SimPort::vif("v4").weight(1).min(mbit(40)),
+        SimPort::vif("v1").with(|it| it.share.weight = 1),
+        SimPort::vif("v2").with(|it| it.share.weight = 2),
+        SimPort::vif("v3").with(|it| it.share.weight = 5),
+        SimPort::vif("v4")
+            .with(|it| it.share.weight = 1)
+            .with(|it| it.share.min_rate = Some(mbit(40))),
         SimPort::shaped("up", mbit(100)),
     ];
     let sources = (0..4).map(|vif| source(vif, 4, 1458, FLOOD)).collect();
@@ -94,13 +96,15 @@ fn by_packets_the_large_ones_get_more() {
 fn priorities_turn_from_30_to_1_into_1_to_30() {
     let weights = [(30, 1), (15, 1), (5, 1), (2, 1), (1, 1), (1, 2), (1, 5), (1, 15), (1, 30)];
     let ports = vec![
-        SimPort::vif("v1").weight(30),
-        SimPort::vif("v2").weight(1),
+        SimPort::vif("v1").with(|it| it.share.weight = 30),
+        SimPort::vif("v2").with(|it| it.share.weight = 1),
         SimPort::shaped("up", mbit(100)),
     ];
     let steps = weights.iter().enumerate().skip(1).flat_map(|(nth, (one, two))| {
         let at = Span::new(nth as u64 * 500 * MS);
-        let port = |port, weight| Change::Port(port, SimPort::vif("").weight(weight).settings);
+        let port = |port, weight| {
+            Change::Port(port, SimPort::vif("").with(|it| it.share.weight = weight).settings)
+        };
         [(at, port(0, *one)), (at, port(1, *two))]
     });
     let sources = (0..2).map(|vif| source(vif, 2, 1458, FLOOD)).collect();
@@ -149,8 +153,8 @@ fn in_order_of_arrival_everybody_waits_for_the_floods() {
 #[test]
 fn caps_hold_over_all_links_together() {
     let ports = vec![
-        SimPort::vif("v1").max(mbit(30)),
-        SimPort::vif("v2").max(mbit(40)),
+        SimPort::vif("v1").with(|it| it.share.max_rate = Some(mbit(30))),
+        SimPort::vif("v2").with(|it| it.share.max_rate = Some(mbit(40))),
         SimPort::vif("v3"),
         SimPort::shaped("up", mbit(100)),
         SimPort::shaped("side", mbit(50)),
@@ -182,7 +186,7 @@ fn caps_hold_over_all_links_together() {
 fn who_pauses_saves_nothing_up() {
     let ports = vec![
         SimPort::vif("steady"),
-        SimPort::vif("on-off").weight(3),
+        SimPort::vif("on-off").with(|it| it.share.weight = 3),
         SimPort::shaped("up", mbit(100)),
     ];
     let on_off =
@@ -198,9 +202,9 @@ fn who_pauses_saves_nothing_up() {
 #[test]
 fn policies_change_live_without_loss_or_reordering() {
     let ports = vec![
-        SimPort::vif("v1").weight(4),
-        SimPort::vif("v2").max(mbit(45)),
-        SimPort::vif("v3").min(mbit(10)),
+        SimPort::vif("v1").with(|it| it.share.weight = 4),
+        SimPort::vif("v2").with(|it| it.share.max_rate = Some(mbit(45))),
+        SimPort::vif("v3").with(|it| it.share.min_rate = Some(mbit(10))),
         SimPort::shaped("up", mbit(100)),
     ];
     let bursts = |packets, every_ms| Pattern::Bursts { packets, every: Span::new(every_ms * MS) };
@@ -276,7 +280,7 @@ fn a_port_that_returns_has_the_settings_it_was_added_with() {
     let mut scenario = scenario("v1 is away while its weight changes", ports, sources);
     scenario.faults =
         vec![Fault::Gone { port: 0, from: Span::new(200 * MS), to: Span::new(400 * MS) }];
-    let heavy: PortSettings = SimPort::vif("v1").weight(9).settings;
+    let heavy: PortSettings = SimPort::vif("v1").with(|it| it.share.weight = 9).settings;
     scenario.steps =
         [100, 300, 500].map(|ms| (Span::new(ms * MS), Change::Port(0, heavy))).to_vec();
     scenario.span = Span::new(900 * MS);

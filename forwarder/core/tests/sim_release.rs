@@ -30,7 +30,7 @@ fn packets_each(report: &Report, port: usize) -> f64 {
 
 /// Two guests send requests to a server; each waits for its answer before the next request.
 fn requests(policy: Release, work_conserving: bool) -> Report {
-    let port = |name| SimPort::vif(name).release(release(policy, work_conserving));
+    let port = |name| SimPort::vif(name).with(|it| it.release = release(policy, work_conserving));
     let ports = vec![port("guest1"), port("guest2"), port("server")];
     let ask = Pattern::Requests { answer: 1000, think: Span::new(20_000) };
     let sources = vec![source(0, 2, 200, ask), source(1, 2, 200, ask)];
@@ -67,7 +67,7 @@ fn on_an_idle_link_work_conserving_containers_never_wait() {
 /// A stream after a few single packets.
 fn stream(policy: Release, packets_per_s: u64, mbit: u64) -> Report {
     let ports = vec![
-        SimPort::vif("v1").release(release(policy, false)),
+        SimPort::vif("v1").with(|it| it.release = release(policy, false)),
         SimPort::shaped("up", Rate::new(mbit * 1_000_000)),
     ];
     let sources = vec![source(0, 1, 500, Pattern::Cbr { packets_per_s })];
@@ -104,8 +104,10 @@ fn at_saturation_all_policies_fill_the_link() {
 
 #[test]
 fn a_stream_after_requests_is_gathered_again() {
-    let ports =
-        vec![SimPort::vif("v1").release(release(Release::Adaptive, false)), SimPort::vif("v2")];
+    let ports = vec![
+        SimPort::vif("v1").with(|it| it.release = release(Release::Adaptive, false)),
+        SimPort::vif("v2"),
+    ];
     let rare = Pattern::Cbr { packets_per_s: 2_000 };
     let busy =
         Pattern::OnOff { packets_per_s: 50_000, on: Span::new(200 * MS), off: Span::new(200 * MS) };

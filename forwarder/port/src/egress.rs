@@ -90,7 +90,7 @@ impl Egress {
             let l4_len = packet.len().saturating_sub(u32::from(layout.l4_off));
             let l4_len = u16::try_from(l4_len).map_err(|_| Reason::GsoUnsupported)?;
             checksum::make_partial(pool.head_mut(packet), &layout, l4_len)
-                .map_err(|_| Reason::GsoUnsupported)?;
+                .ok_or(Reason::GsoUnsupported)?;
             return Ok(TxPath::Vnet(VnetHeader::new(&layout, Some((kind, size)), true)));
         }
         // A segment must fit into one frame. TCP segments may be made smaller.
@@ -125,14 +125,14 @@ fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {
     if packet.l4_off() == 0 {
         return None;
     }
-    Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off()).ok()
+    Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off())
 }
 
 /// Completes the checksum of a packet that is one frame. A packet without a known checksum stays as it is: it
 /// has nothing to complete.
 fn complete(pool: &mut Pool, packet: &mut Packet) -> bool {
     let Some(layout) = parse(pool, packet) else { return false };
-    let completed = checksum::complete(&mut [pool.head_mut(packet)], &layout).unwrap_or(false);
+    let completed = checksum::complete(&mut [pool.head_mut(packet)], &layout);
     packet.clear(meta_flags::CSUM_PARTIAL);
     completed
 }

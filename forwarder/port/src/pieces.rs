@@ -63,7 +63,7 @@ impl Pool {
         let rooms = Rooms { pool: self, at: head.index() };
         let written = pieces.write(i, self.chunks(whole), rooms);
         let piece = whole.piece(head, frames, len as u32, gso_size);
-        if written != Ok(len) {
+        if written != Some(len) {
             self.release(piece);
             return Err(Reason::GsoUnsupported);
         }
@@ -107,7 +107,7 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reas
     let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
     let (head, len) = (pool.head(packet), packet.len());
     let pieces = Cut::pieces(head, len, &layout, packet.gso_size(), kind, max_bytes)
-        .map_err(|_| Reason::GsoUnsupported)?;
+        .ok_or(Reason::GsoUnsupported)?;
     if pieces.count() == 1 {
         return Ok((pieces, layout.header_len));
     }

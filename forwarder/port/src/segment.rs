@@ -18,7 +18,7 @@ impl Cutter {
     pub(crate) fn new(pool: &Pool, packet: &Packet, how: &Segments) -> Result<Self, Reason> {
         Cut::segments(pool.head(packet), packet.len(), &how.layout, how.size, how.kind)
             .map(Self)
-            .map_err(|_| Reason::GsoUnsupported)
+            .ok_or(Reason::GsoUnsupported)
     }
 
     /// The number of segments, at least 1.
@@ -62,7 +62,7 @@ impl Cutter {
         // bytes of other frames.
         let room =
             unsafe { std::slice::from_raw_parts_mut(pool.memory.data(to.index()).as_ptr(), ROOM) };
-        self.0.write(i, pool.chunks(packet), [room]).ok().map(|len| len as u16)
+        self.0.write(i, pool.chunks(packet), [room]).map(|len| len as u16)
     }
 }
 

@@ -359,7 +359,7 @@ fn a_partial_checksum_is_completed_on_the_way_out() {
     let sent = send_all(&mut port, &mut pool, packet);
     let layout = weir_core::offload::Layout::parse(&sent[0].bytes, 14, 34).unwrap();
     let right = weir_core::offload::checksum::verify([&sent[0].bytes[..]], &layout);
-    assert_eq!(right, Ok(true));
+    assert!(right);
     assert_eq!(port.stats().checksums_completed, 1);
 }
 

@@ -7,7 +7,6 @@ mod room;
 use weir_abi::table::{ELSEWHERE, Entry, Place, Seed, entry_flags, key};
 
 use super::*;
-use crate::Mac;
 
 const SECOND: u64 = 1_000_000_000;
 const SEED: Seed = Seed { xor: 0x1234_5678_9abc, multiply: 0xdead_beef_cafe_f00d };
@@ -107,7 +106,7 @@ impl Table {
     /// All entries, in no order.
     fn iter(&self) -> impl Iterator<Item = AddressEntry> + '_ {
         self.rows.iter().filter(|(_, row)| row.present).map(|(at, row)| AddressEntry {
-            address: Address::of_key(row.key),
+            address: row.address,
             location: row.location,
             pinned: row.pinned,
             damped: row.history.as_ref().is_some_and(|history| history.is_damped()),
@@ -153,10 +152,9 @@ impl Table {
         }
         assert!(counts.is_empty(), "{counts:?}");
         assert_eq!(self.entries() as usize, written);
-        let histories = self
-            .rows
-            .iter()
-            .filter_map(|(_, row)| row.history.as_ref().map(|history| (history.due_ns, row.key)));
+        let histories = self.rows.iter().filter_map(|(_, row)| {
+            row.history.as_ref().map(|history| (history.due_ns, row.address))
+        });
         assert_eq!(histories.collect::<BTreeSet<_>>(), self.calendar);
     }
 }

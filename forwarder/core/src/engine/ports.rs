@@ -1,13 +1,16 @@
-//! Adding and removing ports, and what they leave behind. Cold. Invariant: a pair exists only while both its
-//! ports do, and there is at most one for two ports in each direction. A link's scheduler knows of no source
-//! that has no pair with it.
+//! Adding, changing and removing ports, and what they leave behind. Cold. Invariants: a pair exists only
+//! while both its ports do, and there is at most one for two ports in each direction. A link's scheduler
+//! knows of no source that has no pair with it. A change of settings loses no packet, and none overtakes
+//! another of its pair.
 
 use std::fmt;
 
 use super::Engine;
 use super::state::{Link, Pair, Source};
-use crate::sched::{AnyScheduler, Scheduler};
-use crate::{Container, Packet, PortId, PortSettings, Share, broken};
+use crate::release::Estimate;
+use crate::{
+    ByPort, Container, Packet, PortId, PortSettings, Scheduler, SchedulerSettings, Share, broken,
+};
 
 impl<P: Packet> Engine<P> {
     /// Adds a port. False when the slot is out of range or taken. Cold.
@@ -27,8 +30,14 @@ impl<P: Packet> Engine<P> {
             frames_bound: settings.queue_frames.into(),
             ..Source::default()
         };
-        let scheduler = self.scheduler_for(now, settings);
-        let link = Link::new(settings, scheduler, self.container_bytes);
+        let mut link = Link {
+            scheduler: self.scheduler_for(now, settings),
+            pairs: ByPort::default(),
+            rate: None,
+            remote: settings.remote,
+            piece_bytes: u32::MAX,
+        };
+        link.set_rate(settings.link_rate, self.config.container_bytes);
         if let Some(slot) = self.links.get_mut(port.index()) {
             *slot = Some(Box::new(link));
         }
@@ -58,29 +67,92 @@ impl<P: Packet> Engine<P> {
     }
 
     /// The scheduler of a link that has no pairs yet.
-    pub(super) fn scheduler_for(&self, now: u64, settings: &PortSettings) -> AnyScheduler<P> {
+    fn scheduler_for(&self, now: u64, settings: &PortSettings) -> Scheduler<P> {
         if settings.remote {
-            return AnyScheduler::Handover(Box::default());
+            return Scheduler::Handover(Box::default());
         }
-        let mut scheduler = AnyScheduler::new(&self.scheduler, self.caps.clone());
+        let mut scheduler = Scheduler::new(&self.config.scheduler, self.caps.clone());
         scheduler.set_link_rate(now, settings.link_rate);
         scheduler
     }
 
     /// Sets a port's cap for all workers, if this worker serves the port. The schedulers read the cap when
-    /// `share` is called, so the cap must be set first.
-    pub(super) fn cap(&self, now: u64, port: PortId, settings: &PortSettings) {
+    /// they get the share, so the cap must be set first.
+    fn cap(&self, now: u64, port: PortId, settings: &PortSettings) {
         if !settings.remote {
             self.caps.set(now, port, settings.share.max_rate, settings.share.burst_bytes);
         }
     }
 
-    /// Passes a port's share on to the links that it has sent to. Other links get it with the pair.
-    pub(super) fn share(&mut self, now: u64, port: PortId, share: &Share) {
-        let links = self.links.iter_mut().flatten();
-        for link in links.filter(|link| link.pairs.contains(port)) {
-            link.scheduler.set_share(now, port, share);
+    /// Applies new settings to a port; false if there is no such port. Its role and the worker that serves it
+    /// stay as they were when it was added. A smaller bound refuses new packets and keeps those that wait.
+    pub fn set_port(&mut self, now: u64, port: PortId, settings: &PortSettings) -> bool {
+        let Some(source) = self.sources.get_mut(port.index()) else { return false };
+        let Some(before) = source.settings else { return false };
+        let settings = PortSettings { role: before.role, remote: before.remote, ..*settings };
+        source.settings = Some(settings);
+        source.frames_bound = settings.queue_frames.into();
+        if settings.share != before.share {
+            self.cap(now, port, &settings);
         }
+        if settings.link_rate != before.link_rate
+            && let Some(Some(link)) = self.links.get_mut(port.index())
+        {
+            link.set_rate(settings.link_rate, self.config.container_bytes);
+            link.scheduler.set_link_rate(now, settings.link_rate);
+        }
+        for link in self.links.iter_mut().flatten() {
+            let Some(pair) = link.pairs.get_mut(port) else { continue };
+            if settings.share != before.share {
+                link.scheduler.set_share(now, port, &settings.share);
+            }
+            pair.bound = settings.queue_bytes;
+            if settings.release != before.release {
+                pair.release = settings.release;
+                pair.estimate = Estimate::default();
+                if let Some(opened_ns) = pair.open.as_ref().map(|open| open.opened_ns()) {
+                    pair.plan_release(opened_ns);
+                }
+            }
+        }
+        self.relieve_all();
+        true
+    }
+
+    /// Changes the policy of all links served here. What waits moves to the new schedulers, in order per vif.
+    /// Leads and debts between vifs are forgotten.
+    pub fn set_scheduler(&mut self, now: u64, settings: SchedulerSettings) {
+        if settings == self.config.scheduler {
+            return;
+        }
+        self.config.scheduler = settings;
+        for port in self.ports {
+            let Some(of_port) = self.settings(port).filter(|it| !it.remote).copied() else {
+                continue;
+            };
+            let mut scheduler = self.scheduler_for(now, &of_port);
+            let Some(Some(link)) = self.links.get_mut(port.index()) else {
+                broken!("a port without a link");
+                continue;
+            };
+            for ingress in link.pairs.ports() {
+                let source = self.sources.get(ingress.index());
+                if let Some(settings) = source.and_then(|source| source.settings.as_ref()) {
+                    scheduler.set_share(now, ingress, &settings.share);
+                }
+            }
+            while let Some(container) = link.scheduler.drain() {
+                if let Some(spare) = scheduler.enqueue(now, container, false) {
+                    self.spares.put(spare);
+                }
+            }
+            link.scheduler = scheduler;
+        }
+    }
+
+    #[must_use]
+    pub fn scheduler_settings(&self) -> &SchedulerSettings {
+        &self.config.scheduler
     }
 
     /// Removes a port. Returns what waited for it or came from it, in order per pair; the caller accounts for
@@ -156,11 +228,11 @@ impl<P: Packet> Engine<P> {
             let Some(link) = link else { continue };
             for (from, pair) in link.pairs.iter_mut().filter(|(from, _)| is_one(*from)) {
                 while let Some(container) = link.scheduler.take(from) {
-                    pair.count_out(&container);
+                    pair.load -= container.load();
                     self.empty(container, &mut out);
                 }
                 if let Some(container) = pair.open.take() {
-                    pair.count_out(&container);
+                    pair.load -= container.load();
                     self.empty(container, &mut out);
                 }
             }
@@ -176,10 +248,11 @@ impl<P: Packet> Engine<P> {
 
     /// Takes a container's packets out and subtracts them from the engine's counts.
     fn empty(&mut self, mut container: Container<P>, out: &mut Vec<P>) {
-        self.held_packets -= container.len() as u64;
-        self.held_bytes -= container.bytes();
+        let load = container.load();
+        self.held_packets -= load.packets;
+        self.held_bytes -= load.bytes;
         match self.sources.get_mut(container.ingress().index()) {
-            Some(source) => source.frames -= container.frames(),
+            Some(source) => source.frames -= load.frames,
             None => broken!("a container came from no source"),
         }
         while let Some(packet) = container.pop() {

@@ -1,11 +1,11 @@
 //! A packet's way through the engine: it is offered, gathered, released, queued, and given to a link.
-//! Invariant: `held_*`, a pair's bytes and packets, and a source's frames change together. No call here
+//! Invariant: `held_*`, a pair's load, and a source's frames change together. No call here
 //! allocates, except for a pair's first packet, and for a container when all are in use.
 
 use super::Engine;
 use super::state::{Link, Pair};
-use crate::sched::{AnyScheduler, Caps, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
+use crate::sched::{self, Caps, Next, Scheduler};
+use crate::{Container, Load, Packet, PortId, PortSet, Reason, ReleaseReason, broken};
 
 impl<P: Packet> Engine<P> {
     /// Takes a packet for `egress`, or returns it with the reason. The bounds count what is open and what is
@@ -35,21 +35,15 @@ impl<P: Packet> Engine<P> {
             broken!("a pair is there and its source is not");
             return Err((packet, Reason::PortGone));
         };
-        let bytes = u64::from(packet.len());
-        let frames = u64::from(packet.frames());
-        let for_frames = source.is_short_of(pair.frames, frames);
-        if for_frames || (pair.bytes + bytes > pair.bound && pair.packets != 0) {
+        let load = Load::of(&packet);
+        if let Err(for_frames) = pair.take_in(source, load) {
             self.refused(ingress, egress, for_frames);
             return Err((packet, Reason::QueueFull));
         }
-        pair.bytes += bytes;
-        pair.packets += 1;
-        pair.frames += frames;
-        source.frames += frames;
-        self.held_bytes += bytes;
+        self.held_bytes += load.bytes;
         self.held_packets += 1;
         if let Some(open) = &mut pair.open
-            && open.fits(bytes, 1)
+            && open.fits(load.bytes, 1)
         {
             open.push(packet);
             pair.last_ns = now;
@@ -96,19 +90,13 @@ impl<P: Packet> Engine<P> {
         let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
             return Err((container, Reason::PortGone));
         };
-        let (bytes, frames) = (container.bytes(), container.frames());
-        let for_frames = source.is_short_of(pair.frames, frames);
-        if for_frames || (pair.bytes + bytes > pair.bound && pair.packets != 0) {
+        let load = container.load();
+        if let Err(for_frames) = pair.take_in(source, load) {
             self.refused(ingress, egress, for_frames);
             return Err((container, Reason::QueueFull));
         }
-        let packets = container.len() as u64;
-        pair.bytes += bytes;
-        pair.packets += packets;
-        pair.frames += frames;
-        source.frames += frames;
-        self.held_bytes += bytes;
-        self.held_packets += packets;
+        self.held_bytes += load.bytes;
+        self.held_packets += load.packets;
         self.backlogged.insert(egress);
         if let Some(spare) = link.scheduler.enqueue(now, container, pair.joins()) {
             self.spares.put(spare);
@@ -176,17 +164,21 @@ impl<P: Packet> Engine<P> {
     /// Frames that do not pass through this engine occupy the link until then. Applies to a link with a rate
     /// that is served here.
     pub fn occupy(&mut self, egress: PortId, until: u64) {
-        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.link_mut().occupy(until);
+        if let Some(clock) = self.clock(egress) {
+            clock.occupy(until);
         }
     }
 
     /// Charges `bytes` that did not pass through this engine to a link with a rate that is served here. They
     /// put the link at most `ahead_ns` ahead of now.
     pub fn charge_passing(&mut self, now: u64, egress: PortId, bytes: u64, ahead_ns: u64) {
-        if let Some(Some(link)) = self.links.get_mut(egress.index()) {
-            link.scheduler.link_mut().charge_passing(now, bytes, ahead_ns);
+        if let Some(clock) = self.clock(egress) {
+            clock.charge_passing(now, bytes, ahead_ns);
         }
+    }
+
+    fn clock(&mut self, egress: PortId) -> Option<&mut sched::Link> {
+        self.links.get_mut(egress.index())?.as_mut()?.scheduler.link_mut()
     }
 
     /// When the link, at its rate, will have sent what it was given; 0: it has no rate, or has sent nothing.
@@ -210,7 +202,7 @@ impl<P: Packet> Engine<P> {
     #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {
         let link = self.link(egress)?;
-        let waits = link.pairs.iter().any(|(_, pair)| pair.packets > 0);
+        let waits = link.pairs.iter().any(|(_, pair)| pair.load.packets > 0);
         (!waits).then(|| link.scheduler.opens_at(0))
     }
 
@@ -254,23 +246,22 @@ impl<P: Packet> Engine<P> {
         if link.scheduler.is_empty() {
             self.backlogged.remove(egress);
         }
-        let (ingress, bytes) = (container.ingress(), container.bytes());
-        let packets = container.len() as u64;
+        let (ingress, load) = (container.ingress(), container.load());
         if link.remote {
             self.spares.gone();
         }
-        self.held_bytes -= bytes;
-        self.held_packets -= packets;
+        self.held_bytes -= load.bytes;
+        self.held_packets -= load.packets;
         let pair = link.pairs.get_mut(ingress);
         let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
             broken!("a queued container is of no pair");
             return Next::Container(container);
         };
-        pair.counts.sent_bytes += bytes;
-        pair.counts.sent_packets += packets;
+        pair.counts.sent_bytes += load.bytes;
+        pair.counts.sent_packets += load.packets;
         if !link.remote {
-            pair.count_out(&container);
-            source.frames -= container.frames();
+            pair.load -= load;
+            source.frames -= load.frames;
             if pair.shed || !source.starved.is_empty() {
                 self.relieve(ingress, egress);
             }
@@ -306,20 +297,17 @@ impl<P: Packet> Engine<P> {
         let (Some(pair), Some(source)) = (pair, self.sources.get_mut(ingress.index())) else {
             return Err((container, Reason::PortGone));
         };
-        let (packets, bytes) = (container.len() as u64, container.bytes());
+        let load = container.load();
         // If the pair was recreated meanwhile, its counters never included these packets.
-        pair.counts.sent_bytes = pair.counts.sent_bytes.saturating_sub(bytes);
-        pair.counts.sent_packets = pair.counts.sent_packets.saturating_sub(packets);
+        pair.counts.sent_bytes = pair.counts.sent_bytes.saturating_sub(load.bytes);
+        pair.counts.sent_packets = pair.counts.sent_packets.saturating_sub(load.packets);
         // A container for another worker is still counted here.
         if !link.remote {
-            let frames = container.frames();
-            pair.bytes += bytes;
-            pair.packets += packets;
-            pair.frames += frames;
-            source.frames += frames;
+            pair.load += load;
+            source.frames += load.frames;
         }
-        self.held_bytes += bytes;
-        self.held_packets += packets;
+        self.held_bytes += load.bytes;
+        self.held_packets += load.packets;
         link.scheduler.put_back(now, container);
         self.backlogged.insert(egress);
         Ok(())
@@ -342,7 +330,7 @@ impl<P: Packet> Engine<P> {
 /// When the link would take the pair's open container at once; `u64::MAX` while others wait for it. For a
 /// link with a rate that another worker serves, the time is not known: it may be busy.
 #[inline]
-fn free_at<P: Packet>(scheduler: &AnyScheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
+fn free_at<P: Packet>(scheduler: &Scheduler<P>, caps: &Caps, now: u64, pair: &Pair<P>) -> u64 {
     let Some(open) = &pair.open else { return u64::MAX };
     if !scheduler.is_empty() {
         return u64::MAX;

@@ -59,26 +59,24 @@ impl<P: Packet> Engine<P> {
     /// The pairs (ingress, egress) whose state changed since the last call, with the new state. What is not
     /// taken from the iterator stays for the next call.
     pub fn shed_changes(&mut self) -> impl Iterator<Item = (PortId, PortId, bool)> {
-        std::iter::from_fn(|| self.next_shed_change())
-    }
-
-    fn next_shed_change(&mut self) -> Option<(PortId, PortId, bool)> {
-        // These come first, since a pair of the same ports may have been created again.
-        if let Some((ingress, egress)) = self.shed.vanished.pop() {
-            return Some((ingress, egress, false));
-        }
-        while let Some((ingress, egress)) = self.shed.noted.pop() {
-            let Some(pair) = pair_mut(&mut self.links, ingress, egress) else {
-                broken!("a pair that is gone is in the list of shed changes");
-                continue;
-            };
-            pair.shed_noted = false;
-            if pair.shed != pair.shed_told {
-                pair.shed_told = pair.shed;
-                return Some((ingress, egress, pair.shed));
+        std::iter::from_fn(|| {
+            // These come first, since a pair of the same ports may have been created again.
+            if let Some((ingress, egress)) = self.shed.vanished.pop() {
+                return Some((ingress, egress, false));
             }
-        }
-        None
+            while let Some((ingress, egress)) = self.shed.noted.pop() {
+                let Some(pair) = pair_mut(&mut self.links, ingress, egress) else {
+                    broken!("a pair that is gone is in the list of shed changes");
+                    continue;
+                };
+                pair.shed_noted = false;
+                if pair.shed != pair.shed_told {
+                    pair.shed_told = pair.shed;
+                    return Some((ingress, egress, pair.shed));
+                }
+            }
+            None
+        })
     }
 
     #[must_use]
@@ -113,18 +111,16 @@ impl<P: Packet> Engine<P> {
         };
         let mut candidates = PortSet::EMPTY;
         candidates.insert(egress);
-        if !source.starved.is_empty() {
-            for starved in source.starved {
-                let pair = pair_mut(&mut self.links, ingress, starved);
-                if source.is_well_below(pair.map_or(0, |pair| pair.frames)) {
-                    source.starved.remove(starved);
-                    candidates.insert(starved);
-                }
+        for starved in source.starved {
+            let pair = pair_mut(&mut self.links, ingress, starved);
+            if source.is_well_below(pair.map_or(0, |pair| pair.load.frames)) {
+                source.starved.remove(starved);
+                candidates.insert(starved);
             }
         }
         for egress in &candidates {
             if let Some(pair) = pair_mut(&mut self.links, ingress, egress)
-                && pair.bytes <= low_water(pair.bound)
+                && pair.load.bytes <= low_water(pair.bound)
                 && !source.starved.contains(egress)
             {
                 self.shed.set(pair, (ingress, egress), false);

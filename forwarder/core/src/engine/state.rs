@@ -1,12 +1,11 @@
 //! What the engine keeps for a port as a destination (`Link`), for a port as a source (`Source`), and for
-//! each pair (`Pair`). Invariant: a source's frames are the sum of its pairs' frames, and a pair's frames are
-//! those of its packets.
+//! each pair (`Pair`). Invariant: a source's frames are the sum of its pairs' frames, and a pair's load is
+//! that of its packets.
 
 use crate::release::Estimate;
-use crate::sched::AnyScheduler;
 use crate::{
-    ByPort, Container, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason,
-    ReleaseSettings, Releases,
+    ByPort, Container, Load, Packet, PortSet, PortSettings, Rate, Release, ReleaseReason,
+    ReleaseSettings, Releases, Scheduler,
 };
 
 /// What was handed to a link.
@@ -40,10 +39,7 @@ impl std::ops::AddAssign for ContainerCounts {
 pub(super) struct Pair<P> {
     pub(super) open: Option<Container<P>>,
     /// What is open, queued, or on its way to the worker that serves the link.
-    pub(super) bytes: u64,
-    pub(super) packets: u64,
-    /// Frames of the pool that these packets occupy.
-    pub(super) frames: u64,
+    pub(super) load: Load,
     pub(super) bound: u64,
     /// When the open container is released at the latest, and the reason that then applies.
     pub(super) deadline_ns: u64,
@@ -64,9 +60,7 @@ impl<P: Packet> Pair<P> {
     pub(super) fn new(from: &PortSettings) -> Self {
         Self {
             open: None,
-            bytes: 0,
-            packets: 0,
-            frames: 0,
+            load: Load::default(),
             bound: from.queue_bytes,
             deadline_ns: 0,
             at_deadline: ReleaseReason::Flush,
@@ -86,12 +80,17 @@ impl<P: Packet> Pair<P> {
         self.release.policy == Release::Eager
     }
 
-    /// A container's contents no longer wait here.
+    /// Counts packets that come, unless they do not fit; the error is whether there were too few frames.
     #[inline]
-    pub(super) fn count_out(&mut self, container: &Container<P>) {
-        self.bytes -= container.bytes();
-        self.packets -= container.len() as u64;
-        self.frames -= container.frames();
+    pub(super) fn take_in(&mut self, source: &mut Source, load: Load) -> Result<(), bool> {
+        let for_frames = source.is_short_of(self.load.frames, load.frames);
+        let is_full = self.load.bytes + load.bytes > self.bound && self.load.packets != 0;
+        if for_frames || is_full {
+            return Err(for_frames);
+        }
+        self.load += load;
+        source.frames += load.frames;
+        Ok(())
     }
 
     /// Sets when the container opened at `opened_ns` is to be released.
@@ -127,7 +126,7 @@ impl<P: Packet> Pair<P> {
 
 /// A port as a destination.
 pub(super) struct Link<P> {
-    pub(super) scheduler: AnyScheduler<P>,
+    pub(super) scheduler: Scheduler<P>,
     /// By ingress port: the pairs of the ports that have sent here.
     pub(super) pairs: ByPort<Pair<P>>,
     pub(super) rate: Option<Rate>,
@@ -135,23 +134,7 @@ pub(super) struct Link<P> {
     pub(super) piece_bytes: u32,
 }
 
-impl<P: Packet> Link<P> {
-    pub(super) fn new(
-        settings: &PortSettings,
-        scheduler: AnyScheduler<P>,
-        container_bytes: u32,
-    ) -> Self {
-        let mut link = Self {
-            scheduler,
-            pairs: ByPort::default(),
-            rate: None,
-            remote: settings.remote,
-            piece_bytes: u32::MAX,
-        };
-        link.set_rate(settings.link_rate, container_bytes);
-        link
-    }
-
+impl<P> Link<P> {
     pub(super) fn set_rate(&mut self, rate: Option<Rate>, container_bytes: u32) {
         /// The bits per second at which 50 us carry one byte.
         const PER_50_US: u64 = 160_000;

@@ -10,8 +10,7 @@
 //!
 //! Invariant: a part that is not in use is all zeroes, and there are as many parts as rows.
 
-use crate::latency::counts::Counts;
-use crate::latency::shape::BINS;
+use crate::latency::{BINS, Bin, Counts};
 
 /// Names a part.
 pub(super) type Part = u16;
@@ -69,7 +68,7 @@ impl Bins {
     /// Counts a time; false if the bin is full.
     #[inline]
     #[must_use]
-    pub(super) fn record(&mut self, part: Part, bin: usize) -> bool {
+    pub(super) fn record(&mut self, part: Part, Bin(bin): Bin) -> bool {
         let line = bin / LINE;
         if let Some(used) = self.used.get_mut(line) {
             *used = true;
@@ -90,7 +89,7 @@ impl Bins {
             for (bin, count) in (line * LINE..).zip(counts.iter_mut()) {
                 match std::mem::take(count) {
                     0 => {}
-                    count => sum.add(bin, count.into()),
+                    count => sum.add(Bin(bin), count.into()),
                 }
             }
         });

@@ -6,9 +6,8 @@ use hdrhistogram::Histogram;
 use super::bins::{Bins, Part};
 use super::index::Way;
 use super::{FlowCounts, FlowRef, PackedKey};
-use crate::latency::shape::{bin_of, to_histogram};
-use crate::latency::{LONGEST_NS, histogram};
-use crate::{Losses, Reason};
+use crate::Losses;
+use crate::latency::{Bin, LONGEST_NS, histogram, to_histogram};
 
 /// Residences kept in the row itself. Most flows of a flood or of a resolver have no more, and so never need
 /// a histogram.
@@ -42,7 +41,7 @@ pub(super) struct FlowState {
     jitter16: u64,
     first_ns: u64,
     firsts: [u64; FIRSTS],
-    losses: Losses,
+    pub(super) losses: Losses,
 }
 
 /// Where to note a residence.
@@ -134,15 +133,11 @@ impl FlowState {
         }
     }
 
-    pub(super) fn lost(&mut self, reason: Reason) {
-        self.losses.add(reason, 1);
-    }
-
-    /// Moves the residences in the row to the part.
-    pub(super) fn spill(&mut self, part: Part, bins: &mut Bins) {
-        for first in self.firsts {
-            // A fresh part has room for four packets in any bin.
-            let _ = bins.record(part, bin_of(first));
+    /// Moves the residences in the row to the part, and adds one.
+    pub(super) fn spill(&mut self, part: Part, residence_ns: u64, bins: &mut Bins) {
+        for ns in self.firsts.into_iter().chain([residence_ns]) {
+            // A fresh part has room for five packets in any bin.
+            let _ = bins.record(part, Bin::of(ns));
         }
         self.part = Some(part);
     }

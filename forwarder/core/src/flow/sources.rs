@@ -5,9 +5,8 @@
 
 use super::row::FlowState;
 use super::{FlowCounts, FlowRef, FlowSum};
-use crate::latency::counts::Counts;
-use crate::latency::shape::bin_of;
-use crate::{MAX_PORTS, PortId, Reason};
+use crate::latency::{Bin, Counts};
+use crate::{MAX_PORTS, PortId};
 
 #[derive(Default)]
 struct SourceState {
@@ -27,21 +26,19 @@ struct Sums {
 
 #[derive(Default)]
 pub(super) struct Sum {
-    counts: FlowCounts,
-    bins: Counts,
+    pub(super) counts: FlowCounts,
+    pub(super) bins: Counts,
 }
 
 pub(super) struct Sources {
     all: Box<[SourceState]>,
-    /// Rows in use, over all sources.
-    held: u32,
     /// The number of sources that have any rows.
     active: u32,
 }
 
 impl Sources {
     pub(super) fn new() -> Self {
-        Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), held: 0, active: 0 }
+        Self { all: (0..MAX_PORTS).map(|_| SourceState::default()).collect(), active: 0 }
     }
 
     /// Adds a source, or replaces one in the same slot. Allocates: cold.
@@ -63,13 +60,10 @@ impl Sources {
             return;
         };
         source.epoch = source.epoch.wrapping_add(1).max(1);
-        self.held -= source.held;
         self.active -= u32::from(source.held > 0);
         source.held = 0;
         if let Some(sums) = &mut source.sums {
-            sums.other.clear();
-            sums.ended.clear();
-            sums.ended_flows = 0;
+            **sums = Sums::default();
         }
     }
 
@@ -83,16 +77,15 @@ impl Sources {
         !row.is_vacant() && row.epoch == self.epoch(row.key.ingress())
     }
 
-    /// Rows in use.
+    /// Rows in use, over all sources. Cold.
     pub(super) fn held(&self) -> usize {
-        self.held as usize
+        self.all.iter().map(|source| source.held as usize).sum()
     }
 
     pub(super) fn began(&mut self, ingress: u16) {
         if let Some(source) = self.all.get_mut(usize::from(ingress)) {
             self.active += u32::from(source.held == 0);
             source.held += 1;
-            self.held += 1;
         }
     }
 
@@ -100,7 +93,6 @@ impl Sources {
     pub(super) fn ended(&mut self, ingress: u16) -> Option<&mut Sum> {
         let source = self.all.get_mut(usize::from(ingress))?;
         source.held -= 1;
-        self.held -= 1;
         self.active -= u32::from(source.held == 0);
         let sums = source.sums.as_deref_mut()?;
         sums.ended_flows += 1;
@@ -171,28 +163,15 @@ impl Sum {
         self.count(residence_ns);
     }
 
-    pub(super) fn lost(&mut self, reason: Reason) {
-        self.counts.losses.add(reason, 1);
-    }
-
     /// Adds everything of a flow except what is in bins.
     pub(super) fn add(&mut self, row: &FlowState) {
         self.counts.merge(&FlowCounts { jitter_ns: 0, ..row.counts() });
         row.firsts().iter().for_each(|first| self.count(*first));
     }
 
-    pub(super) fn bins_mut(&mut self) -> &mut Counts {
-        &mut self.bins
-    }
-
     #[inline]
     pub(super) fn count(&mut self, residence_ns: u64) {
-        self.bins.add(bin_of(residence_ns), 1);
-    }
-
-    fn clear(&mut self) {
-        self.counts = FlowCounts::default();
-        self.bins.clear();
+        self.bins.add(Bin::of(residence_ns), 1);
     }
 
     fn copy(&self) -> (FlowCounts, hdrhistogram::Histogram<u64>) {

@@ -4,10 +4,9 @@
 use super::bins::Bins;
 use super::index::{Home, Index};
 use super::row::{FlowState, Note};
-use super::sources::{Claim, Sources, Sum};
+use super::sources::{Claim, Sources};
 use super::{FlowConfig, FlowKey, FlowRef, FlowRow, FlowSum, PackedKey};
-use crate::latency::Bin;
-use crate::latency::shape::{BINS, bin_of};
+use crate::latency::{BINS, Bin};
 use crate::{PortId, Reason, broken, invariant};
 
 /// How long without packets a flow of at most two packets has ended.
@@ -71,11 +70,6 @@ impl FlowTable {
             hand: 0,
             dice: config.seed,
         }
-    }
-
-    #[must_use]
-    pub fn capacity(&self) -> u32 {
-        self.config.capacity
     }
 
     /// The number of flows that have a row.
@@ -166,11 +160,11 @@ impl FlowTable {
             match row.delivered(bytes, residence_ns) {
                 Note::Kept => {}
                 Note::In(part) => {
-                    if !self.bins.record(part, bin.0) {
+                    if !self.bins.record(part, bin) {
                         self.overflow(ingress, flow, residence_ns);
                     }
                 }
-                Note::Spill => self.spill(ingress, flow, residence_ns),
+                Note::Spill => self.spill(flow, residence_ns),
             }
         } else if let Some(sum) = self.sources.sum(ingress, flow) {
             sum.delivered(bytes, residence_ns);
@@ -180,9 +174,9 @@ impl FlowTable {
     #[cold]
     pub fn lost(&mut self, ingress: PortId, flow: FlowRef, reason: Reason) {
         if let Some(row) = self.named(ingress, flow) {
-            row.lost(reason);
+            row.losses.add(reason, 1);
         } else if let Some(sum) = self.sources.sum(ingress, flow) {
-            sum.lost(reason);
+            sum.counts.losses.add(reason, 1);
         }
     }
 
@@ -321,23 +315,20 @@ impl FlowTable {
         self.index.clear(way);
         self.free.push(place as u16);
         if let Some(part) = part {
-            self.bins.give(part, sum.map(Sum::bins_mut));
+            self.bins.give(part, sum.map(|sum| &mut sum.bins));
         }
         part.is_some()
     }
 
     /// Moves a row's residences to a part of the bins when the row has no more room for them.
     #[cold]
-    fn spill(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
+    fn spill(&mut self, flow: FlowRef, residence_ns: u64) {
         let part = self.bins.take();
         let place = flow.0 as usize & 0xffff;
         let (Some(part), Some(row)) = (part, self.rows.get_mut(place)) else {
             return broken!("there are fewer parts of the bins than rows");
         };
-        row.spill(part, &mut self.bins);
-        if !self.bins.record(part, bin_of(residence_ns)) {
-            self.overflow(ingress, flow, residence_ns);
-        }
+        row.spill(part, residence_ns, &mut self.bins);
     }
 
     /// A bin is full, at about four billion packets: the flow's histogram is moved to its source's, so that
@@ -346,7 +337,7 @@ impl FlowTable {
     fn overflow(&mut self, ingress: PortId, flow: FlowRef, residence_ns: u64) {
         let part = self.named(ingress, flow).and_then(|row| row.part);
         if let (Some(part), Some(sum)) = (part, self.sources.sum(ingress, flow)) {
-            self.bins.pour(part, sum.bins_mut());
+            self.bins.pour(part, &mut sum.bins);
             sum.count(residence_ns);
         }
     }

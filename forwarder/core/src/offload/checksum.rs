@@ -5,7 +5,7 @@
 //! checksum happens to equal its pseudo-header sum P, then the rest sums to -2P, and completing it gives
 //! -(-2P + P) = P again.
 
-use super::headers::{HeaderError, Layout, Proto, be16, put16};
+use super::headers::{Layout, Proto, be16, put16};
 
 /// A ones' complement sum over bytes that arrive in pieces of any length, including odd ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,60 +95,60 @@ pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
     pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
 }
 
-/// Completes a partial checksum in place. Returns `false` if it was not partial and nothing changed. The
-/// chunks are those of the chain in order, with all headers in the first.
-pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> Result<bool, HeaderError> {
-    let (first, rest) = chunks.split_first_mut().ok_or(HeaderError::Truncated)?;
+/// Completes a partial checksum in place. Returns `false` if nothing changed: it was not partial, or the
+/// frame is shorter than its headers say. The chunks are those of the chain in order, with all headers in the
+/// first.
+pub fn complete(chunks: &mut [&mut [u8]], layout: &Layout) -> bool {
+    let Some((first, rest)) = chunks.split_first_mut() else { return false };
     if !is_partial(first, layout) {
-        return Ok(false);
+        return false;
     }
     // The field already holds the pseudo-header's sum, so summing the L4 part is enough.
-    let sum = sum_l4(first, rest.iter().map(|chunk| &**chunk), layout, Sum::default())?;
+    let rest = rest.iter().map(|chunk| &**chunk);
+    let Some(sum) = sum_l4(first, rest, layout, Sum::default()) else { return false };
     // Zero and 0xffff mean the same sum, but zero means "none" for UDP. The kernel writes 0xffff for TCP as
     // well when it completes a frame, and a correct frame with 0xffff must stay as it is.
     let checksum = if sum.checksum() == 0 { 0xffff } else { sum.checksum() };
-    put16(first, layout.checksum_at(), checksum).ok_or(HeaderError::Truncated)?;
-    Ok(true)
+    put16(first, layout.checksum_at(), checksum).is_some()
 }
 
 /// Whether the frame's checksum is correct (or absent, where IPv4 UDP allows that).
-pub fn verify<'a>(
-    chunks: impl IntoIterator<Item = &'a [u8]>,
-    layout: &Layout,
-) -> Result<bool, HeaderError> {
+pub fn verify<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, layout: &Layout) -> bool {
     let mut chunks = chunks.into_iter();
-    let first = chunks.next().ok_or(HeaderError::Truncated)?;
-    let stored = be16(first, layout.checksum_at()).ok_or(HeaderError::Truncated)?;
-    if layout.proto == Proto::Udp && stored == 0 {
-        return Ok(!layout.v6);
+    let Some(first) = chunks.next() else { return false };
+    if layout.proto == Proto::Udp && be16(first, layout.checksum_at()) == Some(0) {
+        return !layout.v6;
     }
-    let start = pseudo(first, layout, layout.l4_len).ok_or(HeaderError::Truncated)?;
-    Ok(sum_l4(first, chunks, layout, start)?.fold() == 0xffff)
+    let start = pseudo(first, layout, layout.l4_len);
+    let sum = start.and_then(|start| sum_l4(first, chunks, layout, start));
+    sum.is_some_and(|sum| sum.fold() == 0xffff)
 }
 
 /// Makes the checksum partial, whatever it was. A superframe needs this before it is handed to the kernel
 /// with `NEEDS_CSUM`. `l4_len` counts from the L4 header to the end of the frame.
-pub fn make_partial(first: &mut [u8], layout: &Layout, l4_len: u16) -> Result<(), HeaderError> {
-    let sum = pseudo(first, layout, l4_len).ok_or(HeaderError::Truncated)?;
-    put16(first, layout.checksum_at(), sum.fold()).ok_or(HeaderError::Truncated)
+#[must_use]
+pub fn make_partial(first: &mut [u8], layout: &Layout, l4_len: u16) -> Option<()> {
+    let sum = pseudo(first, layout, l4_len)?;
+    put16(first, layout.checksum_at(), sum.fold())
 }
 
+/// `None`: the chunks end before the L4 part does.
 fn sum_l4<'a>(
     first: &'a [u8],
     rest: impl Iterator<Item = &'a [u8]>,
     layout: &Layout,
     start: Sum,
-) -> Result<Sum, HeaderError> {
+) -> Option<Sum> {
     let mut sum = start;
     let mut left = usize::from(layout.l4_len);
-    let head = first.get(usize::from(layout.l4_off)..).ok_or(HeaderError::Truncated)?;
+    let head = first.get(usize::from(layout.l4_off)..)?;
     for chunk in std::iter::once(head).chain(rest) {
         let covered = chunk.get(..left).unwrap_or(chunk);
         sum.add(covered);
         left -= covered.len();
         if left == 0 {
-            return Ok(sum);
+            return Some(sum);
         }
     }
-    Err(HeaderError::Truncated)
+    None
 }

@@ -44,30 +44,6 @@ impl GsoKind {
     }
 }
 
-/// Why a superframe cannot be cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refuse {
-    #[error("the headers are not of the superframe's kind")]
-    Kind,
-    #[error("a segment size of zero")]
-    GsoSize,
-    #[error("the headers are longer than {MAX_HEADER} bytes, or not in the first chunk")]
-    Header,
-    #[error("longer than an IP packet can be, or shorter than its headers")]
-    Length,
-}
-
-/// Why a part was not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CutError {
-    #[error("there is no such part")]
-    Index,
-    #[error("the destination is too short")]
-    Destination,
-    #[error("the source is shorter than the superframe was said to be")]
-    Source,
-}
-
 /// Cuts one superframe. It holds a copy of the header and nothing of the payload.
 #[derive(Clone, Debug)]
 pub struct Cut {
@@ -86,20 +62,22 @@ pub struct Cut {
 
 impl Cut {
     /// Into segments. `first` is the superframe's first chunk, with all of its headers; `total_len` is the
-    /// frame's length.
+    /// frame's length. `None` if these, the kind or the segment size are impossible.
+    #[must_use]
     pub fn segments(
         first: &[u8],
         total_len: u32,
         layout: &Layout,
         gso_size: u16,
         kind: GsoKind,
-    ) -> Result<Self, Refuse> {
+    ) -> Option<Self> {
         let pieces = Self::new(first, total_len, layout, gso_size, kind, 1)?;
-        Ok(Self { complete: true, ..pieces })
+        Some(Self { complete: true, ..pieces })
     }
 
     /// Into pieces. Each holds as many whole segments as fit into `max_bytes` with the headers (for UDP at
     /// most [`UDP_MAX_SEGMENTS`]), and at least one, even if that is longer.
+    #[must_use]
     pub fn pieces(
         first: &[u8],
         total_len: u32,
@@ -107,9 +85,9 @@ impl Cut {
         gso_size: u16,
         kind: GsoKind,
         max_bytes: u32,
-    ) -> Result<Self, Refuse> {
+    ) -> Option<Self> {
         let room = max_bytes.saturating_sub(u32::from(layout.header_len));
-        let segments = room.checked_div(u32::from(gso_size)).ok_or(Refuse::GsoSize)?;
+        let segments = room.checked_div(u32::from(gso_size))?;
         let most = if kind == GsoKind::UdpL4 { UDP_MAX_SEGMENTS } else { u16::MAX };
         let segments = segments.clamp(1, u32::from(most)) as u16;
         Self::new(first, total_len, layout, gso_size, kind, segments)
@@ -122,12 +100,9 @@ impl Cut {
         gso_size: u16,
         kind: GsoKind,
         segments_per_part: u16,
-    ) -> Result<Self, Refuse> {
-        if !kind.fits(layout) {
-            return Err(Refuse::Kind);
-        }
-        if gso_size == 0 {
-            return Err(Refuse::GsoSize);
+    ) -> Option<Self> {
+        if !kind.fits(layout) || gso_size == 0 {
+            return None;
         }
         let l3 = u32::from(layout.l3_off);
         let ip_from = if layout.v6 { l3 + 40 } else { l3 };
@@ -135,22 +110,20 @@ impl Cut {
         let (l4, end) = (u32::from(layout.l4_off), u32::from(layout.header_len));
         // `Layout::parse` guarantees this, but its fields are public, so a caller may have changed them.
         if l4 < l4_from || end < l4 + if layout.proto == Proto::Tcp { 20 } else { 8 } {
-            return Err(Refuse::Header);
+            return None;
         }
         let len = usize::from(layout.header_len);
         let mut header = [0_u8; MAX_HEADER];
-        let template = header.get_mut(..len).ok_or(Refuse::Header)?;
-        template.copy_from_slice(first.get(..len).ok_or(Refuse::Header)?);
-        let payload_len = total_len.checked_sub(u32::from(layout.header_len));
-        let payload_len = payload_len.ok_or(Refuse::Length)?;
+        header.get_mut(..len)?.copy_from_slice(first.get(..len)?);
+        let payload_len = total_len.checked_sub(u32::from(layout.header_len))?;
         if total_len - ip_from > u32::from(u16::MAX) {
-            return Err(Refuse::Length);
+            return None;
         }
         let step = u32::from(gso_size) * u32::from(segments_per_part);
         let count = payload_len.div_ceil(step).max(1);
         let ids = segments_per_part;
         let (layout, complete) = (*layout, false);
-        Ok(Self { header, layout, gso_size, complete, payload_len, step, ids, count })
+        Some(Self { header, layout, gso_size, complete, payload_len, step, ids, count })
     }
 
     /// The number of parts, at least 1. A tiny `gso_size` can make it large: check it before cutting.
@@ -224,29 +197,30 @@ impl Cut {
 
     /// Writes part `i` and returns its length. `src` is the whole superframe, in any number of chunks. Of the
     /// buffers in `dst` each is filled before the next is used, and the headers must fit into the first.
+    /// `None`: there is no such part, or `src` or `dst` is too short.
     pub fn write<'s, 'd>(
         &self,
         i: u32,
         src: impl IntoIterator<Item = &'s [u8], IntoIter: Clone>,
         dst: impl IntoIterator<Item = &'d mut [u8]>,
-    ) -> Result<usize, CutError> {
-        let (mut at, len) = self.payload(i).ok_or(CutError::Index)?;
+    ) -> Option<usize> {
+        let (mut at, len) = self.payload(i)?;
         let end = at + len;
         let (src, mut dst) = (src.into_iter(), dst.into_iter());
-        let first = dst.next().ok_or(CutError::Destination)?;
-        self.write_header(i, len, first).ok_or(CutError::Destination)?;
+        let first = dst.next()?;
+        self.write_header(i, len, first)?;
 
-        let body = first.get_mut(self.header_len()..).ok_or(CutError::Destination)?;
+        let body = first.get_mut(self.header_len()..)?;
         at += copy_some(src.clone(), at, end, body)?;
         let filled = self.header_len() + len - (end - at);
         let mut sum = Sum::default();
         if self.complete {
             // The field holds the pseudo-header's sum, so summing the L4 part includes it.
             let l4 = usize::from(self.layout.l4_off)..filled;
-            sum.add(first.get(l4).ok_or(CutError::Destination)?);
+            sum.add(first.get(l4)?);
         }
         while at < end {
-            let next = dst.next().ok_or(CutError::Destination)?;
+            let next = dst.next()?;
             let copied = copy_some(src.clone(), at, end, next)?;
             at += copied;
             if self.complete {
@@ -259,23 +233,22 @@ impl Cut {
                 (0, Proto::Udp) => 0xffff,
                 (checksum, _) => checksum,
             };
-            let stored = put16(first, self.layout.checksum_at(), checksum);
-            stored.ok_or(CutError::Destination)?;
+            put16(first, self.layout.checksum_at(), checksum)?;
         }
-        Ok(self.header_len() + len)
+        Some(self.header_len() + len)
     }
 }
 
-/// Copies bytes from `at` on, up to `end` or as many as fit.
+/// Copies bytes from `at` on, up to `end` or as many as fit, and returns their number.
 fn copy_some<'a>(
     src: impl Iterator<Item = &'a [u8]>,
     at: usize,
     end: usize,
     dst: &mut [u8],
-) -> Result<usize, CutError> {
+) -> Option<usize> {
     let len = dst.len().min(end.saturating_sub(at));
-    let dst = dst.get_mut(..len).ok_or(CutError::Destination)?;
-    if copy_range(src, at, dst) { Ok(len) } else { Err(CutError::Source) }
+    let dst = dst.get_mut(..len)?;
+    copy_range(src, at, dst).then_some(len)
 }
 
 /// Fills `dst` with the bytes of a frame from `offset` on. Returns false if the frame ends before that.

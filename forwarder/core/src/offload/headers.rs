@@ -48,21 +48,6 @@ pub struct Layout {
     pub cwr: bool,
 }
 
-/// Why there is no [`Layout`] for a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HeaderError {
-    #[error("the headers reach past the first bytes of the frame")]
-    Truncated,
-    #[error("neither an IPv4 nor an IPv6 header")]
-    Version,
-    #[error("a fragment: its checksum covers bytes that are not here")]
-    Fragment,
-    #[error("neither TCP nor UDP, or not at the offset given")]
-    Protocol,
-    #[error("a length in the headers is impossible, or absent as in a jumbogram")]
-    Length,
-}
-
 pub(super) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|pair| u16::from_be_bytes(*pair))
 }
@@ -82,41 +67,36 @@ pub(super) fn put32(bytes: &mut [u8], at: usize, value: u32) -> Option<()> {
 }
 
 impl Layout {
-    /// Reads the headers from the first chunk of a frame, at the offsets the classifier found.
-    pub fn parse(first: &[u8], l3_off: u16, l4_off: u16) -> Result<Self, HeaderError> {
+    /// Reads the headers from the first chunk of a frame, at the offsets the classifier found. `None`: they
+    /// reach past the chunk or contradict each other, it is a fragment, or neither TCP nor UDP.
+    #[must_use]
+    pub fn parse(first: &[u8], l3_off: u16, l4_off: u16) -> Option<Self> {
         let (l3, l4) = (usize::from(l3_off), usize::from(l4_off));
-        let version = first.get(l3).ok_or(HeaderError::Truncated)? >> 4;
+        let version = first.get(l3)? >> 4;
         let (number, ip_payload) = match version {
             4 => ipv4(first, l3, l4)?,
             6 => ipv6(first, l3, l4)?,
-            _ => return Err(HeaderError::Version),
+            _ => return None,
         };
-        let byte = |at: usize| first.get(at).copied().ok_or(HeaderError::Truncated);
         let (proto, l4_header, l4_len, cwr) = match number {
             6 => {
-                let header = (byte(l4 + 12)? >> 4) * 4;
+                let header = (first.get(l4 + 12)? >> 4) * 4;
                 if header < 20 {
-                    return Err(HeaderError::Length);
+                    return None;
                 }
-                let cwr = byte(l4 + 13)? & FLAG_CWR != 0;
+                let cwr = first.get(l4 + 13)? & FLAG_CWR != 0;
                 (Proto::Tcp, u16::from(header), ip_payload, cwr)
             }
-            17 => {
-                // Shorter than the IP payload if UDP options follow; the checksum covers only this length.
-                let len = be16(first, l4 + 4).ok_or(HeaderError::Truncated)?;
-                (Proto::Udp, 8, len, false)
-            }
-            _ => return Err(HeaderError::Protocol),
+            // Shorter than the IP payload if UDP options follow; the checksum covers only this length.
+            17 => (Proto::Udp, 8, be16(first, l4 + 4)?, false),
+            _ => return None,
         };
-        if l4_len < l4_header || l4_len > ip_payload {
-            return Err(HeaderError::Length);
-        }
-        let header_len = l4_off.checked_add(l4_header).ok_or(HeaderError::Length)?;
-        if first.len() < usize::from(header_len) {
-            return Err(HeaderError::Truncated);
+        let header_len = l4_off.checked_add(l4_header)?;
+        if l4_len < l4_header || l4_len > ip_payload || first.len() < usize::from(header_len) {
+            return None;
         }
         let v6 = version == 6;
-        Ok(Self { l3_off, l4_off, header_len, l4_len, v6, proto, cwr })
+        Some(Self { l3_off, l4_off, header_len, l4_len, v6, proto, cwr })
     }
 
     /// The offset of the L4 checksum in the frame.
@@ -126,49 +106,37 @@ impl Layout {
     }
 }
 
-/// The protocol, and the bytes from `l4` on that the IPv4 header declares.
-fn ipv4(first: &[u8], l3: usize, l4: usize) -> Result<(u8, u16), HeaderError> {
-    let header = first.get(l3..l3 + 20).ok_or(HeaderError::Truncated)?;
-    let ihl = usize::from(header.first().copied().unwrap_or(0) & 0x0f) * 4;
-    if ihl < 20 {
-        return Err(HeaderError::Length);
-    }
-    if l3 + ihl != l4 {
-        return Err(HeaderError::Protocol);
-    }
+/// The protocol, and the bytes from `l4` on that the IPv4 header declares; `None` for a fragment.
+fn ipv4(first: &[u8], l3: usize, l4: usize) -> Option<(u8, u16)> {
+    let header = first.get(l3..l3 + 20)?;
+    let ihl = usize::from(header.first()? & 0x0f) * 4;
     // More fragments or an offset; "don't fragment" does not count.
-    if be16(header, 6).ok_or(HeaderError::Truncated)? & 0x3fff != 0 {
-        return Err(HeaderError::Fragment);
+    let is_fragment = be16(header, 6)? & 0x3fff != 0;
+    if ihl < 20 || l3 + ihl != l4 || is_fragment {
+        return None;
     }
-    let total = be16(header, 2).ok_or(HeaderError::Truncated)?;
-    let payload = total.checked_sub(ihl as u16).ok_or(HeaderError::Length)?;
-    let proto = header.get(9).copied().ok_or(HeaderError::Truncated)?;
-    Ok((proto, payload))
+    let payload = be16(header, 2)?.checked_sub(ihl as u16)?;
+    Some((*header.get(9)?, payload))
 }
 
 /// Same as [`ipv4`], for IPv6: walks the extension headers, which must end at `l4`.
-fn ipv6(first: &[u8], l3: usize, l4: usize) -> Result<(u8, u16), HeaderError> {
-    let mut next = first.get(l3 + 6).copied().ok_or(HeaderError::Truncated)?;
+fn ipv6(first: &[u8], l3: usize, l4: usize) -> Option<(u8, u16)> {
+    let mut next = *first.get(l3 + 6)?;
     let mut at = l3 + V6_HEADER;
     while at < l4 {
-        let unit = usize::from(first.get(at + 1).copied().ok_or(HeaderError::Truncated)?);
+        let unit = usize::from(*first.get(at + 1)?);
         let len = match next {
             0 | 43 | 60 | 135 | 139 | 140 => (unit + 1) * 8,
             51 => (unit + 2) * 4,
-            44 => return Err(HeaderError::Fragment),
-            _ => return Err(HeaderError::Protocol),
+            // Among others 44, a fragment: its checksum covers bytes that are not here.
+            _ => return None,
         };
-        next = first.get(at).copied().ok_or(HeaderError::Truncated)?;
+        next = *first.get(at)?;
         at += len;
     }
     if at != l4 {
-        return Err(HeaderError::Protocol);
+        return None;
     }
-    if next == 44 {
-        return Err(HeaderError::Fragment);
-    }
-    let declared = be16(first, l3 + 4).ok_or(HeaderError::Truncated)?;
-    let extensions = u16::try_from(l4 - l3 - V6_HEADER).map_err(|_| HeaderError::Length)?;
-    let payload = declared.checked_sub(extensions).ok_or(HeaderError::Length)?;
-    Ok((next, payload))
+    let extensions = u16::try_from(l4 - l3 - V6_HEADER).ok()?;
+    Some((next, be16(first, l3 + 4)?.checked_sub(extensions)?))
 }

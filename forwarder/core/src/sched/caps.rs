@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::time::{PerByte, Time};
-use crate::{MAX_PORTS, PortId, Rate, broken};
+use crate::{MAX_PORTS, PortId, Rate};
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -52,15 +52,19 @@ impl Caps {
         cell.per_byte.store(new.0, Relaxed);
     }
 
+    /// A port's cell, and how long it takes to send a byte; `None`: it has no limit.
+    #[inline]
+    fn limit(&self, port: PortId) -> Option<(&Cell, PerByte)> {
+        let cell = self.cells.get(port.index())?;
+        let per_byte = PerByte(cell.per_byte.load(Relaxed));
+        (per_byte.0 != 0).then_some((cell, per_byte))
+    }
+
     /// When a container of `bytes` may go; 0: now.
     #[inline]
     #[must_use]
     pub fn ready_at(&self, now: u64, port: PortId, bytes: u64) -> u64 {
-        let Some(cell) = self.cells.get(port.index()) else { return 0 };
-        let per_byte = PerByte(cell.per_byte.load(Relaxed));
-        if per_byte.0 == 0 {
-            return 0;
-        }
+        let Some((cell, per_byte)) = self.limit(port) else { return 0 };
         let cost = per_byte.time(bytes);
         let due = Time(cell.due.load(Relaxed)).max(Time::at(now));
         let ahead = Time(cell.burst.load(Relaxed)).max(cost.plus(cost));
@@ -84,11 +88,7 @@ impl Caps {
     /// Charges a container that was sent.
     #[inline]
     pub fn charge(&self, now: u64, port: PortId, bytes: u64) {
-        let Some(cell) = self.cells.get(port.index()) else {
-            return broken!("a container came from a port beyond MAX_PORTS");
-        };
-        let per_byte = PerByte(cell.per_byte.load(Relaxed));
-        if per_byte.0 != 0 {
+        if let Some((cell, per_byte)) = self.limit(port) {
             let cost = per_byte.time(bytes);
             let add = |due| Some(Time(due).max(Time::at(now)).plus(cost).0);
             // `add` always returns a value.
@@ -99,11 +99,7 @@ impl Caps {
     /// Refunds bytes that were charged and not sent.
     #[inline]
     pub fn refund(&self, port: PortId, bytes: u64) {
-        let Some(cell) = self.cells.get(port.index()) else {
-            return broken!("a container came from a port beyond MAX_PORTS");
-        };
-        let per_byte = PerByte(cell.per_byte.load(Relaxed));
-        if per_byte.0 != 0 {
+        if let Some((cell, per_byte)) = self.limit(port) {
             let cost = per_byte.time_back(bytes);
             let take = |due| Some(Time(due).since(cost).0);
             let _ = cell.due.fetch_update(Relaxed, Relaxed, take);

@@ -1,5 +1,5 @@
 //! Weighted sharing of one link by virtual time, with minimum and maximum rates. `drr` and `wrr` share this
-//! code. They differ in what they count, bytes or packets: see [`Measure`]. Invariant: every vif with a
+//! code. They differ in what they count, bytes or packets: see [`cost`]. Invariant: every vif with a
 //! container queued is in exactly one of `competing`, `ahead` and `aside`; no other vif is in any of them;
 //! `mean` sums over exactly those in `competing`.
 //!
@@ -12,7 +12,7 @@
 //! is not ahead of it is eligible (there is always one). Of the eligible vifs the one goes next whose
 //! container would end first: smallest tag + container / weight (EEVDF).
 //!
-//! Bound, for vifs that compete all the time, in what the measure counts: from when a vif began to wait it
+//! Bound, for vifs that compete all the time, in what the policy counts: from when a vif began to wait it
 //! gets its ideal share to within one of the largest containers, so between any two later moments to within
 //! two. Measured: 1.00 between two vifs, 1.8 among six, 1.95 among 64 with all weights different. With whole
 //! containers, some weights necessarily need more than one.
@@ -62,22 +62,21 @@ mod tests;
 mod turn;
 mod vif;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use self::mean::Mean;
 use self::vif::Vif;
 use super::link::Link;
 use super::queues::{Pushed, Queue, Queues};
-use super::{Caps, Measure, Next, Scheduler};
-use crate::{Container, Packet, PortId, PortSet, SchedulerSettings, Share, broken};
+use super::{Caps, Next};
+use crate::{Container, Packet, Policy, PortId, PortSet, SchedulerSettings, Share, broken};
 
 /// The scheduler of one link; see the module.
 #[derive(Debug)]
-pub struct Fair<P, M> {
+pub struct Fair<P> {
     /// The queues, with the state of each vif.
     queues: Queues<P, Vif>,
-    link: Link,
+    pub(super) link: Link,
     caps: Arc<Caps>,
     mean: Mean,
     /// The vifs that are counted in `mean`.
@@ -96,16 +95,27 @@ pub struct Fair<P, M> {
     largest_cost: u64,
     /// The vif that had its turn when the device took less than its container.
     resume: Option<PortId>,
-    inactive_after_ns: u64,
-    measure: PhantomData<M>,
+    settings: SchedulerSettings,
 }
 
 /// A debt is remembered at least for the time that this many containers take on the link.
 const REMEMBERED: u32 = 16;
 
-impl<P: Packet, M: Measure> Fair<P, M> {
-    #[must_use]
-    pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
+/// What a container costs: the quantity that weights share.
+#[inline]
+fn cost<P: Packet>(policy: Policy, container: &Container<P>) -> u64 {
+    match policy {
+        // By packets, whatever their size: weighted round robin as published. A vif that sends larger packets
+        // gets more bytes. Times 1024, so that one packet divided by the largest weight is still exact
+        // enough.
+        Policy::Wrr => (container.len() as u64) << 10,
+        // By bytes, so that no vif gains by the size of its packets.
+        Policy::Drr | Policy::Fifo => container.bytes(),
+    }
+}
+
+impl<P: Packet> Fair<P> {
+    pub(super) fn new(settings: SchedulerSettings, caps: Arc<Caps>) -> Self {
         Self {
             queues: Queues::new(),
             link: Link::default(),
@@ -119,8 +129,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
             aside_until: u64::MAX,
             largest_cost: 0,
             resume: None,
-            inactive_after_ns: settings.inactive_after_ns,
-            measure: PhantomData,
+            settings,
         }
     }
 
@@ -128,7 +137,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     #[inline]
     fn see_head(&mut self, id: PortId) {
         if let Some(queue) = self.queues.get_mut(id) {
-            see_head::<P, M>(queue, &mut self.largest_cost);
+            see_head(self.settings.policy, queue, &mut self.largest_cost);
         }
     }
 
@@ -145,11 +154,12 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     /// Handles a container that arrived at an empty queue.
     #[inline]
     fn arrive(&mut self, now: u64, id: PortId) {
-        let remembered_ns = self.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
+        let remembered_ns =
+            self.settings.inactive_after_ns.max(self.link.time_of_largest_ns(REMEMBERED));
         let Some(queue) = self.queues.get_mut(id) else {
             return broken!("a container was queued and there is no queue");
         };
-        see_head::<P, M>(queue, &mut self.largest_cost);
+        see_head(self.settings.policy, queue, &mut self.largest_cost);
         let vif = &mut queue.vif;
         let forget = now.saturating_sub(vif.seen_ns) >= remembered_ns;
         vif.arrive(now, self.mean.now(), forget);
@@ -186,41 +196,26 @@ impl<P: Packet, M: Measure> Fair<P, M> {
         }
         self.promised.remove(id);
     }
-
-    /// Updates the sets after a container was taken from the vif's queue.
-    #[inline]
-    fn after_pop(&mut self, id: PortId) {
-        if self.queues.ready().contains(id) {
-            self.see_head(id);
-        } else {
-            self.leave(id);
-        }
-    }
-
-    fn out_of_turn(&mut self, id: PortId) -> Option<Container<P>> {
-        let container = self.queues.pop(id)?;
-        self.give_up(id);
-        self.after_pop(id);
-        if self.resume == Some(id) {
-            self.resume = None;
-        }
-        Some(container)
-    }
 }
 
 /// Records the cost of a queue's first container, which the vif pays next.
 #[inline]
-fn see_head<P: Packet, M: Measure>(queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
+fn see_head<P: Packet>(policy: Policy, queue: &mut Queue<P, Vif>, largest_cost: &mut u64) {
     if let Some(head) = queue.head() {
-        let (bytes, cost) = (head.bytes(), M::cost(head));
+        let (bytes, cost) = (head.bytes(), cost(policy, head));
         *largest_cost = cost.max(*largest_cost);
         queue.vif.see_head(bytes, cost);
     }
 }
 
-impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
+impl<P: Packet> Fair<P> {
     #[inline]
-    fn enqueue(&mut self, now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(
+        &mut self,
+        now: u64,
+        container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
         let id = container.ingress();
         match self.queues.push(container, join) {
             Pushed::First => {
@@ -231,7 +226,7 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
                 self.prompt.remove(id);
                 None
             }
-            Pushed::Joined { emptied, at_head } => {
+            Pushed::Returned { container, at_head } => {
                 if at_head {
                     if self.aside.contains(id) {
                         // The container now costs more than was reserved for it.
@@ -242,14 +237,13 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
                         self.prompt.remove(id);
                     }
                 }
-                Some(emptied)
+                Some(container)
             }
-            Pushed::Refused(container) => Some(container),
         }
     }
 
     #[inline]
-    fn next(&mut self, now: u64) -> Next<P> {
+    pub(super) fn next(&mut self, now: u64) -> Next<P> {
         if now >= self.aside_until {
             self.release(now);
         }
@@ -274,8 +268,9 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
     }
 
     #[inline]
-    fn put_back(&mut self, now: u64, container: Container<P>) {
-        let (id, bytes, cost) = (container.ingress(), container.bytes(), M::cost(&container));
+    pub(super) fn put_back(&mut self, now: u64, container: Container<P>) {
+        let (id, bytes) = (container.ingress(), container.bytes());
+        let cost = cost(self.settings.policy, &container);
         let waited = self.queues.ready().contains(id);
         if !self.queues.push_front(container) {
             return;
@@ -298,17 +293,27 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.resume = Some(id);
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
-        self.out_of_turn(ingress)
+    pub(super) fn take(&mut self, id: PortId) -> Option<Container<P>> {
+        let container = self.queues.pop(id)?;
+        self.give_up(id);
+        if self.queues.ready().contains(id) {
+            self.see_head(id);
+        } else {
+            self.leave(id);
+        }
+        if self.resume == Some(id) {
+            self.resume = None;
+        }
+        Some(container)
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    pub(super) fn drain(&mut self) -> Option<Container<P>> {
         let id = self.queues.ready().first()?;
-        self.out_of_turn(id)
+        self.take(id)
     }
 
     /// Cold. Nothing that is queued moves.
-    fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
+    pub(super) fn set_share(&mut self, now: u64, id: PortId, share: &Share) {
         if self.queues.vif(id).is_none() {
             if *share == Share::default() {
                 return;
@@ -337,26 +342,17 @@ impl<P: Packet, M: Measure> Scheduler<P> for Fair<P, M> {
         self.see_head(id);
     }
 
-    fn forget(&mut self, ingress: PortId) {
+    pub(super) fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
     }
 
     #[inline]
-    fn link(&self) -> &Link {
-        &self.link
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queues.ready().is_empty()
     }
 
     #[inline]
-    fn weight(&self) -> u64 {
+    pub(super) fn weight(&self) -> u64 {
         self.mean.weight().unsigned_abs().max(1)
     }
 }

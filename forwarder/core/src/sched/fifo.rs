@@ -6,14 +6,14 @@
 
 use std::collections::VecDeque;
 
+use super::Next;
 use super::link::Link;
-use super::{Next, Scheduler};
 use crate::{Container, Packet, PortId};
 
 #[derive(Debug)]
 pub struct Fifo<P> {
     queue: VecDeque<Container<P>>,
-    link: Link,
+    pub(super) link: Link,
 }
 
 impl<P: Packet> Default for Fifo<P> {
@@ -22,9 +22,9 @@ impl<P: Packet> Default for Fifo<P> {
     }
 }
 
-impl<P: Packet> Scheduler<P> for Fifo<P> {
+impl<P: Packet> Fifo<P> {
     #[inline]
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         _now: u64,
         mut container: Container<P>,
@@ -46,7 +46,7 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     }
 
     #[inline]
-    fn next(&mut self, now: u64) -> Next<P> {
+    pub(super) fn next(&mut self, now: u64) -> Next<P> {
         if self.queue.is_empty() {
             return Next::Empty;
         }
@@ -61,33 +61,24 @@ impl<P: Packet> Scheduler<P> for Fifo<P> {
     }
 
     #[inline]
-    fn put_back(&mut self, _now: u64, container: Container<P>) {
+    pub(super) fn put_back(&mut self, _now: u64, container: Container<P>) {
         if !container.is_empty() {
             self.link.refund(container.bytes());
             self.queue.push_front(container);
         }
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+    pub(super) fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
         let at = self.queue.iter().position(|container| container.ingress() == ingress)?;
         self.queue.remove(at)
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    pub(super) fn drain(&mut self) -> Option<Container<P>> {
         self.queue.pop_front()
     }
 
     #[inline]
-    fn link(&self) -> &Link {
-        &self.link
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
-    }
-
-    #[inline]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 }

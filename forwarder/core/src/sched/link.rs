@@ -32,7 +32,7 @@ fn ceil_ns(at: Fine) -> u64 {
 }
 
 #[derive(Debug, Default)]
-pub struct Link {
+pub(crate) struct Link {
     /// Zero: the link has no rate.
     per_byte: PerByte,
     free: Fine,

@@ -12,14 +12,13 @@ pub(super) enum Pushed<P> {
     /// It is the only one of its vif.
     First,
     Behind,
-    /// Its packets were moved into the last container of the queue; it is now empty.
-    Joined {
-        emptied: Container<P>,
-        /// That last container is also the first.
+    /// It is not queued: its packets were moved into the last container of the queue, or it was empty, or
+    /// there is no such vif.
+    Returned {
+        container: Container<P>,
+        /// Its packets were moved into a container that is also the first.
         at_head: bool,
     },
-    /// The container was empty, or there is no such vif.
-    Refused(Container<P>),
 }
 
 /// One vif's queue, with the policy's state first, since it is read more often. It is aligned to a cache
@@ -100,7 +99,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
             return self.push_first(container);
         };
         if container.is_empty() {
-            return Pushed::Refused(container);
+            return Pushed::Returned { container, at_head: false };
         }
         let queue = &mut queue.containers;
         let at_head = queue.len() == 1;
@@ -109,7 +108,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
             && last.fits(container.bytes(), container.len())
         {
             last.absorb(&mut container);
-            return Pushed::Joined { emptied: container, at_head };
+            return Pushed::Returned { container, at_head };
         }
         queue.push_back(container);
         if self.ready.insert(vif) { Pushed::First } else { Pushed::Behind }
@@ -120,7 +119,7 @@ impl<P: Packet, V: Default> Queues<P, V> {
     fn push_first(&mut self, container: Container<P>) -> Pushed<P> {
         let vif = container.ingress();
         let Some(queue) = self.make(vif).filter(|_| !container.is_empty()) else {
-            return Pushed::Refused(container);
+            return Pushed::Returned { container, at_head: false };
         };
         queue.containers.push_back(container);
         self.ready.insert(vif);

@@ -5,87 +5,71 @@
 //! So two vifs that both wait get the same bytes to within two full containers. It has no weights and no
 //! rates, and vifs whose containers differ in size get shares in proportion to those sizes.
 
-use super::link::Link;
+use super::Next;
 use super::queues::{Pushed, Queues};
-use super::{Next, Scheduler};
-use crate::{Container, MAX_PORTS, Packet, PortId, Rate, broken};
+use crate::{Container, MAX_PORTS, Packet, PortId, broken};
 
 #[derive(Debug)]
 pub struct RoundRobin<P> {
     queues: Queues<P>,
     /// The vif to check first.
     turn: PortId,
-    /// Without a rate.
-    link: Link,
 }
 
 impl<P: Packet> Default for RoundRobin<P> {
     fn default() -> Self {
-        Self { queues: Queues::new(), turn: PortId(0), link: Link::default() }
+        Self { queues: Queues::new(), turn: PortId(0) }
     }
 }
 
-impl<P: Packet> Scheduler<P> for RoundRobin<P> {
+impl<P: Packet> RoundRobin<P> {
     #[inline]
-    fn enqueue(&mut self, _now: u64, container: Container<P>, join: bool) -> Option<Container<P>> {
+    pub(super) fn enqueue(
+        &mut self,
+        _now: u64,
+        container: Container<P>,
+        join: bool,
+    ) -> Option<Container<P>> {
         match self.queues.push(container, join) {
             Pushed::First | Pushed::Behind => None,
-            Pushed::Joined { emptied, .. } | Pushed::Refused(emptied) => Some(emptied),
+            Pushed::Returned { container, .. } => Some(container),
         }
     }
 
     #[inline]
-    fn next(&mut self, _now: u64) -> Next<P> {
-        let Some(vif) = self.queues.ready().next_from(self.turn) else {
+    pub(super) fn next(&mut self, _now: u64) -> Next<P> {
+        let Some(vif) = self.queues.ready().next_from(self.turn) else { return Next::Empty };
+        let Some(container) = self.queues.pop(vif) else {
+            broken!("a vif is ready and nothing is queued for it");
             return Next::Empty;
         };
-        match self.queues.pop(vif) {
-            Some(container) => {
-                self.turn = PortId((vif.0 + 1) % MAX_PORTS as u16);
-                Next::Container(container)
-            }
-            None => {
-                broken!("a vif is ready and nothing is queued for it");
-                Next::Empty
-            }
-        }
+        self.turn = PortId((vif.0 + 1) % MAX_PORTS as u16);
+        Next::Container(container)
     }
 
     #[inline]
-    fn put_back(&mut self, _now: u64, container: Container<P>) {
+    pub(super) fn put_back(&mut self, _now: u64, container: Container<P>) {
         let vif = container.ingress();
         if self.queues.push_front(container) {
             self.turn = vif;
         }
     }
 
-    fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
+    pub(super) fn take(&mut self, ingress: PortId) -> Option<Container<P>> {
         self.queues.pop(ingress)
     }
 
-    fn drain(&mut self) -> Option<Container<P>> {
+    pub(super) fn drain(&mut self) -> Option<Container<P>> {
         let vif = self.queues.ready().first()?;
         self.queues.pop(vif)
     }
 
-    fn forget(&mut self, ingress: PortId) {
+    pub(super) fn forget(&mut self, ingress: PortId) {
         self.queues.forget(ingress);
     }
 
     #[inline]
-    fn link(&self) -> &Link {
-        &self.link
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
-    }
-
-    /// The rate is kept by the worker that serves the link.
-    fn set_link_rate(&mut self, _now: u64, _rate: Option<Rate>) {}
-
-    #[inline]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queues.ready().is_empty()
     }
 }

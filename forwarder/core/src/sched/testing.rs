@@ -24,12 +24,12 @@ pub(super) fn container(vif: u16, sizes: &[u32]) -> Container<Sized> {
     c
 }
 
-pub(super) fn enqueue(scheduler: &mut impl Scheduler<Sized>, now: u64, vif: u16, sizes: &[u32]) {
+pub(super) fn enqueue(scheduler: &mut Scheduler<Sized>, now: u64, vif: u16, sizes: &[u32]) {
     assert!(scheduler.enqueue(now, container(vif, sizes), false).is_none());
 }
 
 /// Takes the next container; returns its vif and its number of packets.
-pub(super) fn next(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Option<(u16, usize)> {
+pub(super) fn next(scheduler: &mut Scheduler<Sized>, now: u64) -> Option<(u16, usize)> {
     match scheduler.next(now) {
         Next::Container(c) => Some((c.ingress().0, c.len())),
         _ => None,
@@ -37,6 +37,6 @@ pub(super) fn next(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Option<(u
 }
 
 /// The vifs of the next turns, until none may go.
-pub(super) fn turns(scheduler: &mut impl Scheduler<Sized>, now: u64) -> Vec<u16> {
+pub(super) fn turns(scheduler: &mut Scheduler<Sized>, now: u64) -> Vec<u16> {
     std::iter::from_fn(|| next(scheduler, now)).map(|(vif, _)| vif).collect()
 }

@@ -1,11 +1,71 @@
 //! The surroundings of the engine: machines that send, devices that take packets, and faults of both.
-//! Invariant: every packet that is made is counted as received, whatever becomes of it.
+//! Invariants: every packet that is made is counted as received, whatever becomes of it; packets leave a
+//! device at its rate, in the order in which they were handed to it.
 
-use super::Fault;
-use super::device::{Leg, SimPacket};
-use super::source::Pattern;
+use std::collections::VecDeque;
+
+use super::source::{Pattern, Random, SEED, Source};
 use super::world::World;
-use crate::{PortId, Reason};
+use super::{Fault, SimPort};
+use crate::{Packet, PortId, Reason};
+
+#[derive(Clone, Debug)]
+pub(super) struct SimPacket {
+    pub(super) len: u32,
+    pub(super) arrived_ns: u64,
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// Its sequence number within its pair.
+    pub(super) seq: u64,
+    /// The source that made it, or that requested it.
+    pub(super) source: usize,
+}
+
+impl Packet for SimPacket {
+    fn len(&self) -> u32 {
+        self.len
+    }
+    fn arrived_ns(&self) -> u64 {
+        self.arrived_ns
+    }
+}
+
+pub(super) struct Device<'a> {
+    pub(super) spec: &'a SimPort,
+    pub(super) present: bool,
+    pub(super) stalled: bool,
+    pub(super) rx: VecDeque<SimPacket>,
+    pub(super) tx: VecDeque<SimPacket>,
+    /// When the link will have sent the current packet.
+    pub(super) free_ns: u64,
+    pub(super) random: Random,
+}
+
+impl<'a> Device<'a> {
+    pub(super) fn new(spec: &'a SimPort, stream: u64) -> Self {
+        Self {
+            spec,
+            present: false,
+            stalled: false,
+            rx: VecDeque::new(),
+            tx: VecDeque::new(),
+            free_ns: 0,
+            random: Random::new(SEED, 1000 + stream),
+        }
+    }
+
+    /// The next packet that the link has sent by `now`, with its time.
+    pub(super) fn sent(&mut self, now: u64) -> Option<(u64, SimPacket)> {
+        let packet = self.tx.front()?;
+        let on_link_ns = self.spec.device_rate.map_or(0, |rate| rate.time_ns(packet.len.into()));
+        let sent_ns = self.free_ns.saturating_add(on_link_ns);
+        if sent_ns > now {
+            return None;
+        }
+        self.free_ns = sent_ns;
+        self.tx.pop_front().map(|packet| (sent_ns, packet))
+    }
+}
 
 impl World<'_> {
     pub(super) fn faults(&mut self, now: u64) {
@@ -40,7 +100,7 @@ impl World<'_> {
             self.lose_early(&packet, Reason::PortGone);
         }
         for packet in waiting.into_iter().chain(self.engine.remove_port(PortId(at as u16))) {
-            self.losses(&packet).add(Reason::PortGone, 1);
+            self.report.row_mut(&packet).losses.add(Reason::PortGone, 1);
         }
     }
 
@@ -51,44 +111,44 @@ impl World<'_> {
         let port = PortId(at as u16);
         let past = self.engine.container_stats(port);
         if self.engine.add_port(now, port, &device.spec.settings)
-            && let Some(sum) = self.past.get_mut(at)
+            && let Some(sum) = self.report.containers.get_mut(at)
         {
             *sum += past;
         }
     }
 
     pub(super) fn generate(&mut self, now: u64) {
-        let Self { devices, sources, rows, received, phases, shed, .. } = self;
-        for (nth, running) in sources.iter_mut().enumerate() {
-            let from = running.source.from;
-            let Some(device) = devices.get_mut(from) else { continue };
+        let mut sources = std::mem::take(&mut self.sources);
+        for (source, running) in sources.iter_mut().enumerate() {
+            let Source { from, to, .. } = running.source;
+            let Some(device) = self.devices.get(from) else { continue };
+            let present = device.present;
             let room = device.spec.rx_packets.saturating_sub(device.rx.len());
-            running.due(now, room, |running, at_ns| {
+            running.due(now, room, |running, arrived_ns| {
                 // A machine that is gone sends nothing, but its clock goes on.
-                if !device.present {
+                if !present {
                     return;
                 }
-                let to = running.source.to;
-                let leg = match running.source.pattern {
-                    Pattern::Requests { answer, .. } => Leg::Request { answer },
-                    _ => Leg::Only,
-                };
-                let len = running.size();
-                *received += 1;
-                phases.now.entry((from, to)).or_default().generated += u64::from(len);
-                let lost = if shed.contains(&(from, to)) {
-                    Reason::Shed
-                } else if device.rx.len() >= device.spec.rx_packets {
-                    Reason::RxRingFull
+                let packet =
+                    SimPacket { len: running.size(), arrived_ns, from, to, seq: 0, source };
+                self.report.row_mut(&packet).generated_bytes += u64::from(packet.len);
+                if self.shed.contains(&(from, to)) {
+                    self.report.received += 1;
+                    self.lose_early(&packet, Reason::Shed);
                 } else {
-                    let packet =
-                        SimPacket { len, arrived_ns: at_ns, from, to, seq: 0, source: nth, leg };
-                    return device.rx.push_back(packet);
-                };
-                let row = rows.entry((from, to)).or_default();
-                row.offered += 1;
-                row.losses.add(lost, 1);
+                    self.enter(packet);
+                }
             });
+        }
+        self.sources = sources;
+    }
+
+    /// A packet comes to the receive ring of its port.
+    fn enter(&mut self, packet: SimPacket) {
+        self.report.received += 1;
+        match self.devices.get_mut(packet.from) {
+            Some(device) if device.rx.len() < device.spec.rx_packets => device.rx.push_back(packet),
+            _ => self.lose_early(&packet, Reason::RxRingFull),
         }
     }
 
@@ -105,23 +165,20 @@ impl World<'_> {
                 && let Some((sent_ns, packet)) = device.sent(now)
             {
                 let dropped = device.random.below(1_000_000) < device.spec.device_drops_ppm.into();
-                let row = self.rows.entry((packet.from, packet.to)).or_default();
+                let row = self.report.row_mut(&packet);
                 if dropped {
                     row.losses.add(Reason::TxBusy, 1);
                     continue;
                 }
                 row.delivered += 1;
                 if now < self.scenario.span.ns {
-                    let bytes = u64::from(packet.len);
-                    row.bytes_in_span += bytes;
-                    let way = (packet.from, packet.to);
-                    self.phases.now.entry(way).or_default().delivered += bytes;
+                    row.bytes_in_span += u64::from(packet.len);
                 }
                 if packet.seq <= row.last_seq {
                     row.misordered += 1;
                 }
                 row.last_seq = row.last_seq.max(packet.seq);
-                self.arrived(sent_ns, &packet);
+                self.respond(sent_ns, &packet);
             }
             if let Some(device) = self.devices.get_mut(at).filter(|device| device.tx.is_empty()) {
                 // A packet handed over later cannot have been sent earlier.
@@ -131,33 +188,13 @@ impl World<'_> {
     }
 
     /// The response of the machine behind the port to a packet that reached it.
-    fn arrived(&mut self, at_ns: u64, packet: &SimPacket) {
-        let source = packet.source;
-        match packet.leg {
-            Leg::Only => {}
-            Leg::Request { answer } => {
-                let Some(device) = self.devices.get_mut(packet.to) else { return };
-                self.received += 1;
-                let answer = SimPacket {
-                    len: answer,
-                    arrived_ns: at_ns,
-                    from: packet.to,
-                    to: packet.from,
-                    seq: 0,
-                    source,
-                    leg: Leg::Answer,
-                };
-                if device.rx.len() < device.spec.rx_packets {
-                    device.rx.push_back(answer);
-                } else {
-                    self.lose_early(&answer, Reason::RxRingFull);
-                }
-            }
-            Leg::Answer => {
-                if let Some(running) = self.sources.get_mut(source) {
-                    running.answered(at_ns);
-                }
-            }
+    fn respond(&mut self, at_ns: u64, packet: &SimPacket) {
+        let Some(running) = self.sources.get_mut(packet.source) else { return };
+        let Pattern::Requests { answer, think } = running.source.pattern else { return };
+        if packet.to == running.source.from {
+            return running.wait(at_ns, think);
         }
+        let (from, to, source) = (packet.to, packet.from, packet.source);
+        self.enter(SimPacket { len: answer, arrived_ns: at_ns, from, to, seq: 0, source });
     }
 }

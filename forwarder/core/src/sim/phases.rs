@@ -9,15 +9,9 @@
 
 use std::collections::BTreeMap;
 
+use super::world::World;
 use crate::sched::oracle::{self, Demand};
-use crate::{PortId, PortSettings, Rate};
-
-/// The bytes of one pair so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passed {
-    pub(super) generated: u64,
-    pub(super) delivered: u64,
-}
+use crate::{Policy, PortId, PortSettings, Rate};
 
 /// One source's part of a link during a phase.
 #[derive(Clone, Debug)]
@@ -37,7 +31,7 @@ pub struct LinkShare {
 pub struct Phase {
     pub from_ns: u64,
     pub to_ns: u64,
-    pub policy: crate::Policy,
+    pub policy: Policy,
     /// The shares of the links that have a rate.
     pub shares: Vec<LinkShare>,
 }
@@ -49,50 +43,27 @@ impl Phase {
     }
 }
 
-impl LinkShare {
-    /// The deviation from what is due, in thousandths of that.
-    #[must_use]
-    pub fn off_permille(&self) -> i64 {
-        let (got, due) = (i128::from(self.got_bps), i128::from(self.due_bps));
-        ((got - due) * 1000).checked_div(due).unwrap_or(0) as i64
-    }
-}
-
-/// The sums when the phase began.
-#[derive(Debug, Default)]
-pub(super) struct Phases {
-    from_ns: u64,
-    before: BTreeMap<(usize, usize), Passed>,
-    pub(super) now: BTreeMap<(usize, usize), Passed>,
-    pub(super) done: Vec<Phase>,
-}
-
-impl Phases {
-    /// Ends a phase. `settings` returns the settings that a present port had during the phase.
-    pub(super) fn end(
-        &mut self,
-        now: u64,
-        policy: crate::Policy,
-        settings: impl Fn(PortId) -> Option<PortSettings>,
-    ) {
-        let length_ns = now - self.from_ns;
+impl World<'_> {
+    /// Ends a phase, unless it has just begun.
+    pub(super) fn end_phase(&mut self, now: u64) {
+        let from_ns = self.report.phases.last().map_or(0, |phase| phase.to_ns);
+        let length_ns = now - from_ns;
         if length_ns == 0 {
             return;
         }
         let bps = |bytes: u64| (u128::from(bytes) * 8_000_000_000 / u128::from(length_ns)) as u64;
+        let of_port = |port: usize| self.engine.settings(PortId(port as u16));
         let mut links: BTreeMap<usize, Vec<LinkShare>> = BTreeMap::new();
-        for (&(from, to), passed) in &self.now {
-            let before = self.before.get(&(from, to)).copied().unwrap_or_default();
-            let at = |port: usize| settings(PortId(port as u16));
-            let (Some(source), Some(link)) = (at(from), at(to).and_then(|to| to.link_rate)) else {
-                continue;
-            };
+        for (&(from, to), row) in &self.report.rows {
+            let link = of_port(to).and_then(|to| to.link_rate);
+            let (Some(settings), Some(link)) = (of_port(from).copied(), link) else { continue };
+            let before = self.before.get(&(from, to)).cloned().unwrap_or_default();
             links.entry(to).or_default().push(LinkShare {
                 from,
                 to,
-                settings: source,
-                offered_bps: bps(passed.generated - before.generated),
-                got_bps: bps(passed.delivered - before.delivered),
+                settings,
+                offered_bps: bps(row.generated_bytes - before.generated_bytes),
+                got_bps: bps(row.bytes_in_span - before.bytes_in_span),
                 due_bps: 0,
                 link,
             });
@@ -105,9 +76,9 @@ impl Phases {
             let paired = of_link.into_iter().zip(due);
             shares.extend(paired.map(|(share, due)| LinkShare { due_bps: due as u64, ..share }));
         }
-        self.done.push(Phase { from_ns: self.from_ns, to_ns: now, policy, shares });
-        self.from_ns = now;
-        self.before = self.now.clone();
+        let policy = self.engine.scheduler_settings().policy;
+        self.report.phases.push(Phase { from_ns, to_ns: now, policy, shares });
+        self.before = self.report.rows.clone();
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Phase;
+use super::environment::SimPacket;
+use super::{LinkShare, Phase};
 use crate::{ContainerCounts, Losses, Rate};
 
 /// The results of one pair: packets from one port for another.
@@ -21,12 +22,13 @@ pub struct PairReport {
     pub wait_sum_ns: u64,
     pub wait_max_ns: u64,
     pub handed_over: u64,
+    pub(super) generated_bytes: u64,
     pub(super) next_seq: u64,
     pub(super) last_seq: u64,
 }
 
 /// Rows by (from, to); ports are indices into the scenario.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     pub name: &'static str,
     pub rows: BTreeMap<(usize, usize), PairReport>,
@@ -80,6 +82,10 @@ impl Report {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()
     }
 
+    pub(super) fn row_mut(&mut self, packet: &SimPacket) -> &mut PairReport {
+        self.rows.entry((packet.from, packet.to)).or_default()
+    }
+
     fn name_of(&self, port: usize) -> &'static str {
         self.port_names.get(port).copied().unwrap_or("?")
     }
@@ -111,16 +117,22 @@ const HEADS: [&str; 9] =
     ["from", "to", "offered", "delivered", "Mbit/s", "wait us", "max us", "misordered", "lost"];
 
 /// Prints columns as wide as they need to be; those named in `left` are flush left, the others right.
-fn table(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>], left: &[&str]) -> fmt::Result {
-    let Some(heads) = lines.first() else { return Ok(()) };
+fn table(
+    f: &mut fmt::Formatter<'_>,
+    heads: &[&str],
+    lines: Vec<Vec<String>>,
+    left: &[&str],
+) -> fmt::Result {
+    let heading = heads.iter().map(|&head| head.to_owned()).collect();
+    let lines = [vec![heading], lines].concat();
     let width = |column: usize| {
         lines.iter().filter_map(|cells| cells.get(column)).map(|cell| cell.chars().count()).max()
     };
     let widths: Vec<usize> = (0..heads.len()).map(|column| width(column).unwrap_or(0)).collect();
-    for cells in lines {
+    for cells in &lines {
         let mut line = String::new();
         for ((cell, width), head) in cells.iter().zip(&widths).zip(heads) {
-            let text = if left.contains(&head.as_str()) {
+            let text = if left.contains(head) {
                 format!("{cell:<width$}  ")
             } else {
                 format!("{cell:>width$}  ")
@@ -135,59 +147,50 @@ fn table(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>], left: &[&str]) -> fm
 impl Report {
     /// For links that have a rate: what each source got, by phase.
     fn write_shares(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = ["from", "weight", "min", "max", "offered", "got", "share", "oracle", "off"];
         for (nth, phase) in self.phases.iter().enumerate() {
-            let mut last = None;
-            let mut lines = Vec::new();
-            for share in &phase.shares {
-                if last.replace(share.to) != Some(share.to) {
-                    let (from, to) = (phase.from_ns / 100_000, phase.to_ns / 100_000);
-                    table(f, &std::mem::take(&mut lines), &["from"])?;
-                    writeln!(
-                        f,
-                        "\nphase {}, {} to {} ms, {:?}: link {}, {}",
-                        nth + 1,
-                        tenths(from.into(), 1),
-                        tenths(to.into(), 1),
-                        phase.policy,
-                        self.name_of(share.to),
-                        share.link
-                    )?;
-                    let heads = [
-                        "from", "weight", "min", "max", "offered", "got", "share", "oracle", "off",
-                    ];
-                    lines.push(heads.map(str::to_owned).to_vec());
-                }
-                let rate = |rate: Option<Rate>| rate.map_or("-".to_owned(), |it| it.to_string());
-                let mbit = |bps: u64| tenths(u128::from(bps) + 50_000, 100_000);
-                let half = u128::from(share.link.bits_per_s / 2);
-                let percent = u128::from(share.got_bps) * 1000 + half;
-                let off = share.off_permille();
-                lines.push(vec![
-                    self.name_of(share.from).to_owned(),
-                    share.settings.share.weight.to_string(),
-                    rate(share.settings.share.min_rate),
-                    rate(share.settings.share.max_rate),
-                    mbit(share.offered_bps),
-                    mbit(share.got_bps),
-                    format!("{}%", tenths(percent, share.link.bits_per_s)),
-                    mbit(share.due_bps),
-                    format!(
-                        "{}{}%",
-                        if off < 0 { "-" } else { "+" },
-                        tenths(off.unsigned_abs().into(), 1)
-                    ),
-                ]);
+            for of_link in phase.shares.chunk_by(|one, other| one.to == other.to) {
+                let Some(LinkShare { to, link, .. }) = of_link.first() else { continue };
+                writeln!(
+                    f,
+                    "\nphase {}, {} to {} ms, {:?}: link {}, {link}",
+                    nth + 1,
+                    tenths(u128::from(phase.from_ns) / 100_000, 1),
+                    tenths(u128::from(phase.to_ns) / 100_000, 1),
+                    phase.policy,
+                    self.name_of(*to),
+                )?;
+                let lines = of_link.iter().map(|share| self.share_cells(share)).collect();
+                table(f, &heads, lines, &["from"])?;
             }
-            table(f, &lines, &["from"])?;
         }
         Ok(())
     }
 
+    fn share_cells(&self, share: &LinkShare) -> Vec<String> {
+        let rate = |rate: Option<Rate>| rate.map_or("-".to_owned(), |it| it.to_string());
+        let mbit = |bps: u64| tenths(u128::from(bps) + 50_000, 100_000);
+        let half = u128::from(share.link.bits_per_s / 2);
+        let percent = u128::from(share.got_bps) * 1000 + half;
+        let (got, due) = (i128::from(share.got_bps), i128::from(share.due_bps));
+        let off_permille = ((got - due) * 1000).checked_div(due).unwrap_or(0);
+        let sign = if off_permille < 0 { "-" } else { "+" };
+        vec![
+            self.name_of(share.from).to_owned(),
+            share.settings.share.weight.to_string(),
+            rate(share.settings.share.min_rate),
+            rate(share.settings.share.max_rate),
+            mbit(share.offered_bps),
+            mbit(share.got_bps),
+            format!("{}%", tenths(percent, share.link.bits_per_s)),
+            mbit(share.due_bps),
+            format!("{sign}{}%", tenths(off_permille.unsigned_abs(), 1)),
+        ]
+    }
+
     /// The statistics of each port's containers.
     fn write_containers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![
-            ["from", "containers", "packets each", "open us", "let go"].map(str::to_owned).to_vec(),
-        ];
+        let mut lines = Vec::new();
         for (port, counts) in self.containers.iter().enumerate() {
             let n = counts.released.total();
             if n == 0 {
@@ -203,20 +206,20 @@ impl Report {
                 reasons.join(", "),
             ]);
         }
-        if lines.len() > 1 {
-            writeln!(f)?;
-            table(f, &lines, &["from", "let go"])?;
+        if lines.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        writeln!(f)?;
+        let heads = ["from", "containers", "packets each", "open us", "let go"];
+        table(f, &heads, lines, &["from", "let go"])
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines = vec![HEADS.map(str::to_owned).to_vec()];
-        lines.extend(self.rows.iter().map(|((from, to), row)| self.cells(*from, *to, row)));
+        let lines = self.rows.iter().map(|((from, to), row)| self.cells(*from, *to, row));
         writeln!(f, "{}", self.name)?;
-        table(f, &lines, &["from", "to", "lost"])?;
+        table(f, &HEADS, lines.collect(), &["from", "to", "lost"])?;
         self.write_shares(f)?;
         self.write_containers(f)?;
         writeln!(

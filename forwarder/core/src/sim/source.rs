@@ -94,10 +94,8 @@ impl Running {
     }
 
     /// The machine that runs this closed loop received its answer.
-    pub(super) fn answered(&mut self, at_ns: u64) {
-        if let Pattern::Requests { think, .. } = self.source.pattern {
-            self.due_ns = at_ns.saturating_add(think.ns);
-        }
+    pub(super) fn wait(&mut self, at_ns: u64, think: Span) {
+        self.due_ns = at_ns.saturating_add(think.ns);
     }
 
     /// Calls `emit` with the time of each packet that is due by `now`. `room` is the free space of the

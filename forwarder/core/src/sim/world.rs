@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::device::{Device, SimPacket};
-use super::phases::Phases;
+use super::environment::{Device, SimPacket};
 use super::source::Running;
 use super::{Change, PairReport, Report, Scenario};
-use crate::{Caps, ContainerCounts, Engine, EngineConfig, Losses, Next, PortId, Reason, invariant};
+use crate::{Caps, ContainerCounts, Engine, EngineConfig, Next, PortId, Reason, invariant};
 
 /// How long the queues may take to empty when the sources have stopped.
 const DRAIN_NS: u64 = 1_000_000_000;
@@ -20,16 +19,13 @@ pub(super) struct World<'a> {
     pub(super) engine: Engine<SimPacket>,
     pub(super) devices: Vec<Device<'a>>,
     pub(super) sources: Vec<Running>,
-    pub(super) rows: BTreeMap<(usize, usize), PairReport>,
-    pub(super) received: u64,
-    pub(super) copies: u64,
-    pub(super) phases: Phases,
+    /// So far, and without the containers of the ports that are there.
+    pub(super) report: Report,
+    /// The rows when the phase began.
+    pub(super) before: BTreeMap<(usize, usize), PairReport>,
     /// The pairs (from, to) that the program was told to shed.
     pub(super) shed: BTreeSet<(usize, usize)>,
-    /// The counts of containers of removed ports, by port.
-    pub(super) past: Vec<ContainerCounts>,
     next_step: usize,
-    peak: (u64, u64),
     /// Broken invariants that this thread had found before the run.
     broken_before: u64,
 }
@@ -38,22 +34,22 @@ impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario) -> Self {
         let device = |(at, spec)| Device::new(spec, at as u64);
         let running = |(at, source): (usize, &super::Source)| Running::new(*source, at as u64);
+        let config = EngineConfig { scheduler: scenario.scheduler, ..EngineConfig::default() };
         Self {
             scenario,
-            engine: Engine::new(
-                EngineConfig { scheduler: scenario.scheduler, ..EngineConfig::default() },
-                Arc::new(Caps::default()),
-            ),
+            engine: Engine::new(config, Arc::new(Caps::default())),
             devices: scenario.ports.iter().enumerate().map(device).collect(),
             sources: scenario.sources.iter().enumerate().map(running).collect(),
-            rows: BTreeMap::new(),
-            received: 0,
-            copies: 0,
-            phases: Phases::default(),
+            report: Report {
+                name: scenario.name,
+                port_names: scenario.ports.iter().map(|port| port.name).collect(),
+                span_ns: scenario.span.ns,
+                containers: vec![ContainerCounts::default(); scenario.ports.len()],
+                ..Report::default()
+            },
+            before: BTreeMap::new(),
             shed: BTreeSet::new(),
-            past: vec![ContainerCounts::default(); scenario.ports.len()],
             next_step: 0,
-            peak: (0, 0),
             broken_before: invariant::of_this_thread().count,
         }
     }
@@ -74,8 +70,9 @@ impl<'a> World<'a> {
                 self.receive(now, port);
             }
             self.engine.end_of_turn(now);
-            self.peak.0 = self.peak.0.max(self.engine.held_packets());
-            self.peak.1 = self.peak.1.max(self.engine.held_bytes());
+            let (packets, bytes) = (self.engine.held_packets(), self.engine.held_bytes());
+            self.report.held_peak_packets = self.report.held_peak_packets.max(packets);
+            self.report.held_peak_bytes = self.report.held_peak_bytes.max(bytes);
             self.send(now);
             for (ingress, egress, shed) in self.engine.shed_changes() {
                 let way = (ingress.index(), egress.index());
@@ -93,26 +90,13 @@ impl<'a> World<'a> {
         self.report()
     }
 
-    fn report(self) -> Report {
-        let containers = |(port, past): (usize, &ContainerCounts)| {
-            let mut sum = *past;
-            sum += self.engine.container_stats(PortId(port as u16));
-            sum
-        };
-        Report {
-            name: self.scenario.name,
-            port_names: self.scenario.ports.iter().map(|port| port.name).collect(),
-            received: self.received,
-            copies: self.copies,
-            in_flight: self.in_flight(),
-            span_ns: self.scenario.span.ns,
-            held_peak_packets: self.peak.0,
-            held_peak_bytes: self.peak.1,
-            containers: self.past.iter().enumerate().map(containers).collect(),
-            phases: self.phases.done,
-            broken_invariants: invariant::of_this_thread().count - self.broken_before,
-            rows: self.rows,
+    fn report(mut self) -> Report {
+        self.report.in_flight = self.in_flight();
+        self.report.broken_invariants = invariant::of_this_thread().count - self.broken_before;
+        for (port, counts) in self.report.containers.iter_mut().enumerate() {
+            *counts += self.engine.container_stats(PortId(port as u16));
         }
+        self.report
     }
 
     /// Counts packets where they are, so that a packet that vanished shows in the sums.
@@ -122,23 +106,11 @@ impl<'a> World<'a> {
         around as u64 + self.engine.held_packets()
     }
 
-    pub(super) fn losses(&mut self, packet: &SimPacket) -> &mut Losses {
-        &mut self.rows.entry((packet.from, packet.to)).or_default().losses
-    }
-
     /// Counts a packet that was lost before it was offered to the engine.
     pub(super) fn lose_early(&mut self, packet: &SimPacket, reason: Reason) {
-        let row = self.rows.entry((packet.from, packet.to)).or_default();
+        let row = self.report.row_mut(packet);
         row.offered += 1;
         row.losses.add(reason, 1);
-    }
-
-    fn end_phase(&mut self, now: u64) {
-        if self.phases.done.last().is_some_and(|phase| phase.to_ns == now) {
-            return;
-        }
-        let policy = self.engine.scheduler_settings().policy;
-        self.phases.end(now, policy, |port| self.engine.settings(port).copied());
     }
 
     fn steps(&mut self, now: u64) {
@@ -171,21 +143,21 @@ impl<'a> World<'a> {
         let mut left = packet.len;
         while left > most {
             left -= most;
-            self.copies += 1;
+            self.report.copies += 1;
             self.offer(now, to, SimPacket { len: most, ..packet.clone() });
         }
         self.offer(now, to, SimPacket { len: left, ..packet });
     }
 
     fn offer(&mut self, now: u64, to: PortId, mut packet: SimPacket) {
-        let row = self.rows.entry((packet.from, packet.to)).or_default();
+        let row = self.report.row_mut(&packet);
         row.offered += 1;
         row.next_seq += 1;
         packet.seq = row.next_seq;
         if let Err((packet, reason)) =
             self.engine.offer(now, PortId(packet.from as u16), to, packet)
         {
-            self.losses(&packet).add(reason, 1);
+            self.report.row_mut(&packet).losses.add(reason, 1);
         }
     }
 
@@ -201,14 +173,13 @@ impl<'a> World<'a> {
                         let returned = self.engine.put_back(now, egress, container);
                         if let Err((container, reason)) = returned {
                             for packet in container.iter() {
-                                let row = self.rows.entry((packet.from, packet.to));
-                                row.or_default().losses.add(reason, 1);
+                                self.report.row_mut(packet).losses.add(reason, 1);
                             }
                         }
                         break 'link;
                     }
                     let wait_ns = now - packet.arrived_ns;
-                    let row = self.rows.entry((packet.from, packet.to)).or_default();
+                    let row = self.report.row_mut(&packet);
                     row.wait_sum_ns += wait_ns;
                     row.wait_max_ns = row.wait_max_ns.max(wait_ns);
                     row.handed_over += 1;

@@ -114,7 +114,7 @@ fn who_is_alone_has_whole_turns_and_a_turn_is_as_long_as_it_should_be() {
 #[test]
 fn what_packets_take_is_learned() {
     let outcome = play(&[Flood::SUPER], 100);
-    let likely_ns = outcome.share.likely_ns(PortId(0), Amount::of(10, 650_000));
+    let likely_ns = outcome.share.links[0].measured.likely_ns(Amount::of(10, 650_000).0);
     assert!(likely_ns.abs_diff(300_000) < 3_000, "{likely_ns}");
 }
 
@@ -132,7 +132,7 @@ fn a_preempted_worker_is_not_charged_to_the_link_whose_turn_it_was() {
     share.sent(one, packets);
     share.took(one, 50_000_000);
     share.end(one);
-    assert!(share.likely_ns(one, packets) < 100_000, "not 50 ms");
+    assert!(share.links[one.index()].measured.likely_ns(packets.0) < 100_000, "not 50 ms");
     (0..3).for_each(|_| share.begin(waiting, |_| 1));
     assert!(share.room(one) > Amount::default(), "it has its turn again");
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weir_core::{
-    AnyScheduler, Caps, Choice, Container, Next, Policy, PortId, Rate, Scheduler,
-    SchedulerSettings, Share,
+    Caps, Choice, Container, Next, Policy, PortId, Rate, Scheduler, SchedulerSettings, Share,
 };
 
 use crate::rates::{link, sizes, weight};
@@ -65,7 +64,7 @@ fn gone(model: &mut Model, mut container: Container<Piece>, most: usize) -> Cont
     container
 }
 
-fn play(mut scheduler: AnyScheduler<Piece>, caps: &Caps, ops: Vec<Op>) {
+fn play(mut scheduler: Scheduler<Piece>, caps: &Caps, ops: Vec<Op>) {
     let mut model: Model = (0..VIFS).map(|_| VecDeque::new()).collect();
     let (mut now, mut seq) = (0, 0);
     for op in ops {
@@ -163,8 +162,8 @@ proptest! {
     ) {
         let caps = Arc::new(Caps::default());
         let scheduler = match policy {
-            Some(policy) => AnyScheduler::new(&SchedulerSettings { policy, ..SchedulerSettings::default() }, caps.clone()),
-            None => AnyScheduler::Handover(Box::default()),
+            Some(policy) => Scheduler::new(&SchedulerSettings { policy, ..SchedulerSettings::default() }, caps.clone()),
+            None => Scheduler::Handover(Box::default()),
         };
         play(scheduler, &caps, ops);
     }

@@ -1,6 +1,6 @@
 //! A vif within its share does not wait, and gains nothing by that.
 
-use weir_core::{Policy, PortId, Rate, Scheduler, Share};
+use weir_core::{Policy, PortId, Rate, Share};
 
 use crate::bounds::{around, swings};
 use crate::world::{CONTAINER, Sends, Sent, Source, World};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use weir_core::{
-    AnyScheduler, CONTAINER_PACKETS, Caps, Container, Next, Packet, Policy, PortId, Rate,
-    Scheduler, SchedulerSettings, Share,
+    CONTAINER_PACKETS, Caps, Container, Next, Packet, Policy, PortId, Rate, Scheduler,
+    SchedulerSettings, Share,
 };
 
 pub(crate) const CONTAINER: u32 = 4096;
@@ -111,7 +111,7 @@ pub(crate) struct Sent {
 }
 
 pub(crate) struct World {
-    pub(crate) scheduler: AnyScheduler<Piece>,
+    pub(crate) scheduler: Scheduler<Piece>,
     pub(crate) now: u64,
     pub(crate) vifs: Vec<Vif>,
     /// The rate of the device, where the scheduler has none.
@@ -139,7 +139,7 @@ impl World {
         seed: u64,
     ) -> Self {
         let caps = Arc::new(Caps::default());
-        let mut scheduler = AnyScheduler::new(&settings, caps.clone());
+        let mut scheduler = Scheduler::new(&settings, caps.clone());
         scheduler.set_link_rate(0, rate);
         let vif = |(at, source): (usize, &Source)| {
             let port = PortId(at as u16);

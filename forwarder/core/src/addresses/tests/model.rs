@@ -116,14 +116,14 @@ fn check_eviction(
         .collect();
     let Some(loser) = losers.first() else { return };
     assert!(losers.iter().all(|other| other.location == loser.location));
-    let winner = table.pins.get(&address(n).key()).map_or(to, |pin| Location::Port(*pin));
+    let winner = table.pins.get(&address(n)).map_or(to, |pin| Location::Port(*pin));
     for entry in bucket.iter().filter(|e| !e.pinned && e.location != Location::Host) {
         assert!(
             !fuller(before(entry.location), 0, before(loser.location), 0),
             "{entry:?} {loser:?}"
         );
     }
-    if winner == to && to != Location::Host && !table.pins.contains_key(&address(n).key()) {
+    if winner == to && to != Location::Host && !table.pins.contains_key(&address(n)) {
         assert!(fuller(before(loser.location), 0, before(to), 1), "{loser:?} for {to:?}");
     }
 }
@@ -200,7 +200,7 @@ proptest! {
                 let view = table.view(address(n));
                 if bridge.get(&n) == Some(&Location::Host) {
                     prop_assert_eq!(view, Some(Location::Host));
-                } else if let Some(pin) = table.pins.get(&address(n).key()) {
+                } else if let Some(pin) = table.pins.get(&address(n)) {
                     prop_assert_eq!(view, Some(Location::Port(*pin)), "{} is locked", n);
                 }
             }

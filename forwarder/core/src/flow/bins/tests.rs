@@ -1,5 +1,4 @@
 use super::*;
-use crate::latency::shape::bin_of;
 
 impl Bins {
     pub(in crate::flow) fn set(&mut self, part: Part, bin: usize, count: u32) {
@@ -14,7 +13,9 @@ fn a_part_that_is_given_back_is_taken_again_empty() {
     let mut bins = Bins::new(4);
     let (one, other) = (bins.take().unwrap(), bins.take().unwrap());
     assert_ne!(one, other);
-    assert!(bins.record(one, 7) && bins.record(one, BINS - 1) && bins.record(other, 0));
+    assert!(
+        bins.record(one, Bin(7)) && bins.record(one, Bin(BINS - 1)) && bins.record(other, Bin(0))
+    );
     bins.give(one, None);
     assert_eq!(bins.take(), Some(one));
     assert!(bins.part(one).iter().all(|count| *count == 0));
@@ -26,8 +27,8 @@ fn a_part_that_is_given_back_is_taken_again_empty() {
 fn what_is_poured_out_is_not_counted_twice() {
     let mut bins = Bins::new(1);
     let part = bins.take().unwrap();
-    let bin = bin_of(1_000);
-    bins.set(part, bin, u32::MAX);
+    let bin = Bin::of(1_000);
+    bins.set(part, bin.0, u32::MAX);
     assert!(!bins.record(part, bin), "it is full");
     let mut sum = Counts::default();
     bins.pour(part, &mut sum);

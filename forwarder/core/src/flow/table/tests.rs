@@ -327,7 +327,7 @@ fn a_bin_that_is_full_is_not_lost() {
     let flow = establish(&mut table, S, A, 1);
     (0..5).for_each(|_| table.delivered(A, flow, 64, 1_000, Bin::of(1_000)));
     let part = table.named(A, flow).unwrap().part.unwrap();
-    table.bins.set(part, bin_of(1_000), u32::MAX);
+    table.bins.set(part, Bin::of(1_000).0, u32::MAX);
     (0..3).for_each(|_| table.delivered(A, flow, 64, 1_000, Bin::of(1_000)));
     assert_eq!(row(&table, A, 1).unwrap().latency.unwrap().len(), 2);
     assert_eq!(sums(&table, A).ended.1.len(), u64::from(u32::MAX) + 1);
@@ -376,5 +376,5 @@ fn a_table_that_is_off_and_a_source_that_nobody_added_count_nothing() {
 #[test]
 fn no_more_rows_than_can_be_named() {
     let config = FlowConfig { capacity: u32::MAX, idle_ns: IDLE_NS, seed: 1 };
-    assert_eq!(FlowTable::new(config).capacity(), FlowConfig::MOST);
+    assert_eq!(FlowTable::new(config).config.capacity, FlowConfig::MOST);
 }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use crate::sched::testing::{Sized, enqueue, next, turns};
-use crate::sched::{Drr, Next, Scheduler};
-use crate::{Caps, PortId, Rate, SchedulerSettings, Share};
+use crate::sched::{Next, Scheduler};
+use crate::{Caps, Policy, PortId, Rate, SchedulerSettings, Share};
 
 const MBIT: u64 = 1_000_000;
 const MS: u64 = 1_000_000;
@@ -10,21 +10,21 @@ const MS: u64 = 1_000_000;
 const FULL: &[u32] = &[4096];
 const LINK: Rate = Rate::new(32_768_000);
 
-fn drr(rate: Option<Rate>) -> (Drr<Sized>, Arc<Caps>) {
+fn drr(rate: Option<Rate>) -> (Scheduler<Sized>, Arc<Caps>) {
     let caps = Arc::new(Caps::default());
-    let mut drr = Drr::new(&SchedulerSettings::default(), caps.clone());
+    let mut drr = Scheduler::new(&SchedulerSettings::default(), caps.clone());
     drr.set_link_rate(0, rate);
     (drr, caps)
 }
 
-fn fill(drr: &mut Drr<Sized>, now: u64, vif: u16, containers: usize) {
+fn fill(drr: &mut Scheduler<Sized>, now: u64, vif: u16, containers: usize) {
     for _ in 0..containers {
         enqueue(drr, now, vif, FULL);
     }
 }
 
 /// Advances `now` to when the next container may go, and returns its vif.
-fn at_its_time(drr: &mut Drr<Sized>, now: &mut u64) -> Option<u16> {
+fn at_its_time(drr: &mut Scheduler<Sized>, now: &mut u64) -> Option<u16> {
     loop {
         match drr.next(*now) {
             Next::Container(c) => return Some(c.ingress().0),
@@ -34,7 +34,7 @@ fn at_its_time(drr: &mut Drr<Sized>, now: &mut u64) -> Option<u16> {
     }
 }
 
-fn count(drr: &mut Drr<Sized>, now: &mut u64, containers: usize, vif: u16) -> usize {
+fn count(drr: &mut Scheduler<Sized>, now: &mut u64, containers: usize, vif: u16) -> usize {
     (0..containers).filter(|_| at_its_time(drr, now) == Some(vif)).count()
 }
 
@@ -122,7 +122,7 @@ fn a_capped_one_is_set_aside_until_it_may() {
 #[test]
 fn links_get_a_cap_in_the_order_in_which_they_ask() {
     let (mut busy, caps) = drr(None);
-    let mut free = Drr::new(&SchedulerSettings::default(), caps.clone());
+    let mut free = Scheduler::new(&SchedulerSettings::default(), caps.clone());
     caps.set(0, PortId(1), Some(LINK), 2 * 4096);
     fill(&mut busy, 0, 1, 100);
     fill(&mut free, 0, 1, 100);
@@ -168,7 +168,8 @@ fn a_prompt_one_does_not_break_a_minimum() {
     let (mut now, mut got) = (0, 0);
     for _ in 0..1_000 {
         // Keeps exactly one container queued, which by weight would get half of the link.
-        if !drr.queues.ready().contains(PortId(2)) {
+        let Scheduler::Fair(fair) = &drr else { panic!("it is not fair") };
+        if !fair.queues.ready().contains(PortId(2)) {
             enqueue(&mut drr, now, 2, FULL);
         }
         got += usize::from(at_its_time(&mut drr, &mut now) == Some(1));
@@ -191,4 +192,35 @@ fn a_port_that_goes_away_leaves_no_trace_in_the_order() {
     let order: Vec<_> = std::iter::from_fn(|| at_its_time(&mut drr, &mut now)).collect();
     assert_eq!(order.len(), 20);
     assert!(order.chunks(2).all(|pair| others.iter().all(|vif| pair.contains(vif))), "{order:?}");
+}
+
+#[test]
+fn by_bytes_sizes_do_not_matter_and_weights_do() {
+    let (mut drr, _) = drr(None);
+    drr.set_share(0, PortId(3), &Share { weight: 2, ..Share::default() });
+    for _ in 0..64 {
+        enqueue(&mut drr, 0, 1, &[1000]);
+        enqueue(&mut drr, 0, 2, &[500, 500, 500, 500]);
+        enqueue(&mut drr, 0, 3, &[4000]);
+    }
+    let turns = turns(&mut drr, 0);
+    let first = |n: usize, vif: u16| turns[..n].iter().filter(|&&at| at == vif).count();
+    assert_eq!((first(56, 1), first(56, 2), first(56, 3)), (28, 14, 14));
+    assert_eq!(turns.len(), 3 * 64);
+}
+
+#[test]
+fn by_packets_packets_count_and_bytes_do_not() {
+    let settings = SchedulerSettings { policy: Policy::Wrr, ..SchedulerSettings::default() };
+    let mut wrr = Scheduler::new(&settings, Arc::new(Caps::default()));
+    wrr.set_share(0, PortId(3), &Share { weight: 2, ..Share::default() });
+    for _ in 0..64 {
+        enqueue(&mut wrr, 0, 1, &[4000]);
+        enqueue(&mut wrr, 0, 2, &[64, 64]);
+        enqueue(&mut wrr, 0, 3, &[9000]);
+    }
+    let turns = turns(&mut wrr, 0);
+    let first = |n: usize, vif: u16| turns[..n].iter().filter(|&&at| at == vif).count();
+    assert_eq!((first(70, 1), first(70, 2), first(70, 3)), (20, 10, 40));
+    assert_eq!(turns.len(), 3 * 64);
 }

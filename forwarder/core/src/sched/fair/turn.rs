@@ -1,13 +1,12 @@
 //! Which vif goes next, and what it is charged. The order is the one that `fair` describes: minimum rates,
 //! prompt containers, weights.
 
-use super::vif::{How, LAG_CONTAINERS, Vif};
-use super::{Fair, see_head};
-use crate::sched::Measure;
+use super::vif::{LAG_CONTAINERS, Vif};
+use super::{Fair, cost, see_head};
 use crate::sched::time::Time;
 use crate::{Container, Packet, PortId, broken, invariant};
 
-impl<P: Packet, M: Measure> Fair<P, M> {
+impl<P: Packet> Fair<P> {
     /// The vif that goes now; `Ok(None)` if no vif may go. `Err` is the time before which none may.
     #[inline]
     pub(super) fn turn(&mut self, now: u64) -> Result<Option<PortId>, u64> {
@@ -113,7 +112,7 @@ impl<P: Packet, M: Measure> Fair<P, M> {
     pub(super) fn serve(&mut self, now: u64, id: PortId) -> Option<Container<P>> {
         let container = self.queues.pop(id)?;
         let resumed = self.resume.take() == Some(id);
-        let (bytes, cost) = (container.bytes(), M::cost(&container));
+        let (bytes, cost) = (container.bytes(), cost(self.settings.policy, &container));
         self.link.charge(now, bytes);
         if let Some(queue) = self.queues.get_mut(id) {
             let vif = &mut queue.vif;
@@ -133,16 +132,17 @@ impl<P: Packet, M: Measure> Fair<P, M> {
                 self.ahead.insert(id);
             }
             let most = virtual_now.wrapping_add(2 * vif.step(self.largest_cost));
-            let link_lag_ns =
-                if vif.has_min() { self.link.time_of_largest_ns(LAG_CONTAINERS) } else { 0 };
-            let how = How { most: by_minimum.then_some(most), resumed, link_lag_ns };
-            let step = vif.serve(now, bytes, cost, how);
+            let step = vif.serve(now, cost, by_minimum.then_some(most));
+            if vif.has_min() {
+                let link_lag_ns = self.link.time_of_largest_ns(LAG_CONTAINERS);
+                vif.serve_minimum(now, bytes, resumed, link_lag_ns);
+            }
             let competes = self.competing.contains(id);
             if queue.head().is_some() {
                 if competes {
                     self.mean.shift(step, queue.vif.weight);
                 }
-                see_head::<P, M>(queue, &mut self.largest_cost);
+                see_head(self.settings.policy, queue, &mut self.largest_cost);
             } else if competes {
                 let Vif { tag, weight, .. } = queue.vif;
                 self.mean.shift(step, weight);

@@ -4,7 +4,7 @@
 use crate::Share;
 use crate::sched::time::{PerByte, Time};
 
-/// Fraction bits of a tag, which is in units of the measure divided by the weight.
+/// Fraction bits of a tag, which is a cost divided by the weight.
 const TAG_BITS: u32 = 20;
 /// Fraction bits of the reciprocal of the weight.
 const QUOTIENT_BITS: u32 = 40;
@@ -39,17 +39,6 @@ pub(super) struct Vif {
     pub(super) aside_until: u64,
     /// Bytes that its cap was charged with when it was set aside.
     pub(super) reserved: u64,
-}
-
-/// Conditions under which a vif's clocks move less or more than usual.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct How {
-    /// The limit of the tag's movement.
-    pub(super) most: Option<i64>,
-    /// This is the rest of a turn, whose start the minimum rate's clock has already counted.
-    pub(super) resumed: bool,
-    /// The time that [`LAG_CONTAINERS`] of the largest containers take on this link.
-    pub(super) link_lag_ns: u64,
 }
 
 impl Default for Vif {
@@ -127,25 +116,30 @@ impl Vif {
         self.due = self.due.max(Time::at(now));
     }
 
-    /// Charges for a container that is sent. Returns by how much the tag moves.
+    /// Charges for a container that is sent. The tag moves at most to `most`. Returns by how much it moves.
     #[inline]
-    pub(super) fn serve(&mut self, now: u64, bytes: u64, cost: u64, how: How) -> i64 {
+    pub(super) fn serve(&mut self, now: u64, cost: u64, most: Option<i64>) -> i64 {
         let before = self.tag;
         self.tag = before.wrapping_add(self.step(cost));
-        if let Some(most) = how.most
+        if let Some(most) = most
             && self.tag.wrapping_sub(most) > 0
         {
             self.tag = most;
         }
-        if self.has_min() {
-            let (now, takes) = (Time::at(now), self.min.time(bytes));
-            let containers = Time(takes.0.saturating_mul(u64::from(LAG_CONTAINERS)));
-            let lag = Time::at(LAG_NS.max(how.link_lag_ns)).max(containers);
-            let due = if how.resumed { self.due } else { self.due.min(now) };
-            self.due = due.max(now.since(lag)).plus(takes);
-        }
         self.seen_ns = now;
         self.tag.wrapping_sub(before)
+    }
+
+    /// Advances the minimum rate's clock by a container that is sent. `resumed`: it is the rest of a turn,
+    /// whose start the clock has already counted. `link_lag_ns`: the time that [`LAG_CONTAINERS`] of the
+    /// largest containers take on this link.
+    #[inline]
+    pub(super) fn serve_minimum(&mut self, now: u64, bytes: u64, resumed: bool, link_lag_ns: u64) {
+        let (now, takes) = (Time::at(now), self.min.time(bytes));
+        let containers = Time(takes.0.saturating_mul(u64::from(LAG_CONTAINERS)));
+        let lag = Time::at(LAG_NS.max(link_lag_ns)).max(containers);
+        let due = if resumed { self.due } else { self.due.min(now) };
+        self.due = due.max(now.since(lag)).plus(takes);
     }
 
     /// Refunds what came back. Returns by how much the tag moves backwards.

@@ -1,10 +1,10 @@
 use super::super::testing::{container, enqueue, next, turns};
 use super::*;
-use crate::{Rate, Share};
+use crate::{Rate, Scheduler, Share};
 
 #[test]
 fn in_order_of_arrival_whatever_is_promised() {
-    let mut fifo = Fifo::default();
+    let mut fifo = Scheduler::Fifo(Box::default());
     fifo.set_share(0, PortId(2), &Share { weight: 1000, ..Share::default() });
     for vif in [1, 1, 1, 2, 3, 1] {
         enqueue(&mut fifo, 0, vif, &[4000]);
@@ -16,7 +16,7 @@ fn in_order_of_arrival_whatever_is_promised() {
 
 #[test]
 fn joins_only_who_came_last() {
-    let mut fifo = Fifo::default();
+    let mut fifo = Scheduler::Fifo(Box::default());
     for (vif, joins) in [(1, false), (1, true), (2, false), (1, false)] {
         assert_eq!(fifo.enqueue(0, container(vif, &[100]), true).is_some(), joins);
     }
@@ -27,7 +27,7 @@ fn joins_only_who_came_last() {
 
 #[test]
 fn keeps_the_rate_and_the_order_of_what_comes_back() {
-    let mut fifo = Fifo::default();
+    let mut fifo = Scheduler::Fifo(Box::default());
     fifo.set_link_rate(0, Some(Rate::new(8_000_000)));
     enqueue(&mut fifo, 0, 1, &[1000, 1000]);
     enqueue(&mut fifo, 0, 2, &[1000]);

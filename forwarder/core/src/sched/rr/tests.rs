@@ -1,9 +1,10 @@
 use super::super::testing::{container, next};
 use super::*;
+use crate::Scheduler;
 
 #[test]
 fn takes_turns() {
-    let mut rr = RoundRobin::default();
+    let mut rr = Scheduler::Handover(Box::default());
     for vif in [3, 200, 3, 0, 3] {
         assert!(rr.enqueue(0, container(vif, &[4000]), true).is_none());
     }
@@ -15,7 +16,7 @@ fn takes_turns() {
 
 #[test]
 fn joins_what_fits_at_the_tail() {
-    let mut rr = RoundRobin::default();
+    let mut rr = Scheduler::Handover(Box::default());
     assert!(rr.enqueue(0, container(1, &[100]), true).is_none());
     let empty = rr.enqueue(0, container(1, &[100, 100]), true).unwrap();
     assert!(empty.is_empty());
@@ -27,7 +28,7 @@ fn joins_what_fits_at_the_tail() {
 
 #[test]
 fn a_container_put_back_keeps_its_turn() {
-    let mut rr = RoundRobin::default();
+    let mut rr = Scheduler::Handover(Box::default());
     for vif in [1, 2, 1] {
         assert!(rr.enqueue(0, container(vif, &[3000, 1000]), true).is_none());
     }
@@ -42,7 +43,7 @@ fn a_container_put_back_keeps_its_turn() {
 
 #[test]
 fn one_vif_can_be_taken_out() {
-    let mut rr = RoundRobin::default();
+    let mut rr = Scheduler::Handover(Box::default());
     for vif in [1, 2, 1] {
         assert!(rr.enqueue(0, container(vif, &[4000]), true).is_none());
     }
