@@ -3,13 +3,11 @@
 //! Invariant: the player of cells is a parameter; nothing here depends on the contents of a cell.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
-use super::capacity;
-use super::estimate::{Overhead, spoken};
-use super::machine::unix_now;
+use super::plan::{Overhead, Planned, fair, spoken};
 use super::screen::{Screen, count, named, shortened};
 use super::store::{self, Store};
 use super::{Ended, Failure, Finished, Machine, Orders, Results};
@@ -19,13 +17,6 @@ use crate::verdict::{Verdict, judge_all};
 
 /// Measures a cell.
 pub(super) type Player<'a> = dyn FnMut(&Cell) -> Result<Outcome> + 'a;
-
-/// An experiment with all its cells in the order of the file.
-#[derive(Debug)]
-pub(super) struct Planned<'a> {
-    pub(super) experiment: &'a Experiment,
-    pub(super) cells: Vec<Cell>,
-}
 
 pub(super) struct Campaign<'a> {
     pub(super) orders: &'a Orders,
@@ -80,7 +71,7 @@ impl Todo {
             }
             self.slots.push(Slot { cell, kept: measured.is_some(), measured });
         }
-        self.order = super::order::fair(order, orders.seed);
+        self.order = fair(order, orders.seed);
     }
 }
 
@@ -102,25 +93,29 @@ impl Campaign<'_> {
             };
             finished.push(done);
         }
-        self.screen.close();
+        self.screen.bar.finish_and_clear();
         let holds = finished.iter().all(Finished::holds);
         Ok(Ended { holds, finished, interrupted, seconds: began.elapsed().as_secs_f64() })
     }
 
     /// Finds the stored cells.
     fn look(&mut self, planned: &Planned<'_>, capacity: &Capacity) -> Result<Todo> {
-        let (experiment, orders) = (planned.experiment, self.orders);
-        let (id, quick) = (&experiment.id, orders.quick);
-        let store = Store::new(self.folder, id, quick, &self.machine, &self.weir);
-        let (experiment, scale) = capacity::fitted(experiment, capacity, &store, orders.again)?;
-        let cells = if scale.is_some() { experiment.cells(quick)? } else { planned.cells.clone() };
+        let (id, orders) = (&planned.experiment.id, self.orders);
+        let store = Store::new(self.folder, id, orders.quick, &self.machine, &self.weir);
+        let (mut experiment, mut cells) = (planned.experiment.clone(), planned.cells.clone());
+        let mut scale = None;
+        if let Some(asked) = &planned.experiment.scale {
+            scale = store.settle(asked.fitted(capacity), orders.again)?;
+            experiment = experiment.at_scale(scale.map_or(1.0, |scale| scale.factor));
+            cells = experiment.cells(orders.quick)?;
+        }
         let (slots, order, failures) = (Vec::new(), Vec::new(), Vec::new());
         let mut todo = Todo { experiment, scale, store, slots, order, failures };
         let wanted = |cell: &Cell| orders.wants(&cell.place.peer);
         todo.add(cells, wanted, orders);
         let taken = todo.slots.iter().filter(|slot| slot.kept && wanted(&slot.cell)).count();
         if taken > 0 {
-            self.screen.taken(taken);
+            self.screen.bar.inc(taken as u64);
             let all = taken + todo.order.len();
             self.screen
                 .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
@@ -170,7 +165,7 @@ impl Campaign<'_> {
         for verdict in judged.filter(|verdict| doubtful(verdict)) {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
         }
-        self.screen.more(todo.order.len());
+        self.screen.bar.inc_length(todo.order.len() as u64);
         Ok(true)
     }
 
@@ -306,6 +301,11 @@ fn judge(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     judge_all(&some, measured, quick)
 }
 
+/// Seconds since 1970.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Takes the place of a cell that could not be measured.
 fn failed(cell: &Cell, error: String) -> Measured {
     let notes = vec![format!("could not be measured: {error}")];
@@ -319,17 +319,11 @@ fn failed(cell: &Cell, error: String) -> Measured {
 
 /// Removes numbers that are not finite: JSON has none, and they would mean nothing.
 fn finite(mut outcome: Outcome) -> Outcome {
-    let mut strange = Vec::new();
-    outcome.values.retain(|name, value| {
-        value.is_finite() || {
-            strange.push(name.clone());
-            false
-        }
-    });
+    let odd = outcome.values.extract_if(.., |_, value| !value.is_finite());
+    let mut strange: Vec<String> = odd.map(|(name, _)| name).collect();
     for (name, points) in &mut outcome.series {
-        let before = points.len();
-        points.retain(|(t, value)| t.is_finite() && value.is_finite());
-        if points.len() < before {
+        let odd = points.extract_if(.., |(t, value)| !t.is_finite() || !value.is_finite());
+        if odd.count() > 0 {
             strange.push(name.clone());
         }
     }

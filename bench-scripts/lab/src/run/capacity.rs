@@ -6,11 +6,10 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::campaign::{Campaign, Planned, Player};
-use super::estimate::Overhead;
-use super::store::Store;
+use super::campaign::{Campaign, Player};
+use super::plan::{Overhead, Planned};
 use crate::cell::{Cell, Measured, Outcome, Place};
-use crate::spec::{Capacity, Experiment, Peer, Scale, Scaled, Scene};
+use crate::spec::{Capacity, Peer, Scale, Scene};
 
 /// Single frames, more than any worker can take.
 const FRAMES: &str = r#"
@@ -93,19 +92,6 @@ impl Campaign<'_> {
         }
         Ok(capacity)
     }
-}
-
-/// An experiment at the fitting scale, and that scale; at its file's rates if it has no `[scale]`.
-pub(super) fn fitted(
-    experiment: &Experiment,
-    capacity: &Capacity,
-    store: &Store,
-    again: bool,
-) -> Result<(Experiment, Option<Scaled>)> {
-    let Some(scale) = &experiment.scale else { return Ok((experiment.clone(), None)) };
-    let settled = store.settle(scale.fitted(capacity), again)?;
-    let factor = settled.map_or(1.0, |settled| settled.factor);
-    Ok((experiment.at_scale(factor), settled))
 }
 
 fn least(outcome: &Outcome, scene: &Scene, what: &str) -> Result<f64> {

@@ -1,5 +1,6 @@
 //! Whole runs with a player that measures nothing. Invariant: no root, no kernel, no waiting.
 
+mod machine;
 pub(super) mod testing;
 
 use std::cell::{Cell as Switch, RefCell};
@@ -7,9 +8,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::campaign::{Campaign, Planned};
+use super::campaign::Campaign;
+use super::plan::{Planned, plan};
 use super::screen::Screen;
-use super::{Ended, Orders, Overhead, Results, kept, plan};
+use super::{Ended, Orders, Overhead, Results, kept};
 use crate::cell::{Cell, Outcome};
 use crate::spec::{Capacity, Scale, Scaled};
 
