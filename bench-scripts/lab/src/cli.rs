@@ -133,9 +133,9 @@ impl Cli {
 
 fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let all = spec::load_all(files)?;
-    let chosen = choose::experiments(all, &args.ids)?;
     let only = &args.orders.only;
-    let chosen = choose::with_peers(choose::playable(chosen, &args.ids, only), only)?;
+    let chosen = choose::playable(choose::experiments(all, &args.ids)?, &args.ids, only);
+    choose::check_peers(&chosen, only)?;
     run::fit()?;
     let ended = run::run(&chosen, &args.orders, results, &root(), args.json)?;
     Ok(match (ended.interrupted, ended.holds) {

@@ -2,14 +2,13 @@
 //!
 //! - `plan`: the cells in order, their time, their programs; `campaign`: one cell after the other
 //! - `capacity`: what weir's worker can do here, for experiments that fit their rates to it
-//! - `store`: stored cells and results; `screen`: the bar and the lines; `interrupt`: Ctrl-C
+//! - `store`: stored cells and results; `screen`: the bar and the lines
 //!
 //! Invariant: a stored cell is used only if it is whole, and of this peer, this scene at this scale,
 //! this weir and this machine; everything else is measured again.
 
 mod campaign;
 mod capacity;
-mod interrupt;
 mod plan;
 mod screen;
 mod store;
@@ -20,15 +19,17 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use system_tests::{ns, signals};
 use time::OffsetDateTime;
 
 use self::campaign::Campaign;
-pub use self::interrupt::INTERRUPTED;
 use self::plan::{Planned, plan};
 pub use self::plan::{Overhead, missing, spoken};
 use self::screen::Screen;
@@ -39,6 +40,15 @@ use crate::scene;
 use crate::spec::{Experiment, Scaled};
 use crate::verdict::Verdict;
 
+/// The exit code of an interrupted run.
+pub const INTERRUPTED: u8 = 130;
+
+/// How soon a signal is noticed: seldom enough not to disturb the measurement.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a cell may take to notice that its namespaces are gone.
+const GRACE: Duration = Duration::from_secs(10);
+
+const RESUME: &str = "the same command goes on from there";
 /// Of facts that cannot be found out.
 const UNKNOWN: &str = "unknown";
 
@@ -181,8 +191,7 @@ impl Ended {
             text.push_str(&self.counted(failures.len()));
         }
         if let Some((kept, all)) = self.interrupted {
-            let resume = interrupt::RESUME;
-            let _ = write!(text, "\ninterrupted: {kept} of {all} cells are kept; {resume}");
+            let _ = write!(text, "\ninterrupted: {kept} of {all} cells are kept; {RESUME}");
         }
         text
     }
@@ -269,7 +278,7 @@ pub fn run(
     }
     let weir = system_tests::weir::binary().context("there is no weir to measure")?;
     let _lock = store::lock(folder)?;
-    let interrupted = interrupt::watch()?;
+    let interrupted = watch()?;
 
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut other = std::io::stderr();
@@ -283,12 +292,34 @@ pub fn run(
         weir: store::fingerprint(&weir)?,
         interrupted: &|| interrupted.load(Ordering::SeqCst),
         screen: Screen::new(std::io::stderr().is_terminal(), all, &mut err, findings),
-        overhead: Overhead::default(),
+        overhead: Overhead::USUAL,
     };
     let ended = campaign.run(&planned, &mut scene::play)?;
     let text = if json { serde_json::to_string_pretty(&ended)? } else { ended.summary() };
     writeln!(std::io::stdout(), "{text}").context("cannot write to stdout")?;
     Ok(ended)
+}
+
+/// A flag that Ctrl-C and SIGTERM set. The processes in the namespaces are then ended, so that the cell
+/// under way fails soon, and all are gone before this process is. Call this before there is any bed.
+fn watch() -> Result<&'static AtomicBool> {
+    let flag = signals::flag().context("cannot listen to signals")?;
+    std::thread::Builder::new()
+        .name("interrupt".to_owned())
+        .spawn(move || {
+            while !flag.load(Ordering::SeqCst) {
+                sleep(LOOK);
+            }
+            eprintln!("\nstopping; what was measured is kept");
+            ns::remove_own();
+            sleep(GRACE);
+            // A cell that has not ended by now is not waited for.
+            ns::remove_own();
+            eprintln!("interrupted: {RESUME}");
+            std::process::exit(i32::from(INTERRUPTED));
+        })
+        .context("cannot start a thread")?;
+    Ok(flag)
 }
 
 /// Whether measurements with this build on this machine are meaningful at all.

@@ -26,8 +26,7 @@ const INDENT: usize = 9;
 pub struct Verdict {
     pub what: String,
     pub holds: bool,
-    /// The deciding number: the one furthest on the wrong side, or nearest to it. `None` if nothing was
-    /// measured.
+    /// The one furthest on the wrong side, or nearest to it; `None` if something was not measured.
     pub number: Option<f64>,
     pub least: Option<f64>,
     pub most: Option<f64>,
@@ -52,8 +51,7 @@ impl Verdict {
         self.is_judged() && !self.holds
     }
 
-    /// `holds`, or the result and what was required, wrapped to 100 columns: only a longer word exceeds
-    /// them.
+    /// What came out and what was required, wrapped: only a word longer than 100 columns exceeds them.
     #[must_use]
     pub fn line(&self) -> String {
         let word = match (self.holds, self.report_only) {
@@ -84,8 +82,7 @@ impl Verdict {
         textwrap::fill(&format!("{word:<INDENT$}{number} {bounds}  {what} ({at}){why}"), columns)
     }
 
-    /// A number with enough digits to stay on its side of both bounds: a failing one never looks as if it
-    /// held.
+    /// With enough digits to stay on its side of both bounds: no failing number looks as if it held.
     fn shown(&self, number: f64) -> String {
         if number.abs() >= ENDLESS {
             return "endless".to_owned();

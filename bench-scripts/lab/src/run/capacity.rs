@@ -77,7 +77,7 @@ impl Campaign<'_> {
         let mut capacity = Capacity::default();
         for cell in cells(scales)? {
             let name = format!("what weir's worker manages, {}", cell.place.peer);
-            self.screen.begin(&name, Overhead::default().expected_s([&cell]));
+            self.screen.begin(&name, Overhead::USUAL.expected_s([&cell]));
             let measured = self.cell(&cell, &name, play).with_context(|| name.clone())?;
             let Some(Measured { outcome, .. }) = measured else { return Ok(capacity) };
             let scene = &cell.scene;

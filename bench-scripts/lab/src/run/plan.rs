@@ -17,9 +17,6 @@ use super::Orders;
 use crate::cell::Cell;
 use crate::spec::{Experiment, Kind, Scene};
 
-/// A cell's time beyond its scene, before any measurement: namespaces, starting and stopping, waiting
-/// until every path works.
-const USUAL_OVERHEAD_S: f64 = 2.0;
 /// The weight of the last cell's overhead; the next experiment's beds may be of another size.
 const NEWEST: f64 = 0.2;
 /// The programs of every bed.
@@ -79,13 +76,10 @@ pub struct Overhead {
     mean_s: f64,
 }
 
-impl Default for Overhead {
-    fn default() -> Self {
-        Self { mean_s: USUAL_OVERHEAD_S }
-    }
-}
-
 impl Overhead {
+    /// Before any measurement: namespaces, starting and stopping, waiting until every path works.
+    pub const USUAL: Self = Self { mean_s: 2.0 };
+
     pub(super) fn learn(&mut self, scene: &Scene, took_s: f64) {
         let beyond = (took_s - length_s(scene)).max(0.0);
         self.mean_s += NEWEST * (beyond - self.mean_s);
@@ -133,8 +127,8 @@ pub(super) fn ensure_all(programs: &BTreeSet<&'static str>) -> Result<()> {
     Ok(())
 }
 
-/// What an experiment lacks on this machine for peers that weir's set-up does not install; `only`: the
-/// peers that are measured, all if there is none.
+/// The programs that an experiment's peers need beyond weir's set-up and that this machine lacks.
+/// `only`: the peers that are measured, all if there is none.
 #[must_use]
 pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
     let peers = experiment.peer.iter().filter(|peer| only.is_empty() || only.contains(&peer.name));

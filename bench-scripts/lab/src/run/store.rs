@@ -20,8 +20,8 @@ use crate::spec::{Peer, Scaled};
 /// The version of cells' and results' files; files of another version are not read.
 pub(super) const VERSION: u32 = 1;
 
-/// Two measurements of the same machine may differ by this part: cells stored at a scale that differs
-/// by less are not measured again.
+/// Cells stored at a scale that differs by this part are not measured again: two measurements of one
+/// machine may differ as much.
 const NEAR: f64 = 0.1;
 
 /// A cell's file.
@@ -56,8 +56,7 @@ impl Store {
         self.folder.join(format!("{}.json", cell.place.key()))
     }
 
-    /// A change of a check, a figure or a title does not invalidate cells: a player gets only the peer
-    /// and the scene with their variables filled in.
+    /// All that a player gets: a changed check, figure or title does not invalidate cells.
     fn stamp(&self, cell: &Cell) -> String {
         let other = cell.peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
         let peer = Peer { title: None, ..cell.peer.clone() };
@@ -65,8 +64,7 @@ impl Store {
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
     }
 
-    /// The scale to continue at: the one of the stored cells if it is close to the wanted one, so that
-    /// all of an experiment has one scale; also if the wanted one is unknown.
+    /// The scale to continue at: that of the stored cells if it is near the wanted one, or that is unknown.
     pub(super) fn settle(&self, wanted: Option<Scaled>, again: bool) -> Result<Option<Scaled>> {
         let path = self.folder.join("scale.json");
         let kept = fs::read(&path).ok();

@@ -85,7 +85,7 @@ impl Trial {
             weir: self.weir.to_owned(),
             interrupted: &interrupted,
             screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
-            overhead: Overhead::default(),
+            overhead: Overhead::USUAL,
         };
         campaign.run(&[Planned { experiment: &experiment, cells }], &mut |cell| {
             if cell.place.experiment == "capacity" {

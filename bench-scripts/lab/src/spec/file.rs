@@ -105,8 +105,7 @@ pub enum PeerKind {
     Testpmd,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
-    /// The same, and arrivals are dropped at once: the cost of the sender alone. It has no link and no
-    /// receiver.
+    /// The same without link and receiver, and arrivals are dropped at once: the sender's own cost.
     Sender,
 }
 
@@ -119,8 +118,7 @@ impl Peer {
 }
 
 impl PeerKind {
-    /// The program that it needs and that weir's set-up does not install, and the Debian packages with
-    /// it.
+    /// The program that it needs beyond weir's set-up, and the Debian packages with it.
     #[must_use]
     pub const fn program(self) -> Option<(&'static str, &'static str)> {
         match self {

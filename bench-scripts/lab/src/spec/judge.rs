@@ -15,15 +15,11 @@ pub struct Check {
     pub value: Pick,
     /// The divisor of the value: of the same variant and x unless it names others.
     pub over: Option<Pick>,
-    /// Subtracted from both before the division: their common part, of the same variant and x unless it
-    /// names others.
+    /// Subtracted from both before the division: their common part, chosen like `over`.
     pub less: Option<Pick>,
-    /// What no forwarder can exceed on this machine, instead of the value: if even this is below
-    /// `least`, nothing is judged.
+    /// What no forwarder can exceed on this machine, instead of the value.
     pub ceiling: Option<Pick>,
-    /// The median of repetitions is judged (ratios are taken within a repetition). This says how the
-    /// numbers that `value` picks are combined: each is judged (the default), or one number made of
-    /// them.
+    /// Whether each number that `value` picks is judged (the default), or one made of them.
     #[serde(default)]
     pub squeeze: Squeeze,
     pub least: Option<f64>,
@@ -80,8 +76,8 @@ impl Pick {
 }
 
 impl Check {
-    /// The cells of `value` that an effort measures, of their first repetition: those that it judges, and
-    /// those of which it leaves out another quantity's cell.
+    /// The cells of `value` in an effort's first repetition: those that it judges, and those of which it
+    /// leaves out another quantity's cell.
     #[must_use]
     pub fn places(&self, experiment: &Experiment, quick: bool) -> (Vec<Place>, Vec<Place>) {
         let mut places = experiment.places(quick);

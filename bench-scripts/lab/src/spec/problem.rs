@@ -1,8 +1,7 @@
 //! The problems of a file, and their places.
 //!
 //! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`. A check names the part below
-//! what it was given, and its caller the part above. Lines are looked up only where the text is
-//! available.
+//! what it was given, and its caller the part above.
 
 use toml::de::{DeTable, DeValue};
 

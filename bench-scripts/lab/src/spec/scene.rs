@@ -1,7 +1,6 @@
 //! The contents of one cell: its VMs, their traffic, and changes over time.
 //!
-//! In the file these tables are below `[scene]`. Any string in them may use [`super::variables`].
-//! Invariant: a seat's name stands for one place only.
+//! In the file these tables are below `[scene]`, and any text in them may use [`super::variables`].
 
 use std::fmt::{Display, Formatter};
 
@@ -28,8 +27,7 @@ pub struct Scene {
     /// rules of a firewall would; 20,000 at most.
     #[serde(default)]
     pub receiver_ns: u32,
-    /// Whether guests and the uplink host leave segmentation and checksums to their devices, as they do
-    /// by default.
+    /// Whether guests and the uplink host leave segmentation and checksums to their devices.
     #[serde(default = "yes")]
     pub offloads: bool,
     /// Promises of single VMs; the others have weight 1.
@@ -53,8 +51,8 @@ pub struct Scene {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountAt {
-    /// In the driver if no receiver needs the frames, else behind it: the cheapest hook, but it makes a
-    /// forwarder take the longer way past it, and has superframes copied.
+    /// In the driver, or behind it if a receiver needs the frames: cheap, but forwarders take a longer way
+    /// past it, and superframes are copied.
     #[default]
     Xdp,
     /// At tcx ingress, through which all ways into a guest lead, and superframes pass whole.
@@ -68,8 +66,7 @@ pub enum Topology {
     /// VMs and an uplink host on one switch.
     #[default]
     Vms,
-    /// Virtual routers: each forwards between its two vifs, from the left host's network to the right
-    /// host's; both hosts are at uplinks.
+    /// Each VM forwards between the left and the right host, which are both at uplinks.
     Routers,
 }
 
@@ -79,7 +76,7 @@ pub enum Topology {
 pub struct Vm {
     /// Counts from 1.
     pub number: u8,
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub weight: u32,
     /// In Mb/s.
     pub min: Option<f64>,
@@ -113,10 +110,10 @@ pub struct Traffic {
     #[serde(default)]
     pub burst: f64,
     /// Live frames: the number of flows; each frame of a connection belongs to the next.
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub flows: u32,
     /// Sockets or TCP connections, each as greedy as the others.
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub connections: u32,
     #[serde(default)]
     pub probing: Probing,
@@ -134,14 +131,12 @@ pub enum Kind {
     Live,
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
-    /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent). The program
-    /// that counts them measures the time until they arrive, without a receiver's wake-up. The last
-    /// 65,536 of a window count.
+    /// Stamped datagrams at a rate, timed by the program that counts them, and so without a receiver's
+    /// wake-up. Their sender spins, or sleeps if it is urgent. The last 65,536 of a window count.
     Timed,
     /// Bulk TCP by iperf3.
     Tcp,
-    /// Request and response over one TCP connection, each sent when the last is answered; `size` bytes
-    /// each way.
+    /// Request and response over one TCP connection, one at a time, of `size` bytes each way.
     Ask,
     /// Records of `size` bytes over one TCP connection, each acknowledged by one byte.
     Records,
@@ -207,10 +202,9 @@ pub struct Window {
     pub to: f64,
 }
 
-/// A sender or receiver: `"vm1"`, `"vm2"`, …, `"uplink"` (with routers the left host), `"right"` (the
-/// right host), `"every"` (each VM, a flow of its own each), or `"via1"`, … (the right host by router
-/// 1; only as a destination), `"via-every"` and `"via-others"` (by each but router 1; none where that is
-/// the only one). The host has loads only.
+/// A sender or receiver. With routers the uplink host is the left one, and `via1` stands for the right
+/// host by router 1, as a destination only. `every` and `via-every` are a flow each; `via-others` leaves out
+/// router 1. The host has loads only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Seat {
@@ -285,12 +279,8 @@ fn mtu() -> u32 {
     1500
 }
 
-fn weight() -> u32 {
-    1
-}
-
-pub(super) fn one() -> f64 {
-    1.0
+pub(super) fn one<T: From<u8>>() -> T {
+    T::from(1)
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 //! replaced within the text. A text that then has only numbers, `+ - * /` and parentheses is a number, a
 //! whole one if possible.
 //!
-//! Invariant: the result has no `$`; an unknown, recursive or unused variable is an error, since each
-//! of them is a mistake in the file.
+//! Invariant: the result has no `$`; an unknown, recursive or unused variable is a mistake in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,8 +155,7 @@ pub(super) fn check_names(variants: &[Variant]) -> Checked {
     })
 }
 
-/// The value of a sum or product of numbers, perhaps in parentheses; `None` if the text is anything
-/// else. Not finite after a division by zero.
+/// The value of sums and products of numbers, not finite after a division by zero; `None` of other text.
 fn value(text: &str) -> Option<f64> {
     let plain = |c: char| c.is_ascii_digit() || " .+-*/()".contains(c);
     if text.chars().all(plain) { exmex::eval_str(text).ok() } else { None }

@@ -62,8 +62,8 @@ fn speaks_of_time() {
 fn learns_what_cells_take() {
     let cells = testing::cells(1, 0, 10);
     let length = length_s(&cells[0].scene);
-    assert_eq!(Overhead::default().expected_s(&cells), 10.0 * (length + USUAL_OVERHEAD_S));
-    let mut overhead = Overhead::default();
+    assert_eq!(Overhead::USUAL.expected_s(&cells), 10.0 * (length + Overhead::USUAL.mean_s));
+    let mut overhead = Overhead::USUAL;
     for _ in 0..50 {
         overhead.learn(&cells[0].scene, length + 7.0);
     }
