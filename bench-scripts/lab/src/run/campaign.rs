@@ -243,10 +243,10 @@ impl Campaign<'_> {
         let (experiment, quick) = (&todo.experiment, self.orders.quick);
         let measured: Vec<Measured> =
             todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
-        let whole = measured.len() == todo.slots.len();
         let verdicts = judge(todo, &measured, quick);
-        if whole {
-            let results = Results {
+        let mut results = None;
+        if measured.len() == todo.slots.len() {
+            let whole = Results {
                 version: store::VERSION,
                 id: experiment.id.clone(),
                 quick,
@@ -257,7 +257,7 @@ impl Campaign<'_> {
                 measured,
                 verdicts: verdicts.clone(),
             };
-            store::write_results(self.folder, &results)?;
+            results = Some(store::write_results(self.folder, &whole)?);
         }
         Ok(Finished {
             id: experiment.id.clone(),
@@ -265,7 +265,7 @@ impl Campaign<'_> {
             scale: todo.scale,
             cells,
             seconds: began.elapsed().as_secs_f64(),
-            results: whole.then(|| store::results_file(self.folder, &experiment.id, quick)),
+            results,
             failures: todo.failures.clone(),
             verdicts,
         })

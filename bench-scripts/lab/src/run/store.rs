@@ -49,7 +49,8 @@ impl Store {
         weir: &str,
     ) -> Self {
         let here = format!("{weir} {} {} {}", machine.kernel, machine.cpu, machine.cores);
-        Self { folder: results.join(stem(id, quick)), here }
+        // Beside the file of results.
+        Self { folder: results_file(results, id, quick).with_extension(""), here }
     }
 
     fn path(&self, cell: &Cell) -> PathBuf {
@@ -105,18 +106,16 @@ impl Store {
     }
 }
 
-fn stem(id: &str, quick: bool) -> String {
-    if quick { format!("{id}.quick") } else { id.to_owned() }
-}
-
 /// The file of an experiment's results.
-pub(super) fn results_file(results: &Path, id: &str, quick: bool) -> PathBuf {
-    results.join(format!("{}.json", stem(id, quick)))
+fn results_file(folder: &Path, id: &str, quick: bool) -> PathBuf {
+    folder.join(if quick { format!("{id}.quick.json") } else { format!("{id}.json") })
 }
 
-pub(super) fn write_results(folder: &Path, results: &Results) -> Result<()> {
+/// Returns the file.
+pub(super) fn write_results(folder: &Path, results: &Results) -> Result<PathBuf> {
     let file = results_file(folder, &results.id, results.quick);
-    write_whole(&file, &serde_json::to_vec(results)?)
+    write_whole(&file, &serde_json::to_vec(results)?)?;
+    Ok(file)
 }
 
 /// The stored results of an experiment: whole ones before quick ones.
@@ -142,7 +141,7 @@ pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
 }
 
 /// Readable for all users, since root measures.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> Result<()> {
         let folder = path.parent().context("no folder")?;
         fs::create_dir_all(folder)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::campaign::Campaign;
-use super::plan::{Planned, plan};
+use super::plan::Planned;
 use super::screen::Screen;
 use super::{Ended, Orders, Overhead, Results, kept};
 use crate::cell::{Cell, Outcome};
@@ -314,18 +314,6 @@ fn what_cannot_be_kept_ends_the_run() {
     let error = trial.run_with(|_| Ok(testing::outcome(1.0))).unwrap_err();
     assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
     assert_eq!(trial.played(), 1);
-}
-
-#[test]
-fn plans_what_the_effort_measures() {
-    let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
-    experiment.quick.peers = Some(vec!["peer0".to_owned()]);
-    let experiments = [experiment];
-    let mut orders = Orders { quick: false, again: false, seed: 1, only: vec!["peer1".to_owned()] };
-    assert_eq!(plan(&experiments, &orders).unwrap()[0].cells.len(), ALL);
-    orders.quick = true;
-    let error = plan(&experiments, &orders).unwrap_err();
-    assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
 }
 
 #[test]

@@ -45,9 +45,8 @@ impl Scale {
     pub fn fitted(&self, capacity: &Capacity) -> Option<Scaled> {
         let mbit = capacity.mbit.filter(|_| self.mbit.is_some());
         let pps = capacity.pps.filter(|_| self.pps.is_some());
-        let parts = self.mbit.zip(mbit).or(self.pps.zip(pps));
-        let factor =
-            parts.map(|(asked, managed)| shortened((self.share * managed / asked).min(1.0)))?;
+        let (asked, managed) = self.mbit.zip(mbit).or(self.pps.zip(pps))?;
+        let factor = shortened((self.share * managed / asked).min(1.0));
         Some(Scaled { factor, capacity: Capacity { mbit, pps } })
     }
 }

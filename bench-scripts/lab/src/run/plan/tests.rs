@@ -98,3 +98,17 @@ fn names_what_is_missing() {
         "there is no no-such-a and no no-such-b on this machine: `cargo xtask setup` installs it"
     );
 }
+
+#[test]
+fn plans_what_the_effort_measures() {
+    let mut experiment = testing::experiment(3, 2, 2);
+    experiment.quick.peers = Some(vec!["peer0".to_owned()]);
+    let experiments = [experiment, testing::experiment(1, 2, 2)];
+    let mut orders = Orders { quick: false, again: false, seed: 1, only: vec!["peer1".to_owned()] };
+    let cells: Vec<usize> =
+        plan(&experiments, &orders).unwrap().iter().map(|planned| planned.cells.len()).collect();
+    assert_eq!(cells, [12], "the other experiment has no such peer");
+    orders.quick = true;
+    let error = plan(&experiments, &orders).unwrap_err();
+    assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
+}
