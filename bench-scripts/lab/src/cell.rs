@@ -18,7 +18,7 @@ pub struct Cell {
 }
 
 /// A cell's place in its experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub experiment: String,
     /// The peer's name.

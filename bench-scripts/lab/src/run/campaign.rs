@@ -2,6 +2,7 @@
 //!
 //! Invariant: the player of cells is a parameter; nothing here depends on the contents of a cell.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,17 +42,12 @@ struct Todo {
     scale: Option<Scaled>,
     store: Store,
     /// All cells in the order of the file, except that added repetitions come last.
-    slots: Vec<Slot>,
-    /// The cells that are to be measured, in the order of measurement.
+    cells: Vec<Cell>,
+    /// Those that are to be measured, in the order of measurement.
     order: Vec<Cell>,
+    /// By the cell's key: those that are stored, and those of `failures`.
+    measured: BTreeMap<String, Measured>,
     failures: Vec<Failure>,
-}
-
-struct Slot {
-    cell: Cell,
-    measured: Option<Measured>,
-    /// It is stored and need not be measured again.
-    kept: bool,
 }
 
 impl Todo {
@@ -65,13 +61,18 @@ impl Todo {
         let mut order = Vec::new();
         for cell in cells {
             let wanted = wanted(&cell);
-            let measured = self.store.find(&cell).filter(|_| !(wanted && orders.again));
-            if wanted && measured.is_none() {
-                order.push(cell.clone());
+            match self.store.find(&cell).filter(|_| !(wanted && orders.again)) {
+                Some(measured) => drop(self.measured.insert(cell.place.key(), measured)),
+                None if wanted => order.push(cell.clone()),
+                None => {}
             }
-            self.slots.push(Slot { cell, kept: measured.is_some(), measured });
+            self.cells.push(cell);
         }
         self.order = fair(order, orders.seed);
+    }
+
+    fn measured(&self, cell: &Cell) -> Option<&Measured> {
+        self.measured.get(&cell.place.key())
     }
 }
 
@@ -87,8 +88,8 @@ impl Campaign<'_> {
             let Some(now) = now.last_mut() else { break };
             let later: Vec<&Cell> = later.iter().flat_map(|todo| &todo.order).collect();
             let Some(done) = self.experiment(now, &later, play)? else {
-                let slots = || todo.iter().flat_map(|todo| &todo.slots);
-                interrupted = Some((slots().filter(|slot| slot.kept).count(), slots().count()));
+                let kept = todo.iter().map(|todo| todo.measured.len() - todo.failures.len()).sum();
+                interrupted = Some((kept, todo.iter().map(|todo| todo.cells.len()).sum()));
                 break;
             };
             finished.push(done);
@@ -109,14 +110,21 @@ impl Campaign<'_> {
             experiment = experiment.at_scale(scale.map_or(1.0, |scale| scale.factor));
             cells = experiment.cells(orders.quick)?;
         }
-        let (slots, order, failures) = (Vec::new(), Vec::new(), Vec::new());
-        let mut todo = Todo { experiment, scale, store, slots, order, failures };
+        let mut todo = Todo {
+            experiment,
+            scale,
+            store,
+            cells: Vec::new(),
+            order: Vec::new(),
+            measured: BTreeMap::new(),
+            failures: Vec::new(),
+        };
         let wanted = |cell: &Cell| orders.wants(&cell.place.peer);
         todo.add(cells, wanted, orders);
-        let taken = todo.slots.iter().filter(|slot| slot.kept && wanted(&slot.cell)).count();
+        let all = todo.cells.iter().filter(|cell| wanted(cell)).count();
+        let taken = all - todo.order.len();
         if taken > 0 {
             self.screen.bar.inc(taken as u64);
-            let all = taken + todo.order.len();
             self.screen
                 .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
         }
@@ -160,7 +168,7 @@ impl Campaign<'_> {
         }
         effort.repetitions = QUICK_MOST;
         let mut more = todo.experiment.cells(true)?;
-        more.retain(|cell| todo.slots.iter().all(|slot| slot.cell.place != cell.place));
+        more.retain(|cell| todo.cells.iter().all(|known| known.place != cell.place));
         todo.add(more, |_| true, self.orders);
         for verdict in judged.filter(|verdict| doubtful(verdict)) {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
@@ -177,25 +185,23 @@ impl Campaign<'_> {
             let name = named(&cell.place, experiment, self.orders.quick);
             let left = self.overhead.expected_s(rest().chain([cell]));
             self.screen.begin(&name, left);
-            let (measured, kept, how) = match self.cell(cell, &name, play) {
+            let (measured, how) = match self.cell(cell, &name, play) {
                 Ok(None) => return Ok(false),
                 Ok(Some(measured)) => {
                     todo.store.keep(cell, &measured)?;
                     self.overhead.learn(&cell.scene, measured.took_s);
                     let how = format!("{:.1} s", measured.took_s);
-                    (measured, true, how)
+                    (measured, how)
                 }
                 Err(error) => {
                     todo.store.forget(cell)?;
                     self.screen.note(&format!("{name} cannot be measured: {error:#}"));
                     let error = shortened(&format!("{error:#}"), 300);
                     todo.failures.push(Failure { cell: name.clone(), error: error.clone() });
-                    (failed(cell, error), false, "FAILED twice".to_owned())
+                    (failed(cell, error), "FAILED twice".to_owned())
                 }
             };
-            if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.cell.place == cell.place) {
-                (slot.measured, slot.kept) = (Some(measured), kept);
-            }
+            todo.measured.insert(cell.place.key(), measured);
             self.screen.over(&name, &how, self.overhead.expected_s(rest()));
         }
         Ok(true)
@@ -242,10 +248,10 @@ impl Campaign<'_> {
     fn finish(&self, todo: &Todo, cells: usize, began: Instant) -> Result<Finished> {
         let (experiment, quick) = (&todo.experiment, self.orders.quick);
         let measured: Vec<Measured> =
-            todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
+            todo.cells.iter().filter_map(|cell| todo.measured(cell).cloned()).collect();
         let verdicts = judge(todo, &measured, quick);
         let mut results = None;
-        if measured.len() == todo.slots.len() {
+        if measured.len() == todo.cells.len() {
             let whole = Results {
                 version: store::VERSION,
                 id: experiment.id.clone(),
@@ -293,8 +299,7 @@ impl Campaign<'_> {
 /// Only checks whose peers are complete: with `--only`, others may not be measured.
 fn judge(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     let lacks = |peer: &str| {
-        let mut slots = todo.slots.iter();
-        slots.any(|slot| slot.measured.is_none() && slot.cell.peer.name == peer)
+        todo.cells.iter().any(|cell| cell.peer.name == peer && todo.measured(cell).is_none())
     };
     let mut some = todo.experiment.clone();
     some.check.retain(|check| !check.picks().any(|(_, pick)| lacks(&pick.peer)));

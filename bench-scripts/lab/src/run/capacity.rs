@@ -54,14 +54,8 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
     let cell = |(name, scene, _): (&str, &str, bool)| {
         let scene: Scene = toml::from_str(scene).context("a scene of this program's own")?;
         let peer: Peer = toml::from_str(WEIR).context("this program's own peer")?;
-        let place = Place {
-            experiment: "capacity".to_owned(),
-            peer: name.to_owned(),
-            variant: String::new(),
-            x: None,
-            repetition: 0,
-        };
-        Ok(Cell { place, peer, scene })
+        let (experiment, name) = ("capacity".to_owned(), name.to_owned());
+        Ok(Cell { place: Place { experiment, peer: name, ..Place::default() }, peer, scene })
     };
     asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
 }
