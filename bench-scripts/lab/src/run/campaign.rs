@@ -155,22 +155,19 @@ impl Campaign<'_> {
     /// Plans two more repetitions if a quick run is in doubt; false if it is not, or if they have been
     /// made.
     fn repeat(&mut self, todo: &mut Todo, finished: &Finished) -> Result<bool> {
-        let doubtful = |verdict: &Verdict| verdict.fails() && verdict.number.is_some();
-        let judged = finished.verdicts.iter().filter(|verdict| verdict.is_judged());
-        let effort = &mut todo.experiment.quick;
-        if !self.orders.quick
-            || effort.repetitions >= QUICK_MOST
-            || !finished.failures.is_empty()
-            || finished.results.is_none()
-            || !judged.clone().any(doubtful)
-        {
+        let verdicts = finished.verdicts.iter();
+        let doubtful: Vec<&Verdict> =
+            verdicts.filter(|verdict| verdict.fails() && verdict.number.is_some()).collect();
+        let made = todo.experiment.quick.repetitions;
+        let whole = finished.failures.is_empty() && finished.results.is_some();
+        if !self.orders.quick || made >= QUICK_MOST || !whole || doubtful.is_empty() {
             return Ok(false);
         }
-        effort.repetitions = QUICK_MOST;
+        todo.experiment.quick.repetitions = QUICK_MOST;
         let mut more = todo.experiment.cells(true)?;
-        more.retain(|cell| todo.cells.iter().all(|known| known.place != cell.place));
+        more.retain(|cell| cell.place.repetition >= made);
         todo.add(more, |_| true, self.orders);
-        for verdict in judged.filter(|verdict| doubtful(verdict)) {
+        for verdict in doubtful {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
         }
         self.screen.bar.inc_length(todo.order.len() as u64);
