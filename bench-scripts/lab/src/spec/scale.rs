@@ -118,17 +118,16 @@ impl Scene {
 impl Experiment {
     /// With every rate of its scenes, and of its checks' bounds, multiplied.
     #[must_use]
-    pub fn at_scale(&self, factor: f64) -> Self {
-        let mut scaled = self.clone();
-        scaled.factor *= factor;
+    pub fn at_scale(mut self, factor: f64) -> Self {
+        self.factor *= factor;
         // A ratio's bounds are no rates.
         let of_rate = |check: &&mut Check| check.over.is_none() && is_rate(&check.value.quantity);
-        for check in scaled.check.iter_mut().filter(of_rate) {
+        for check in self.check.iter_mut().filter(of_rate) {
             let bounds =
                 [&mut check.least, &mut check.most, &mut check.quick_least, &mut check.quick_most];
             bounds.into_iter().flatten().for_each(|bound| *bound = plain(*bound * factor));
         }
-        scaled
+        self
     }
 }
 
