@@ -84,18 +84,18 @@ fn line_of(text: &str, at: &str) -> Option<usize> {
     let (key, mut here) = root.get_ref().get_key_value(words.next()?)?;
     let mut offset = key.span().start;
     for word in words {
-        let (start, next) = match here.get_ref() {
-            DeValue::Table(table) => match table.get_key_value(word) {
-                Some((key, value)) => (key.span().start, value),
-                None => break,
-            },
-            DeValue::Array(items) => match word.parse().ok().and_then(|at: usize| items.get(at)) {
-                Some(item) => (item.span().start, item),
-                None => break,
-            },
-            _ => break,
+        let next = match here.get_ref() {
+            DeValue::Table(table) => {
+                table.get_key_value(word).map(|(key, value)| (key.span().start, value))
+            }
+            DeValue::Array(items) => {
+                let item = word.parse().ok().and_then(|at: usize| items.get(at));
+                item.map(|item| (item.span().start, item))
+            }
+            _ => None,
         };
-        (offset, here) = (start, next);
+        let Some(next) = next else { break };
+        (offset, here) = next;
     }
     Some(line_at(text, offset))
 }
