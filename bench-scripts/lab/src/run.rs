@@ -30,8 +30,8 @@ use system_tests::{ns, signals};
 use time::OffsetDateTime;
 
 use self::campaign::Campaign;
-use self::plan::{Planned, plan};
 pub use self::plan::{Overhead, missing, spoken};
+use self::plan::{Planned, plan};
 use self::screen::Screen;
 pub use self::screen::count;
 pub use self::store::kept;

@@ -30,10 +30,7 @@ pub(super) struct Planned<'a> {
 }
 
 /// The experiments with something to measure: an effort may leave out the wanted peers.
-pub(super) fn plan<'a>(
-    experiments: &'a [Experiment],
-    orders: &Orders,
-) -> Result<Vec<Planned<'a>>> {
+pub(super) fn plan<'a>(experiments: &'a [Experiment], orders: &Orders) -> Result<Vec<Planned<'a>>> {
     let mut planned = Vec::new();
     for experiment in experiments {
         let cells = experiment.cells(orders.quick)?;

@@ -58,7 +58,8 @@ impl Experiment {
             scenes.push((choice, self.scene(choice, quick)?.0));
         }
         let cell = |place: Place| {
-            let is_its = |choice: &Choice<'_>| choice.name() == place.variant && choice.x == place.x;
+            let is_its =
+                |choice: &Choice<'_>| choice.name() == place.variant && choice.x == place.x;
             let (_, scene) = scenes.iter().find(|(choice, _)| is_its(choice))?;
             let (peer, scene) = (self.peer(&place.peer)?.clone(), scene.clone());
             Some(Cell { place, peer, scene })

@@ -78,7 +78,8 @@ fn judged(experiment: &Experiment, check: &Check, cells: &[Cell], quick: bool) -
 
 fn drawn(experiment: &Experiment, figure: &Figure, cells: &[Cell]) -> Checked {
     let varied = experiment.vary.is_some();
-    let what = "lines are drawn over what [vary] varies, and it is not there: write draw = \"bars\"";
+    let what =
+        "lines are drawn over what [vary] varies, and it is not there: write draw = \"bars\"";
     require(figure.draw != Draw::Lines || varied, "draw", what)?;
     require(!figure.line.is_empty(), "", "nothing is drawn: add a line")?;
     each("line", &figure.line, |line, _| drawn_line(experiment, figure.draw, line, cells))?;

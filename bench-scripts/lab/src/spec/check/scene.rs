@@ -243,9 +243,8 @@ fn length(traffic: &Traffic, scene: &Scene) -> Checked {
     let (least, most) = (headers + payload, scene.mtu + ETHERNET);
     if let Some(size) = size {
         let (least, most) = (payload, most - headers);
-        let what = format!(
-            "{size} bytes: write {least} to {most}, which is what a datagram has room for"
-        );
+        let what =
+            format!("{size} bytes: write {least} to {most}, which is what a datagram has room for");
         require((least..=most).contains(&size), "size", what)?;
     }
     let least = least.max(LEAST_FRAME);
@@ -310,8 +309,7 @@ pub(super) fn check_peer(kind: PeerKind, scene: &Scene) -> Checked {
                 vms(scene.vms)
             );
             require(scene.vms == 1 && !routers, "", what)?;
-            let what =
-                format!("{name} goes past every queue: leave this peer out, or the `link`");
+            let what = format!("{name} goes past every queue: leave this peer out, or the `link`");
             require(scene.link.is_none() || kind == PeerKind::Direct, "", what)
         }
         PeerKind::Sender => {
