@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Peer, Scene, alike};
+use crate::spec::{Peer, Scene};
 
 /// One measurement.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Cell {
 }
 
 /// A cell's place in its experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub experiment: String,
     /// The peer's name.
@@ -39,6 +39,11 @@ impl Place {
         words.extend(Some(&self.variant).filter(|variant| !variant.is_empty()).cloned());
         words.extend(self.x.map(|x| format!("{before}{x} {unit}").trim_end().to_owned()));
         words
+    }
+
+    /// Whether two places differ at most in the repetition.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.peer == other.peer && self.variant == other.variant && same_x(self.x, other.x)
     }
 
     /// The key is also a file's name: letters, digits, `.`, `-`, `_`.
@@ -73,8 +78,18 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The measurement of a place in a repetition.
-    pub(crate) fn of<'m>(all: &'m [Self], place: &Place, repetition: u32) -> Option<&'m Self> {
-        all.iter().find(|one| one.place.repetition == repetition && alike(&one.place, place))
+    /// The measurement of a place, in its repetition.
+    pub(crate) fn of<'m>(all: &'m [Self], place: &Place) -> Option<&'m Self> {
+        let here = |one: &&Self| one.place.repetition == place.repetition;
+        all.iter().filter(here).find(|one| one.place.is_like(place))
+    }
+}
+
+/// Equal up to the rounding of a number that was written to a file and read again.
+pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
+        (None, None) => true,
+        _ => false,
     }
 }

@@ -2,15 +2,15 @@
 
 mod choose;
 mod list;
-mod report;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use weir_lab::run::{self, INTERRUPTED, Orders};
-use weir_lab::spec;
+use weir_lab::{report, spec};
 
 pub(crate) use self::choose::Unknown;
 
@@ -121,9 +121,9 @@ impl Cli {
             Command::Report { page, table, open_nothing } => {
                 let page = page.unwrap_or_else(|| results.join("report.html"));
                 let table = table.unwrap_or_else(|| root().join("RESULTS.md"));
-                report::report(&files, &results, &page, &table)?;
+                draw(&files, &results, &page, &table)?;
                 if !open_nothing {
-                    report::open(&page);
+                    open(&page);
                 }
             }
         }
@@ -133,9 +133,9 @@ impl Cli {
 
 fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
     let all = spec::load_all(files)?;
-    let chosen = choose::experiments(all, &args.ids)?;
     let only = &args.orders.only;
-    let chosen = choose::with_peers(choose::playable(chosen, &args.ids, only), only)?;
+    let chosen = choose::playable(choose::experiments(all, &args.ids)?, &args.ids, only);
+    choose::check_peers(&chosen, only)?;
     run::fit()?;
     let ended = run::run(&chosen, &args.orders, results, &root(), args.json)?;
     Ok(match (ended.interrupted, ended.holds) {
@@ -143,6 +143,39 @@ fn run_them(args: RunArgs, files: &Path, results: &Path) -> Result<ExitCode> {
         (None, true) => ExitCode::SUCCESS,
         (None, false) => ExitCode::FAILURE,
     })
+}
+
+/// The page and the table; results that may be outdated are named.
+fn draw(files: &Path, results: &Path, page: &Path, table: &Path) -> Result<()> {
+    let mut all = Vec::new();
+    for experiment in spec::load_all(files)? {
+        let found = run::kept(results, &experiment.id)?;
+        if found.as_ref().is_some_and(|found| found.file != experiment.text) {
+            let id = &experiment.id;
+            eprintln!(
+                "weir-lab: {id}: its file has changed since it was run; `run {id}` measures what differs"
+            );
+        }
+        all.push((experiment, found));
+    }
+    report::write(&report::report(&all)?, page, table)?;
+    let there = all.iter().filter(|(_, found)| found.is_some()).count();
+    println!("{there} of {} experiments have results", all.len());
+    println!("page:  {}", page.display());
+    println!("table: {}", table.display());
+    Ok(())
+}
+
+/// Opens the page on a desktop's terminal. If that fails, its path has been printed.
+fn open(page: &Path) {
+    let desktop =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if !desktop || !std::io::stdout().is_terminal() {
+        return;
+    }
+    let mut command = std::process::Command::new("xdg-open");
+    command.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    drop(command.spawn());
 }
 
 #[cfg(test)]

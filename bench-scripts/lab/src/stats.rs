@@ -33,16 +33,14 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Half the width of the mean's 0.95 confidence interval, by Student's distribution; `None` for fewer
-/// than two values.
+/// Half the width of the mean's 0.95 confidence interval; `None` for fewer than two values.
 #[must_use]
 pub fn confidence(values: &[f64]) -> Option<f64> {
     let deviation = deviation(values)?;
     Some(student(values.len() - 1) * deviation / (values.len() as f64).sqrt())
 }
 
-/// From the table, and beyond it by the first terms of Fisher's expansion around the normal
-/// distribution.
+/// From the table, and beyond it by the first terms of Fisher's expansion around the normal one.
 fn student(freedom: usize) -> f64 {
     if let Some(t) = freedom.checked_sub(1).and_then(|index| STUDENT.get(index)) {
         return *t;

@@ -44,24 +44,16 @@ pub(super) fn playable(
     chosen.into_iter().filter(wanted).collect()
 }
 
-/// The experiments that have at least one of the peers.
-pub(super) fn with_peers(
-    chosen: Vec<Experiment>,
-    only: &[String],
-) -> Result<Vec<Experiment>, Unknown> {
+/// Whether the experiments have all these peers.
+pub(super) fn check_peers(chosen: &[Experiment], only: &[String]) -> Result<(), Unknown> {
     let mut peers: Vec<&str> = Vec::new();
     for peer in chosen.iter().flat_map(|experiment| &experiment.peer) {
         if !peers.contains(&peer.name.as_str()) {
             peers.push(&peer.name);
         }
     }
-    if let Some(name) = only.iter().find(|name| !peers.contains(&name.as_str())) {
-        return Err(unknown("peer", name, &peers));
-    }
-    let meant = |experiment: &Experiment| {
-        only.is_empty() || only.iter().any(|name| experiment.peer(name).is_some())
-    };
-    Ok(chosen.into_iter().filter(meant).collect())
+    let absent = only.iter().find(|name| !peers.contains(&name.as_str()));
+    absent.map_or(Ok(()), |name| Err(unknown("peer", name, &peers)))
 }
 
 fn unknown(what: &str, word: &str, valid: &[&str]) -> Unknown {

@@ -58,7 +58,7 @@ pub(super) fn list(files: &Path, results: &Path, json: bool) -> Result<()> {
 fn row(experiment: &Experiment, kept: Option<Results>) -> Result<Row> {
     let amount = |quick| -> Result<Amount> {
         let cells = experiment.cells(quick)?;
-        Ok(Amount { cells: cells.len(), seconds: Overhead::default().expected_s(&cells) })
+        Ok(Amount { cells: cells.len(), seconds: Overhead::USUAL.expected_s(&cells) })
     };
     Ok(Row {
         id: experiment.id.clone(),

@@ -163,7 +163,7 @@ fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<
         x: over.x.or(cell.place.x),
         ..cell.place.clone()
     };
-    let beside = Measured::of(measured, &wanted, wanted.repetition)?;
+    let beside = Measured::of(measured, &wanted)?;
     let divisor = *beside.outcome.values.get(quantity)?;
     (divisor != 0.0).then(|| value / divisor)
 }

@@ -2,14 +2,13 @@
 //!
 //! Invariant: the player of cells is a parameter; nothing here depends on the contents of a cell.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
-use super::capacity;
-use super::estimate::{Overhead, spoken};
-use super::machine::unix_now;
+use super::plan::{Overhead, Planned, fair, spoken};
 use super::screen::{Screen, count, named, shortened};
 use super::store::{self, Store};
 use super::{Ended, Failure, Finished, Machine, Orders, Results};
@@ -19,13 +18,6 @@ use crate::verdict::{Verdict, judge_all};
 
 /// Measures a cell.
 pub(super) type Player<'a> = dyn FnMut(&Cell) -> Result<Outcome> + 'a;
-
-/// An experiment with all its cells in the order of the file.
-#[derive(Debug)]
-pub(super) struct Planned<'a> {
-    pub(super) experiment: &'a Experiment,
-    pub(super) cells: Vec<Cell>,
-}
 
 pub(super) struct Campaign<'a> {
     pub(super) orders: &'a Orders,
@@ -50,17 +42,12 @@ struct Todo {
     scale: Option<Scaled>,
     store: Store,
     /// All cells in the order of the file, except that added repetitions come last.
-    slots: Vec<Slot>,
-    /// The cells that are to be measured, in the order of measurement.
+    cells: Vec<Cell>,
+    /// Those that are to be measured, in the order of measurement.
     order: Vec<Cell>,
+    /// By the cell's key: those that are stored, and those of `failures`.
+    measured: BTreeMap<String, Measured>,
     failures: Vec<Failure>,
-}
-
-struct Slot {
-    cell: Cell,
-    measured: Option<Measured>,
-    /// It is stored and need not be measured again.
-    kept: bool,
 }
 
 impl Todo {
@@ -74,13 +61,18 @@ impl Todo {
         let mut order = Vec::new();
         for cell in cells {
             let wanted = wanted(&cell);
-            let measured = self.store.find(&cell).filter(|_| !(wanted && orders.again));
-            if wanted && measured.is_none() {
-                order.push(cell.clone());
+            match self.store.find(&cell).filter(|_| !(wanted && orders.again)) {
+                Some(measured) => drop(self.measured.insert(cell.place.key(), measured)),
+                None if wanted => order.push(cell.clone()),
+                None => {}
             }
-            self.slots.push(Slot { cell, kept: measured.is_some(), measured });
+            self.cells.push(cell);
         }
-        self.order = super::order::fair(order, orders.seed);
+        self.order = fair(order, orders.seed);
+    }
+
+    fn measured(&self, cell: &Cell) -> Option<&Measured> {
+        self.measured.get(&cell.place.key())
     }
 }
 
@@ -96,32 +88,43 @@ impl Campaign<'_> {
             let Some(now) = now.last_mut() else { break };
             let later: Vec<&Cell> = later.iter().flat_map(|todo| &todo.order).collect();
             let Some(done) = self.experiment(now, &later, play)? else {
-                let slots = || todo.iter().flat_map(|todo| &todo.slots);
-                interrupted = Some((slots().filter(|slot| slot.kept).count(), slots().count()));
+                let kept = todo.iter().map(|todo| todo.measured.len() - todo.failures.len()).sum();
+                interrupted = Some((kept, todo.iter().map(|todo| todo.cells.len()).sum()));
                 break;
             };
             finished.push(done);
         }
-        self.screen.close();
+        self.screen.bar.finish_and_clear();
         let holds = finished.iter().all(Finished::holds);
         Ok(Ended { holds, finished, interrupted, seconds: began.elapsed().as_secs_f64() })
     }
 
     /// Finds the stored cells.
     fn look(&mut self, planned: &Planned<'_>, capacity: &Capacity) -> Result<Todo> {
-        let (experiment, orders) = (planned.experiment, self.orders);
-        let (id, quick) = (&experiment.id, orders.quick);
-        let store = Store::new(self.folder, id, quick, &self.machine, &self.weir);
-        let (experiment, scale) = capacity::fitted(experiment, capacity, &store, orders.again)?;
-        let cells = if scale.is_some() { experiment.cells(quick)? } else { planned.cells.clone() };
-        let (slots, order, failures) = (Vec::new(), Vec::new(), Vec::new());
-        let mut todo = Todo { experiment, scale, store, slots, order, failures };
+        let (id, orders) = (&planned.experiment.id, self.orders);
+        let store = Store::new(self.folder, id, orders.quick, &self.machine, &self.weir);
+        let (mut experiment, mut cells) = (planned.experiment.clone(), planned.cells.clone());
+        let mut scale = None;
+        if let Some(asked) = &planned.experiment.scale {
+            scale = store.settle(asked.fitted(capacity), orders.again)?;
+            experiment = experiment.at_scale(scale.map_or(1.0, |scale| scale.factor));
+            cells = experiment.cells(orders.quick)?;
+        }
+        let mut todo = Todo {
+            experiment,
+            scale,
+            store,
+            cells: Vec::new(),
+            order: Vec::new(),
+            measured: BTreeMap::new(),
+            failures: Vec::new(),
+        };
         let wanted = |cell: &Cell| orders.wants(&cell.place.peer);
         todo.add(cells, wanted, orders);
-        let taken = todo.slots.iter().filter(|slot| slot.kept && wanted(&slot.cell)).count();
+        let all = todo.cells.iter().filter(|cell| wanted(cell)).count();
+        let taken = all - todo.order.len();
         if taken > 0 {
-            self.screen.taken(taken);
-            let all = taken + todo.order.len();
+            self.screen.bar.inc(taken as u64);
             self.screen
                 .note(&format!("{id}: {taken} of {all} cells are kept and not measured again"));
         }
@@ -152,25 +155,22 @@ impl Campaign<'_> {
     /// Plans two more repetitions if a quick run is in doubt; false if it is not, or if they have been
     /// made.
     fn repeat(&mut self, todo: &mut Todo, finished: &Finished) -> Result<bool> {
-        let doubtful = |verdict: &Verdict| verdict.fails() && verdict.number.is_some();
-        let judged = finished.verdicts.iter().filter(|verdict| verdict.is_judged());
-        let effort = &mut todo.experiment.quick;
-        if !self.orders.quick
-            || effort.repetitions >= QUICK_MOST
-            || !finished.failures.is_empty()
-            || finished.results.is_none()
-            || !judged.clone().any(doubtful)
-        {
+        let verdicts = finished.verdicts.iter();
+        let doubtful: Vec<&Verdict> =
+            verdicts.filter(|verdict| verdict.fails() && verdict.number.is_some()).collect();
+        let made = todo.experiment.quick.repetitions;
+        let whole = finished.failures.is_empty() && finished.results.is_some();
+        if !self.orders.quick || made >= QUICK_MOST || !whole || doubtful.is_empty() {
             return Ok(false);
         }
-        effort.repetitions = QUICK_MOST;
+        todo.experiment.quick.repetitions = QUICK_MOST;
         let mut more = todo.experiment.cells(true)?;
-        more.retain(|cell| todo.slots.iter().all(|slot| slot.cell.place != cell.place));
+        more.retain(|cell| cell.place.repetition >= made);
         todo.add(more, |_| true, self.orders);
-        for verdict in judged.filter(|verdict| doubtful(verdict)) {
+        for verdict in doubtful {
             self.screen.note(&format!("{}: in doubt: {}", todo.experiment.id, verdict.what));
         }
-        self.screen.more(todo.order.len());
+        self.screen.bar.inc_length(todo.order.len() as u64);
         Ok(true)
     }
 
@@ -182,25 +182,23 @@ impl Campaign<'_> {
             let name = named(&cell.place, experiment, self.orders.quick);
             let left = self.overhead.expected_s(rest().chain([cell]));
             self.screen.begin(&name, left);
-            let (measured, kept, how) = match self.cell(cell, &name, play) {
+            let (measured, how) = match self.cell(cell, &name, play) {
                 Ok(None) => return Ok(false),
                 Ok(Some(measured)) => {
                     todo.store.keep(cell, &measured)?;
                     self.overhead.learn(&cell.scene, measured.took_s);
                     let how = format!("{:.1} s", measured.took_s);
-                    (measured, true, how)
+                    (measured, how)
                 }
                 Err(error) => {
                     todo.store.forget(cell)?;
                     self.screen.note(&format!("{name} cannot be measured: {error:#}"));
                     let error = shortened(&format!("{error:#}"), 300);
                     todo.failures.push(Failure { cell: name.clone(), error: error.clone() });
-                    (failed(cell, error), false, "FAILED twice".to_owned())
+                    (failed(cell, error), "FAILED twice".to_owned())
                 }
             };
-            if let Some(slot) = todo.slots.iter_mut().find(|slot| slot.cell.place == cell.place) {
-                (slot.measured, slot.kept) = (Some(measured), kept);
-            }
+            todo.measured.insert(cell.place.key(), measured);
             self.screen.over(&name, &how, self.overhead.expected_s(rest()));
         }
         Ok(true)
@@ -247,11 +245,11 @@ impl Campaign<'_> {
     fn finish(&self, todo: &Todo, cells: usize, began: Instant) -> Result<Finished> {
         let (experiment, quick) = (&todo.experiment, self.orders.quick);
         let measured: Vec<Measured> =
-            todo.slots.iter().filter_map(|slot| slot.measured.clone()).collect();
-        let whole = measured.len() == todo.slots.len();
+            todo.cells.iter().filter_map(|cell| todo.measured(cell).cloned()).collect();
         let verdicts = judge(todo, &measured, quick);
-        if whole {
-            let results = Results {
+        let mut results = None;
+        if measured.len() == todo.cells.len() {
+            let whole = Results {
                 version: store::VERSION,
                 id: experiment.id.clone(),
                 quick,
@@ -262,7 +260,7 @@ impl Campaign<'_> {
                 measured,
                 verdicts: verdicts.clone(),
             };
-            store::write_results(self.folder, &results)?;
+            results = Some(store::write_results(self.folder, &whole)?);
         }
         Ok(Finished {
             id: experiment.id.clone(),
@@ -270,7 +268,7 @@ impl Campaign<'_> {
             scale: todo.scale,
             cells,
             seconds: began.elapsed().as_secs_f64(),
-            results: whole.then(|| store::results_file(self.folder, &experiment.id, quick)),
+            results,
             failures: todo.failures.clone(),
             verdicts,
         })
@@ -298,12 +296,16 @@ impl Campaign<'_> {
 /// Only checks whose peers are complete: with `--only`, others may not be measured.
 fn judge(todo: &Todo, measured: &[Measured], quick: bool) -> Vec<Verdict> {
     let lacks = |peer: &str| {
-        let mut slots = todo.slots.iter();
-        slots.any(|slot| slot.measured.is_none() && slot.cell.peer.name == peer)
+        todo.cells.iter().any(|cell| cell.peer.name == peer && todo.measured(cell).is_none())
     };
     let mut some = todo.experiment.clone();
     some.check.retain(|check| !check.picks().any(|(_, pick)| lacks(&pick.peer)));
     judge_all(&some, measured, quick)
+}
+
+/// Seconds since 1970.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Takes the place of a cell that could not be measured.
@@ -319,17 +321,11 @@ fn failed(cell: &Cell, error: String) -> Measured {
 
 /// Removes numbers that are not finite: JSON has none, and they would mean nothing.
 fn finite(mut outcome: Outcome) -> Outcome {
-    let mut strange = Vec::new();
-    outcome.values.retain(|name, value| {
-        value.is_finite() || {
-            strange.push(name.clone());
-            false
-        }
-    });
+    let odd = outcome.values.extract_if(.., |_, value| !value.is_finite());
+    let mut strange: Vec<String> = odd.map(|(name, _)| name).collect();
     for (name, points) in &mut outcome.series {
-        let before = points.len();
-        points.retain(|(t, value)| t.is_finite() && value.is_finite());
-        if points.len() < before {
+        let odd = points.extract_if(.., |(t, value)| !t.is_finite() || !value.is_finite());
+        if odd.count() > 0 {
             strange.push(name.clone());
         }
     }

@@ -6,11 +6,10 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::campaign::{Campaign, Planned, Player};
-use super::estimate::Overhead;
-use super::store::Store;
+use super::campaign::{Campaign, Player};
+use super::plan::{Overhead, Planned};
 use crate::cell::{Cell, Measured, Outcome, Place};
-use crate::spec::{Capacity, Experiment, Peer, Scale, Scaled, Scene};
+use crate::spec::{Capacity, Peer, Scale, Scene};
 
 /// Single frames, more than any worker can take.
 const FRAMES: &str = r#"
@@ -55,14 +54,8 @@ pub(super) fn cells<'s>(scales: impl Iterator<Item = &'s Scale> + Clone) -> Resu
     let cell = |(name, scene, _): (&str, &str, bool)| {
         let scene: Scene = toml::from_str(scene).context("a scene of this program's own")?;
         let peer: Peer = toml::from_str(WEIR).context("this program's own peer")?;
-        let place = Place {
-            experiment: "capacity".to_owned(),
-            peer: name.to_owned(),
-            variant: String::new(),
-            x: None,
-            repetition: 0,
-        };
-        Ok(Cell { place, peer, scene })
+        let (experiment, name) = ("capacity".to_owned(), name.to_owned());
+        Ok(Cell { place: Place { experiment, peer: name, ..Place::default() }, peer, scene })
     };
     asked.into_iter().filter(|(_, _, asked)| *asked).map(cell).collect()
 }
@@ -78,7 +71,7 @@ impl Campaign<'_> {
         let mut capacity = Capacity::default();
         for cell in cells(scales)? {
             let name = format!("what weir's worker manages, {}", cell.place.peer);
-            self.screen.begin(&name, Overhead::default().expected_s([&cell]));
+            self.screen.begin(&name, Overhead::USUAL.expected_s([&cell]));
             let measured = self.cell(&cell, &name, play).with_context(|| name.clone())?;
             let Some(Measured { outcome, .. }) = measured else { return Ok(capacity) };
             let scene = &cell.scene;
@@ -93,19 +86,6 @@ impl Campaign<'_> {
         }
         Ok(capacity)
     }
-}
-
-/// An experiment at the fitting scale, and that scale; at its file's rates if it has no `[scale]`.
-pub(super) fn fitted(
-    experiment: &Experiment,
-    capacity: &Capacity,
-    store: &Store,
-    again: bool,
-) -> Result<(Experiment, Option<Scaled>)> {
-    let Some(scale) = &experiment.scale else { return Ok((experiment.clone(), None)) };
-    let settled = store.settle(scale.fitted(capacity), again)?;
-    let factor = settled.map_or(1.0, |settled| settled.factor);
-    Ok((experiment.at_scale(factor), settled))
 }
 
 fn least(outcome: &Outcome, scene: &Scene, what: &str) -> Result<f64> {

@@ -7,15 +7,15 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::estimate::spoken;
+use super::plan::spoken;
 use crate::cell::Place;
 use crate::spec::Experiment;
 
 const COLUMNS: usize = 100;
 
 pub(super) struct Screen<'a> {
-    /// Hidden where progress is lines.
-    bar: ProgressBar,
+    /// Its position and length count cells; hidden where progress is lines.
+    pub(super) bar: ProgressBar,
     progress: &'a mut dyn Write,
     findings: &'a mut dyn Write,
 }
@@ -45,7 +45,7 @@ impl<'a> Screen<'a> {
 
     /// Reports a finished cell, measured or not.
     pub(super) fn over(&mut self, cell: &str, how: &str, left_s: f64) {
-        self.taken(1);
+        self.bar.inc(1);
         if self.bar.is_hidden() {
             let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
             let before = format!("[{done}/{all}] ");
@@ -53,16 +53,6 @@ impl<'a> Screen<'a> {
             let room = COLUMNS.saturating_sub(before.chars().count() + after.chars().count());
             self.note(&format!("{before}{}{after}", shortened(cell, room)));
         }
-    }
-
-    /// Adds `cells` that remain to be measured.
-    pub(super) fn more(&mut self, cells: usize) {
-        self.bar.inc_length(cells as u64);
-    }
-
-    /// Counts `cells` as done or not needed.
-    pub(super) fn taken(&mut self, cells: usize) {
-        self.bar.inc(cells as u64);
     }
 
     /// Prints a message about the run itself.
@@ -77,11 +67,6 @@ impl<'a> Screen<'a> {
             drop(writeln!(self.findings, "{text}"));
             drop(self.findings.flush());
         });
-    }
-
-    /// Removes the bar.
-    pub(super) fn close(&mut self) {
-        self.bar.finish_and_clear();
     }
 }
 

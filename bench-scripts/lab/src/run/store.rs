@@ -20,8 +20,8 @@ use crate::spec::{Peer, Scaled};
 /// The version of cells' and results' files; files of another version are not read.
 pub(super) const VERSION: u32 = 1;
 
-/// Two measurements of the same machine may differ by this part: cells stored at a scale that differs
-/// by less are not measured again.
+/// Cells stored at a scale that differs by this part are not measured again: two measurements of one
+/// machine may differ as much.
 const NEAR: f64 = 0.1;
 
 /// A cell's file.
@@ -49,15 +49,15 @@ impl Store {
         weir: &str,
     ) -> Self {
         let here = format!("{weir} {} {} {}", machine.kernel, machine.cpu, machine.cores);
-        Self { folder: results.join(stem(id, quick)), here }
+        // Beside the file of results.
+        Self { folder: results_file(results, id, quick).with_extension(""), here }
     }
 
     fn path(&self, cell: &Cell) -> PathBuf {
         self.folder.join(format!("{}.json", cell.place.key()))
     }
 
-    /// A change of a check, a figure or a title does not invalidate cells: a player gets only the peer
-    /// and the scene with their variables filled in.
+    /// All that a player gets: a changed check, figure or title does not invalidate cells.
     fn stamp(&self, cell: &Cell) -> String {
         let other = cell.peer.binary.as_deref().map(|path| fingerprint(path).unwrap_or_default());
         let peer = Peer { title: None, ..cell.peer.clone() };
@@ -65,8 +65,7 @@ impl Store {
         digest(format!("{VERSION} {} {peer:?} {:?}", self.here, cell.scene).as_bytes())
     }
 
-    /// The scale to continue at: the one of the stored cells if it is close to the wanted one, so that
-    /// all of an experiment has one scale; also if the wanted one is unknown.
+    /// The scale to continue at: that of the stored cells if it is near the wanted one, or that is unknown.
     pub(super) fn settle(&self, wanted: Option<Scaled>, again: bool) -> Result<Option<Scaled>> {
         let path = self.folder.join("scale.json");
         let kept = fs::read(&path).ok();
@@ -107,18 +106,16 @@ impl Store {
     }
 }
 
-fn stem(id: &str, quick: bool) -> String {
-    if quick { format!("{id}.quick") } else { id.to_owned() }
-}
-
 /// The file of an experiment's results.
-pub(super) fn results_file(results: &Path, id: &str, quick: bool) -> PathBuf {
-    results.join(format!("{}.json", stem(id, quick)))
+fn results_file(folder: &Path, id: &str, quick: bool) -> PathBuf {
+    folder.join(if quick { format!("{id}.quick.json") } else { format!("{id}.json") })
 }
 
-pub(super) fn write_results(folder: &Path, results: &Results) -> Result<()> {
+/// Returns the file.
+pub(super) fn write_results(folder: &Path, results: &Results) -> Result<PathBuf> {
     let file = results_file(folder, &results.id, results.quick);
-    write_whole(&file, &serde_json::to_vec(results)?)
+    write_whole(&file, &serde_json::to_vec(results)?)?;
+    Ok(file)
 }
 
 /// The stored results of an experiment: whole ones before quick ones.
@@ -144,7 +141,7 @@ pub fn kept(results: &Path, id: &str) -> Result<Option<Results>> {
 }
 
 /// Readable for all users, since root measures.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> Result<()> {
         let folder = path.parent().context("no folder")?;
         fs::create_dir_all(folder)?;

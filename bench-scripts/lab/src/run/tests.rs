@@ -1,5 +1,6 @@
 //! Whole runs with a player that measures nothing. Invariant: no root, no kernel, no waiting.
 
+mod machine;
 pub(super) mod testing;
 
 use std::cell::{Cell as Switch, RefCell};
@@ -7,9 +8,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::campaign::{Campaign, Planned};
+use super::campaign::Campaign;
+use super::plan::Planned;
 use super::screen::Screen;
-use super::{Ended, Orders, Overhead, Results, kept, plan};
+use super::{Ended, Orders, Overhead, Results, kept};
 use crate::cell::{Cell, Outcome};
 use crate::spec::{Capacity, Scale, Scaled};
 
@@ -83,7 +85,7 @@ impl Trial {
             weir: self.weir.to_owned(),
             interrupted: &interrupted,
             screen: Screen::new(false, cells.len(), &mut *progress, &mut *findings),
-            overhead: Overhead::default(),
+            overhead: Overhead::USUAL,
         };
         campaign.run(&[Planned { experiment: &experiment, cells }], &mut |cell| {
             if cell.place.experiment == "capacity" {
@@ -312,18 +314,6 @@ fn what_cannot_be_kept_ends_the_run() {
     let error = trial.run_with(|_| Ok(testing::outcome(1.0))).unwrap_err();
     assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
     assert_eq!(trial.played(), 1);
-}
-
-#[test]
-fn plans_what_the_effort_measures() {
-    let mut experiment = testing::experiment(PEERS, XS, REPETITIONS);
-    experiment.quick.peers = Some(vec!["peer0".to_owned()]);
-    let experiments = [experiment];
-    let mut orders = Orders { quick: false, again: false, seed: 1, only: vec!["peer1".to_owned()] };
-    assert_eq!(plan(&experiments, &orders).unwrap()[0].cells.len(), ALL);
-    orders.quick = true;
-    let error = plan(&experiments, &orders).unwrap_err();
-    assert_eq!(error.to_string(), "nothing is measured of peer1 with --quick");
 }
 
 #[test]

@@ -2,12 +2,10 @@
 //!
 //! Invariant: within an experiment no two cells have the same place.
 
-use std::collections::BTreeMap;
-
 use anyhow::anyhow;
 use toml::{Table, Value};
 
-use super::problem::Problem;
+use super::problem::{Checked, Problem, within};
 use super::variables::Variables;
 use super::{Experiment, Scene, Variant};
 use crate::cell::{Cell, Place};
@@ -54,39 +52,33 @@ impl Experiment {
         self.all_cells(quick).map_err(|problem| anyhow!("{}.toml: {}", self.id, problem.plain()))
     }
 
-    pub(super) fn all_cells(&self, quick: bool) -> Result<Vec<Cell>, Problem> {
-        let mut scenes = BTreeMap::new();
+    pub(super) fn all_cells(&self, quick: bool) -> Checked<Vec<Cell>> {
+        let mut scenes = Vec::new();
         for choice in self.choices(quick) {
-            let key = (choice.name().to_owned(), choice.x.map(f64::to_bits));
-            scenes.insert(key, self.scene(choice, quick)?.0);
+            scenes.push((choice, self.scene(choice, quick)?.0));
         }
         let cell = |place: Place| {
-            let key = (place.variant.clone(), place.x.map(f64::to_bits));
-            let (peer, scene) = (self.peer(&place.peer)?.clone(), scenes.get(&key)?.clone());
+            let is_its =
+                |choice: &Choice<'_>| choice.name() == place.variant && choice.x == place.x;
+            let (_, scene) = scenes.iter().find(|(choice, _)| is_its(choice))?;
+            let (peer, scene) = (self.peer(&place.peer)?.clone(), scene.clone());
             Some(Cell { place, peer, scene })
         };
         Ok(self.places(quick).into_iter().filter_map(cell).collect())
     }
 
-    /// Whether any of an effort's scenes depends on `$x`.
-    pub(super) fn uses_x(&self, quick: bool) -> Result<bool, Problem> {
-        for choice in self.choices(quick) {
-            if self.scene(choice, quick)?.1 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether any scene of the full effort depends on `$x`.
+    pub(super) fn uses_x(&self) -> Checked<bool> {
+        let mut scenes = self.choices(false).into_iter().map(|choice| self.scene(choice, false));
+        scenes.try_fold(false, |used, scene| Ok(used || scene?.1))
     }
 
     /// The scene, and whether it depends on `$x`.
-    fn scene(&self, choice: Choice<'_>, quick: bool) -> Result<(Scene, bool), Problem> {
+    fn scene(&self, choice: Choice<'_>, quick: bool) -> Checked<(Scene, bool)> {
         let seconds = self.effort(quick).seconds;
         let mut variables = Variables::new(choice.variant, choice.x, seconds);
         let read = variables.table(&self.scene, "scene").and_then(read_scene);
-        let scene = read.map_err(|mut problem| {
-            problem.what.push_str(&context(choice.name(), choice.x, seconds));
-            problem
-        })?;
+        let scene = read.map_err(|problem| problem.with(choice.name(), choice.x, seconds))?;
         variables.all_used()?;
         Ok((scene.at_scale(self.factor), variables.uses_x()))
     }
@@ -95,20 +87,19 @@ impl Experiment {
     fn choices(&self, quick: bool) -> Vec<Choice<'_>> {
         let effort = self.effort(quick);
         let wanted = |name: &String| named(effort.variants.as_ref(), name);
-        let variants: Vec<Option<(usize, &Variant)>> = if self.variant.is_empty() {
+        let variants: Vec<_> = if self.variant.is_empty() {
             vec![None]
         } else {
             self.variant.iter().enumerate().filter(|(_, one)| wanted(&one.name)).map(Some).collect()
         };
-        let values: Vec<Option<f64>> = match (&self.vary, &effort.values) {
-            (None, _) => vec![None],
-            (Some(_), Some(values)) => values.iter().copied().map(Some).collect(),
-            (Some(vary), None) => vary.values.iter().copied().map(Some).collect(),
+        let values: Vec<_> = match &self.vary {
+            None => vec![None],
+            Some(vary) => {
+                effort.values.as_ref().unwrap_or(&vary.values).iter().copied().map(Some).collect()
+            }
         };
-        variants
-            .iter()
-            .flat_map(|one| values.iter().map(|x| Choice { variant: *one, x: *x }))
-            .collect()
+        let each_x = |variant| values.iter().map(move |x| Choice { variant, x: *x });
+        variants.into_iter().flat_map(each_x).collect()
     }
 
     fn has_peer(&self, quick: bool, choice: Choice<'_>, peer: &str) -> bool {
@@ -121,32 +112,12 @@ fn named(only: Option<&Vec<String>>, name: &str) -> bool {
     only.is_none_or(|only| only.iter().any(|one| one == name))
 }
 
-/// Whether two places differ at most in the repetition.
-pub(crate) fn alike(one: &Place, other: &Place) -> bool {
-    one.peer == other.peer && one.variant == other.variant && same_x(one.x, other.x)
-}
-
-/// Equal up to the rounding of a number that was written to a file and read again.
-pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// The choice of variables that a message is about.
-pub(super) fn context(variant: &str, x: Option<f64>, seconds: f64) -> String {
-    let variant = if variant.is_empty() { String::new() } else { format!("variant {variant}, ") };
-    let x = x.map(|x| format!("$x = {x}, ")).unwrap_or_default();
-    format!(" (with {variant}{x}$seconds = {seconds})")
-}
-
-fn read_scene(table: Table) -> Result<Scene, Problem> {
-    serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        // `traffic[1].stop`; a problem has `traffic.1.stop`.
+fn read_scene(table: Table) -> Checked<Scene> {
+    let scene = serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+        // `traffic[1].stop`; a problem has `traffic.1.stop`, and nothing for the whole.
         let path = error.path().to_string().replace('[', ".").replace(']', "");
-        let at = if path == "." { "scene".to_owned() } else { format!("scene.{path}") };
-        Problem::new(at, error.inner().message().trim().replace('\n', ", "))
-    })
+        let what = error.inner().message().trim().replace('\n', ", ");
+        Problem::new(if path == "." { "" } else { path.as_str() }, what)
+    });
+    within("scene", scene)
 }

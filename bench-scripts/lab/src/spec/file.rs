@@ -1,4 +1,4 @@
-//! A file as a whole: its peers, its efforts, its variables. Invariant: see the module above.
+//! A file as a whole: its peers, its efforts, its variables, its figures. Invariant: see the module above.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use weir_core::{Idle, Lane, Mode};
 
-use super::{Check, Figure, Published, Scale};
+use super::{Check, Pick, Scale};
 
 /// An experiment of a paper.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,8 +105,7 @@ pub enum PeerKind {
     Testpmd,
     /// The VM's veth ends in the uplink host: nothing in between.
     Direct,
-    /// The same, and arrivals are dropped at once: the cost of the sender alone. It has no link and no
-    /// receiver.
+    /// The same without link and receiver, and arrivals are dropped at once: the sender's own cost.
     Sender,
 }
 
@@ -119,8 +118,7 @@ impl Peer {
 }
 
 impl PeerKind {
-    /// The program that it needs and that weir's set-up does not install, and the Debian packages with
-    /// it.
+    /// The program that it needs beyond weir's set-up, and the Debian packages with it.
     #[must_use]
     pub const fn program(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -177,4 +175,107 @@ impl Experiment {
     pub fn peer(&self, name: &str) -> Option<&Peer> {
         self.peer.iter().find(|peer| peer.name == name)
     }
+}
+
+/// A figure names quantities; the report decides its appearance.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Figure {
+    pub title: String,
+    #[serde(default)]
+    pub draw: Draw,
+    /// The horizontal axis; by default that of `vary`.
+    pub x: Option<Axis>,
+    pub y: Axis,
+    pub line: Vec<Line>,
+    /// `figure`s of [`Published`] to draw in the same plot.
+    #[serde(default)]
+    pub published: Vec<String>,
+    /// Left out with `--quick`, whose windows are too short to show it.
+    #[serde(default)]
+    pub full_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Draw {
+    /// Values over the varied quantity, with confidence intervals.
+    #[default]
+    Lines,
+    /// A group of bars for each value of the varied quantity; without one, a bar for each line.
+    Bars,
+    /// A series over time, of the first repetition.
+    Time,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Axis {
+    pub name: String,
+    #[serde(default)]
+    pub unit: String,
+    #[serde(default)]
+    pub log: bool,
+    /// The beginning of the axis, by default 0; ignored with `log`.
+    pub from: Option<f64>,
+}
+
+/// A line or a bar for each peer (and variant) that it names.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Line {
+    /// With `draw = "time"`, the name of a series: `vm1.mbit`.
+    pub quantity: String,
+    /// Its name; peer and variant are added if there are several.
+    pub name: String,
+    pub peers: Vec<String>,
+    /// All by default.
+    pub variants: Option<Vec<String>>,
+    /// A divisor of the quantity, of the same repetition.
+    pub over: Option<Over>,
+}
+
+impl Line {
+    /// Its divisor under one of its peers.
+    pub(super) fn divisor(&self, peer: &str) -> Option<Pick> {
+        let Over { quantity, peer: other, variant, x } = self.over.clone()?;
+        let quantity = quantity.unwrap_or_else(|| self.quantity.clone());
+        Some(Pick { quantity, peer: other.unwrap_or_else(|| peer.to_owned()), variant, x })
+    }
+}
+
+/// A divisor: parts that are left out are those of the quantity.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Over {
+    pub quantity: Option<String>,
+    pub peer: Option<String>,
+    pub variant: Option<String>,
+    pub x: Option<f64>,
+}
+
+/// Numbers of the paper.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Published {
+    /// "Figure 3", "Table 2"; unique in the file.
+    pub figure: String,
+    pub what: String,
+    /// A description of a curve whose numbers were not printed.
+    #[serde(default)]
+    pub shape: String,
+    pub x: Option<Axis>,
+    pub y: Option<Axis>,
+    /// Names of x = 0, 1, 2 … if it is not a number.
+    pub labels: Option<Vec<String>>,
+    #[serde(default)]
+    pub line: Vec<PublishedLine>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PublishedLine {
+    pub name: String,
+    /// `[x, y]`, or `[x, y, low, high]`.
+    pub points: Vec<Vec<f64>>,
 }

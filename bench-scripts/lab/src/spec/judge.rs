@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 use super::Experiment;
-use super::cells::{alike, same_x};
-use crate::cell::Place;
+use crate::cell::{Place, same_x};
 
 /// A claim about results: `value`, or `value / over`, lies between `least` and `most`. A quick run
 /// judges the part that it measures. A machine on which nothing could reach `least` judges nothing.
@@ -16,15 +15,11 @@ pub struct Check {
     pub value: Pick,
     /// The divisor of the value: of the same variant and x unless it names others.
     pub over: Option<Pick>,
-    /// Subtracted from both before the division: their common part, of the same variant and x unless it
-    /// names others.
+    /// Subtracted from both before the division: their common part, chosen like `over`.
     pub less: Option<Pick>,
-    /// What no forwarder can exceed on this machine, instead of the value: if even this is below
-    /// `least`, nothing is judged.
+    /// What no forwarder can exceed on this machine, instead of the value.
     pub ceiling: Option<Pick>,
-    /// The median of repetitions is judged (ratios are taken within a repetition). This says how the
-    /// numbers that `value` picks are combined: each is judged (the default), or one number made of
-    /// them.
+    /// Whether each number that `value` picks is judged (the default), or one made of them.
     #[serde(default)]
     pub squeeze: Squeeze,
     pub least: Option<f64>,
@@ -62,24 +57,6 @@ pub enum Squeeze {
     Median,
 }
 
-/// Two cells of a check, of their first repetition: the value's, and the divisor's.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pair {
-    pub value: Place,
-    pub over: Option<Place>,
-    pub less: Option<Place>,
-    pub ceiling: Option<Place>,
-}
-
-impl Pair {
-    /// The places of the value and of all other picks, by their keys.
-    pub fn places(&self) -> impl Iterator<Item = (&'static str, &Place)> {
-        let others = [("over", &self.over), ("less", &self.less), ("ceiling", &self.ceiling)];
-        let others = others.into_iter().filter_map(|(key, place)| Some((key, place.as_ref()?)));
-        std::iter::once(("value", &self.value)).chain(others)
-    }
-}
-
 impl Pick {
     pub(super) fn picks(&self, place: &Place) -> bool {
         self.peer == place.peer
@@ -88,7 +65,7 @@ impl Pick {
     }
 
     /// The cell that corresponds to `place`: of its variant and x unless this names others.
-    fn beside(&self, place: &Place) -> Place {
+    pub(crate) fn beside(&self, place: &Place) -> Place {
         Place {
             peer: self.peer.clone(),
             variant: self.variant.clone().unwrap_or_else(|| place.variant.clone()),
@@ -99,26 +76,23 @@ impl Pick {
 }
 
 impl Check {
-    /// The pairs that an effort measures of this check, and the picked pairs whose divisor the effort
-    /// leaves out: these are not judged.
+    /// The cells of `value` in an effort's first repetition: those that it judges, and those of which it
+    /// leaves out another quantity's cell.
     #[must_use]
-    pub fn pairs(&self, experiment: &Experiment, quick: bool) -> (Vec<Pair>, Vec<Pair>) {
+    pub fn places(&self, experiment: &Experiment, quick: bool) -> (Vec<Place>, Vec<Place>) {
         let mut places = experiment.places(quick);
         places.retain(|place| place.repetition == 0);
-        let beside =
-            |pick: &Option<Pick>, place: &Place| pick.as_ref().map(|pick| pick.beside(place));
-        let pair = |place: &Place| Pair {
-            value: place.clone(),
-            over: beside(&self.over, place),
-            less: beside(&self.less, place),
-            ceiling: beside(&self.ceiling, place),
-        };
-        let there = |over: &Place| places.iter().any(|place| alike(place, over));
-        places
-            .iter()
-            .filter(|place| self.value.picks(place))
-            .map(pair)
-            .partition(|pair| pair.places().all(|(_, place)| there(place)))
+        let there = |other: &Place| places.iter().any(|place| place.is_like(other));
+        let picked = places.iter().filter(|place| self.value.picks(place)).cloned();
+        picked.partition(|place| self.beside(place).all(|(.., other)| there(&other)))
+    }
+
+    /// Every quantity that it uses, with its key, and its cell for a cell of `value`.
+    pub(crate) fn beside(
+        &self,
+        value: &Place,
+    ) -> impl Iterator<Item = (&'static str, &Pick, Place)> {
+        self.picks().map(move |(key, pick)| (key, pick, pick.beside(value)))
     }
 
     /// Every quantity that it uses, with its key.

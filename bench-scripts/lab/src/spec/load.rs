@@ -1,7 +1,6 @@
 //! Parses a file's text into an experiment. Invariant: a returned experiment can be run; an error is
 //! one sentence with its file and, if there is one, its line.
 
-use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +32,7 @@ pub fn load_all(folder: &Path) -> Result<Vec<Experiment>> {
     let mut all = paths.iter().map(|path| load(path)).collect::<Result<Vec<Experiment>>>()?;
     let none = "has no experiments: they are files called ID.toml";
     ensure!(!all.is_empty(), "{folder_name}: {none}");
-    all.sort_by(|one, other| by_paper(&one.id, &other.id));
+    all.sort_by(|one, other| place(&one.id).cmp(&place(&other.id)));
     Ok(all)
 }
 
@@ -47,19 +46,14 @@ pub(super) fn read(text: &str, stem: &str) -> Result<Experiment, String> {
     Ok(Experiment { text: text.to_owned(), ..experiment })
 }
 
-/// A total order; an unlisted experiment follows its letter's others.
-fn by_paper(one: &str, other: &str) -> Ordering {
-    let key = |id: &str| (id.chars().next(), rank(id));
-    key(one).cmp(&key(other)).then_with(|| one.cmp(other))
-}
-
-/// By the longest beginning.
-fn rank(id: &str) -> usize {
+/// An id's place in the order, by its longest known beginning; unlisted ones follow their letter's others.
+fn place(id: &str) -> (Option<char>, usize, &str) {
     let begins = |start: &str| {
         id.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
     let known = PAPERS.split(' ').enumerate().filter(|(_, start)| begins(start));
-    known.max_by_key(|(_, start)| start.len()).map_or(usize::MAX, |(index, _)| index)
+    let rank = known.max_by_key(|(_, start)| start.len()).map(|(index, _)| index);
+    (id.chars().next(), rank.unwrap_or(usize::MAX), id)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The problems of a file, and their places.
 //!
-//! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`; lines are looked up only
-//! where the text is available.
+//! Invariant: a place is a path of keys and indices, `scene.traffic.1.stop`. A check names the part below
+//! what it was given, and its caller the part above.
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,21 +12,45 @@ pub(super) struct Problem {
     pub(super) what: String,
 }
 
-pub(super) type Checked = Result<(), Problem>;
+pub(super) type Checked<T = ()> = Result<T, Problem>;
 
 /// A problem unless `holds`.
-pub(super) fn must(holds: bool, at: &str, what: impl FnOnce() -> String) -> Checked {
-    if holds { Ok(()) } else { Err(Problem::new(at, what())) }
+pub(super) fn require(holds: bool, at: &str, what: impl Into<String>) -> Checked {
+    if holds { Ok(()) } else { Err(Problem::new(at, what)) }
 }
 
-/// The same with a sentence that is always the same.
-pub(super) fn require(holds: bool, at: &str, what: &str) -> Checked {
-    must(holds, at, || what.to_owned())
+/// Puts a problem's place below `key`.
+pub(super) fn within<T>(key: &str, checked: Checked<T>) -> Checked<T> {
+    checked.map_err(|Problem { at, what }| {
+        let at = if at.is_empty() { key.to_owned() } else { format!("{key}.{at}") };
+        Problem { at, what }
+    })
+}
+
+/// Checks each item of a list. `check` also gets the items before it.
+pub(super) fn each<T>(
+    key: &str,
+    items: &[T],
+    mut check: impl FnMut(&T, &[T]) -> Checked,
+) -> Checked {
+    for (index, item) in items.iter().enumerate() {
+        within(&format!("{key}.{index}"), check(item, &items[..index]))?;
+    }
+    Ok(())
 }
 
 impl Problem {
     pub(super) fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
         Self { at: at.into(), what: what.into() }
+    }
+
+    /// Adds the choice of variables that it is about.
+    pub(super) fn with(mut self, variant: &str, x: Option<f64>, seconds: f64) -> Self {
+        let variant = Some(variant).filter(|name| !name.is_empty());
+        let variant = variant.map(|name| format!("variant {name}, ")).unwrap_or_default();
+        let x = x.map(|x| format!("$x = {x}, ")).unwrap_or_default();
+        self.what.push_str(&format!(" (with {variant}{x}$seconds = {seconds})"));
+        self
     }
 
     /// With the line of its place in `text`, or of the longest part of the place that exists there.
@@ -60,18 +84,18 @@ fn line_of(text: &str, at: &str) -> Option<usize> {
     let (key, mut here) = root.get_ref().get_key_value(words.next()?)?;
     let mut offset = key.span().start;
     for word in words {
-        let (start, next) = match here.get_ref() {
-            DeValue::Table(table) => match table.get_key_value(word) {
-                Some((key, value)) => (key.span().start, value),
-                None => break,
-            },
-            DeValue::Array(items) => match word.parse().ok().and_then(|at: usize| items.get(at)) {
-                Some(item) => (item.span().start, item),
-                None => break,
-            },
-            _ => break,
+        let next = match here.get_ref() {
+            DeValue::Table(table) => {
+                table.get_key_value(word).map(|(key, value)| (key.span().start, value))
+            }
+            DeValue::Array(items) => {
+                let item = word.parse().ok().and_then(|at: usize| items.get(at));
+                item.map(|item| (item.span().start, item))
+            }
+            _ => None,
         };
-        (offset, here) = (start, next);
+        let Some(next) = next else { break };
+        (offset, here) = next;
     }
     Some(line_at(text, offset))
 }

@@ -114,45 +114,38 @@ fn check_who(quantity: &str, who: &str, what: &str, names: &Names) -> Result<(),
 /// Every quantity in a window, by who.
 fn measured(scene: &Scene, kind: PeerKind, window: &str) -> Names {
     let mut names = Names::new();
-    let mut add = |who: &str, whats: &'static str| {
-        let known = names.entry(who.to_owned()).or_default();
-        known.extend(whats.split(' ').filter(|what| !known.contains(what)).collect::<Vec<_>>());
+    let mut add = |there: bool, who: &str, whats: &'static str| {
+        if there {
+            let known = names.entry(who.to_owned()).or_default();
+            known.extend(whats.split(' ').filter(|what| !known.contains(what)).collect::<Vec<_>>());
+        }
     };
     let limited = |number| scene.vm.iter().any(|vm| vm.number == number && vm.max.is_some());
     let owed = scene.link.is_some() || (1..=scene.vms).all(limited);
-    for who in (1..=scene.vms).map(|number| format!("vm{number}")) {
-        add(&who, RATES);
-        add(&who, OF_VM);
-        if owed {
-            add(&who, OWED);
-        }
-    }
     let tcp = scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp);
     let weir = kind == PeerKind::Weir;
-    for (there, who, whats) in [
-        (true, ALL, RATES),
-        (true, ALL, "jain jain_kpps"),
-        (owed, ALL, "off_owed"),
-        (scene.link.is_some(), ALL, "link"),
-        (tcp, ALL, "resent"),
-        (true, "cpu", "total beyond worker senders us_per_packet busy_us_per_packet"),
-        (weir, "cpu", "process process_us_per_packet"),
-        (true, "events", "syscalls switches wakeups cycles instructions cache_misses"),
-        (true, "events", "dtlb_misses itlb_misses"),
-        (weir, "weir", "released_full released_timeout released_playout released_idle"),
-        (weir, "weir", "released_flush"),
-    ] {
-        if there {
-            add(who, whats);
-        }
+    for who in (1..=scene.vms).map(|number| format!("vm{number}")) {
+        add(true, &who, RATES);
+        add(true, &who, OF_VM);
+        add(owed, &who, OWED);
     }
+    add(true, ALL, RATES);
+    add(true, ALL, "jain jain_kpps");
+    add(owed, ALL, "off_owed");
+    add(scene.link.is_some(), ALL, "link");
+    add(tcp, ALL, "resent");
+    add(true, "cpu", "total beyond worker senders us_per_packet busy_us_per_packet");
+    add(weir, "cpu", "process process_us_per_packet");
+    add(true, "events", "syscalls switches wakeups cycles instructions cache_misses");
+    add(true, "events", "dtlb_misses itlb_misses");
+    add(weir, "weir", "released_full released_timeout released_playout released_idle");
+    add(weir, "weir", "released_flush");
     for traffic in &scene.traffic {
         if let Some(name) = &traffic.name {
-            add(name, RATES);
+            add(true, name, RATES);
         }
-        if tells_delays(traffic) && goes_on(traffic, scene, window) {
-            whose(traffic, scene).iter().for_each(|who| add(who, DELAYS));
-        }
+        let there = tells_delays(traffic) && goes_on(traffic, scene, window);
+        whose(traffic, scene).iter().for_each(|who| add(there, who, DELAYS));
     }
     names
 }

@@ -45,9 +45,8 @@ impl Scale {
     pub fn fitted(&self, capacity: &Capacity) -> Option<Scaled> {
         let mbit = capacity.mbit.filter(|_| self.mbit.is_some());
         let pps = capacity.pps.filter(|_| self.pps.is_some());
-        let parts = self.mbit.zip(mbit).or(self.pps.zip(pps));
-        let factor =
-            parts.map(|(asked, managed)| shortened((self.share * managed / asked).min(1.0)))?;
+        let (asked, managed) = self.mbit.zip(mbit).or(self.pps.zip(pps))?;
+        let factor = shortened((self.share * managed / asked).min(1.0));
         Some(Scaled { factor, capacity: Capacity { mbit, pps } })
     }
 }
@@ -119,17 +118,16 @@ impl Scene {
 impl Experiment {
     /// With every rate of its scenes, and of its checks' bounds, multiplied.
     #[must_use]
-    pub fn at_scale(&self, factor: f64) -> Self {
-        let mut scaled = self.clone();
-        scaled.factor *= factor;
+    pub fn at_scale(mut self, factor: f64) -> Self {
+        self.factor *= factor;
         // A ratio's bounds are no rates.
         let of_rate = |check: &&mut Check| check.over.is_none() && is_rate(&check.value.quantity);
-        for check in scaled.check.iter_mut().filter(of_rate) {
+        for check in self.check.iter_mut().filter(of_rate) {
             let bounds =
                 [&mut check.least, &mut check.most, &mut check.quick_least, &mut check.quick_most];
             bounds.into_iter().flatten().for_each(|bound| *bound = plain(*bound * factor));
         }
-        scaled
+        self
     }
 }
 

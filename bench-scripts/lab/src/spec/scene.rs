@@ -1,15 +1,11 @@
 //! The contents of one cell: its VMs, their traffic, and changes over time.
 //!
-//! In the file these tables are below `[scene]`. Any string in them may be a variable: `"$size"`
-//! becomes the variable's value whatever its type, and `"${rate}Mbit"` is replaced within the text.
-//! Variables are `$x` (the varied quantity), those of the variant, and `$seconds` (of the effort).
-//! Numbers may be sums and products of variables, `"$seconds * 0.5 + 1"`: a text with a variable that
-//! results in numbers, `+ - * /` and parentheses is a number, a whole one if possible.
+//! In the file these tables are below `[scene]`, and any text in them may use [`super::variables`].
+
+use std::fmt::{Display, Formatter};
 
 use serde::Deserialize;
 use system_tests::bed::Family;
-
-use super::Seat;
 
 /// Everything of one cell, all variables filled in.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -31,8 +27,7 @@ pub struct Scene {
     /// rules of a firewall would; 20,000 at most.
     #[serde(default)]
     pub receiver_ns: u32,
-    /// Whether guests and the uplink host leave segmentation and checksums to their devices, as they do
-    /// by default.
+    /// Whether guests and the uplink host leave segmentation and checksums to their devices.
     #[serde(default = "yes")]
     pub offloads: bool,
     /// Promises of single VMs; the others have weight 1.
@@ -56,8 +51,8 @@ pub struct Scene {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CountAt {
-    /// In the driver if no receiver needs the frames, else behind it: the cheapest hook, but it makes a
-    /// forwarder take the longer way past it, and has superframes copied.
+    /// In the driver, or behind it if a receiver needs the frames: cheap, but forwarders take a longer way
+    /// past it, and superframes are copied.
     #[default]
     Xdp,
     /// At tcx ingress, through which all ways into a guest lead, and superframes pass whole.
@@ -71,8 +66,7 @@ pub enum Topology {
     /// VMs and an uplink host on one switch.
     #[default]
     Vms,
-    /// Virtual routers: each forwards between its two vifs, from the left host's network to the right
-    /// host's; both hosts are at uplinks.
+    /// Each VM forwards between the left and the right host, which are both at uplinks.
     Routers,
 }
 
@@ -82,7 +76,7 @@ pub enum Topology {
 pub struct Vm {
     /// Counts from 1.
     pub number: u8,
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub weight: u32,
     /// In Mb/s.
     pub min: Option<f64>,
@@ -116,10 +110,10 @@ pub struct Traffic {
     #[serde(default)]
     pub burst: f64,
     /// Live frames: the number of flows; each frame of a connection belongs to the next.
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub flows: u32,
     /// Sockets or TCP connections, each as greedy as the others.
-    #[serde(default = "weight")]
+    #[serde(default = "one")]
     pub connections: u32,
     #[serde(default)]
     pub probing: Probing,
@@ -137,14 +131,12 @@ pub enum Kind {
     Live,
     /// `weir probe`: numbered, timed datagrams, open loop.
     Probe,
-    /// Stamped datagrams at a rate by a sender that spins (or sleeps, if it is urgent). The program
-    /// that counts them measures the time until they arrive, without a receiver's wake-up. The last
-    /// 65,536 of a window count.
+    /// Stamped datagrams at a rate, timed by the program that counts them, and so without a receiver's
+    /// wake-up. Their sender spins, or sleeps if it is urgent. The last 65,536 of a window count.
     Timed,
     /// Bulk TCP by iperf3.
     Tcp,
-    /// Request and response over one TCP connection, each sent when the last is answered; `size` bytes
-    /// each way.
+    /// Request and response over one TCP connection, one at a time, of `size` bytes each way.
     Ask,
     /// Records of `size` bytes over one TCP connection, each acknowledged by one byte.
     Records,
@@ -210,6 +202,75 @@ pub struct Window {
     pub to: f64,
 }
 
+/// A sender or receiver. With routers the uplink host is the left one, and `via1` stands for the right
+/// host by router 1, as a destination only. `every` and `via-every` are a flow each; `via-others` leaves out
+/// router 1. The host has loads only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Seat {
+    Vm(u8),
+    Every,
+    Uplink,
+    Right,
+    Via(u8),
+    ViaEvery,
+    ViaOthers,
+    Host,
+}
+
+const NAMES: [(&str, Seat); 6] = [
+    ("every", Seat::Every),
+    ("uplink", Seat::Uplink),
+    ("right", Seat::Right),
+    ("via-every", Seat::ViaEvery),
+    ("via-others", Seat::ViaOthers),
+    ("host", Seat::Host),
+];
+
+impl TryFrom<String> for Seat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let named = NAMES.iter().find(|(name, _)| *name == text).map(|(_, seat)| *seat);
+        let vm = || text.strip_prefix("vm").and_then(number).map(Self::Vm);
+        let via = || text.strip_prefix("via").and_then(number).map(Self::Via);
+        named.or_else(vm).or_else(via).ok_or_else(|| {
+            let names = NAMES.map(|(name, _)| name).join(", ");
+            format!("\"{text}\" is no seat: write one of vm1 …, via1 …, {names}")
+        })
+    }
+}
+
+impl Display for Seat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Vm(number) => write!(f, "vm{number}"),
+            Self::Via(number) => write!(f, "via{number}"),
+            other => {
+                let name = NAMES.iter().find(|(_, seat)| seat == other);
+                f.write_str(name.map_or("", |(name, _)| name))
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// Whether it is the right host by a router.
+    pub(crate) fn is_way(self) -> bool {
+        matches!(self, Self::Via(_) | Self::ViaEvery | Self::ViaOthers)
+    }
+
+    /// Whether it is one place at most.
+    pub(crate) fn is_single(self) -> bool {
+        !matches!(self, Self::Every | Self::ViaEvery | Self::ViaOthers)
+    }
+}
+
+/// `01` and `+1` are not names of VM 1.
+fn number(digits: &str) -> Option<u8> {
+    digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))
+}
+
 fn yes() -> bool {
     true
 }
@@ -218,10 +279,9 @@ fn mtu() -> u32 {
     1500
 }
 
-fn weight() -> u32 {
-    1
+pub(super) fn one<T: From<u8>>() -> T {
+    T::from(1)
 }
 
-pub(super) fn one() -> f64 {
-    1.0
-}
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,16 @@
-//! Variables of a scene: `$x`, `$seconds`, and those of the variant, which may use others.
+//! Variables of a scene: `$x` (the varied quantity), `$seconds` (of the effort), and those of the variant,
+//! which may use others. `"$size"` becomes the variable's value whatever its type, and `"${rate}Mbit"` is
+//! replaced within the text. A text that then has only numbers, `+ - * /` and parentheses is a number, a
+//! whole one if possible.
 //!
-//! Invariant: the result has no `$`; an unknown, recursive or unused variable is an error, since each
-//! of them is a mistake in the file.
+//! Invariant: the result has no `$`; an unknown, recursive or unused variable is a mistake in the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
 use super::Variant;
-use super::problem::{Checked, Problem, must};
+use super::problem::{Checked, Problem, each, require};
 
 const X: &str = "x";
 const SECONDS: &str = "seconds";
@@ -40,14 +42,14 @@ impl<'a> Variables<'a> {
     }
 
     /// A table with every variable filled in.
-    pub(super) fn table(&mut self, table: &Table, at: &str) -> Result<Table, Problem> {
+    pub(super) fn table(&mut self, table: &Table, at: &str) -> Checked<Table> {
         table
             .iter()
             .map(|(key, value)| Ok((key.clone(), self.value(value, &format!("{at}.{key}"))?)))
             .collect()
     }
 
-    fn value(&mut self, value: &Value, at: &str) -> Result<Value, Problem> {
+    fn value(&mut self, value: &Value, at: &str) -> Checked<Value> {
         Ok(match value {
             Value::String(text) if text.contains('$') => self.text(text, at)?,
             Value::Array(items) => {
@@ -59,7 +61,7 @@ impl<'a> Variables<'a> {
         })
     }
 
-    fn text(&mut self, text: &str, at: &str) -> Result<Value, Problem> {
+    fn text(&mut self, text: &str, at: &str) -> Checked<Value> {
         if let Some(name) = text.strip_prefix('$').filter(|name| is_name(name)) {
             return self.variable(name, at);
         }
@@ -67,12 +69,10 @@ impl<'a> Variables<'a> {
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('$') {
             filled.push_str(before);
-            let (name, behind) = split_name(behind).ok_or_else(|| {
-                Problem::new(
-                    at,
-                    format!("in \"{text}\" no name follows a `$`: write `$name` or `${{name}}`"),
-                )
-            })?;
+            let Some((name, behind)) = split_name(behind) else {
+                let what = "no name follows a `$`: write `$name` or `${name}`";
+                return Err(Problem::new(at, format!("in \"{text}\" {what}")));
+            };
             match self.variable(name, at)? {
                 Value::String(text) => filled.push_str(&text),
                 Value::Integer(number) => filled.push_str(&number.to_string()),
@@ -99,7 +99,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    fn variable(&mut self, name: &str, at: &str) -> Result<Value, Problem> {
+    fn variable(&mut self, name: &str, at: &str) -> Checked<Value> {
         let Some((value, place)) = self.known.get(name).cloned() else {
             return Err(Problem::new(at, self.unknown(name)));
         };
@@ -135,9 +135,8 @@ impl<'a> Variables<'a> {
     /// Called after all has been filled in: every variable of the variant must have been used.
     pub(super) fn all_used(&self) -> Checked {
         for (name, (_, at)) in self.known.iter().filter(|(_, (_, at))| !at.is_empty()) {
-            must(self.used.contains(*name), at, || {
-                format!("nothing in [scene] uses ${name}: use it, or take it out")
-            })?;
+            let what = format!("nothing in [scene] uses ${name}: use it, or take it out");
+            require(self.used.contains(*name), at, what)?;
         }
         Ok(())
     }
@@ -145,22 +144,18 @@ impl<'a> Variables<'a> {
 
 /// Checks the names that a variant sets.
 pub(super) fn check_names(variants: &[Variant]) -> Checked {
-    for (index, variant) in variants.iter().enumerate() {
-        for name in variant.set.keys() {
-            let at = format!("variant.{index}.set");
-            must(is_name(name), &at, || {
-                format!("\"{name}\" is no variable's name: use letters, digits and underscores")
-            })?;
-            must(![X, SECONDS].contains(&name.as_str()), &at, || {
-                format!("${name} has its meaning already: choose another name")
-            })?;
-        }
-    }
-    Ok(())
+    each("variant", variants, |variant, _| {
+        variant.set.keys().try_for_each(|name| {
+            let what =
+                format!("\"{name}\" is no variable's name: use letters, digits and underscores");
+            require(is_name(name), "set", what)?;
+            let what = format!("${name} has its meaning already: choose another name");
+            require(![X, SECONDS].contains(&name.as_str()), "set", what)
+        })
+    })
 }
 
-/// The value of a sum or product of numbers, perhaps in parentheses; `None` if the text is anything
-/// else. Not finite after a division by zero.
+/// The value of sums and products of numbers, not finite after a division by zero; `None` of other text.
 fn value(text: &str) -> Option<f64> {
     let plain = |c: char| c.is_ascii_digit() || " .+-*/()".contains(c);
     if text.chars().all(plain) { exmex::eval_str(text).ok() } else { None }

@@ -1,9 +1,6 @@
 //! Verdicts of a small experiment of two values and two variants.
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::cell::{Outcome, Place};
 use proptest::prelude::*;
 
 const FILE: &str = r#"

@@ -15,12 +15,12 @@ fn names_cells() {
 fn lines_are_short() {
     let (mut progress, mut findings) = (Vec::new(), Vec::new());
     let mut screen = Screen::new(false, 12, &mut progress, &mut findings);
-    screen.taken(3);
+    screen.bar.inc(3);
     screen.begin("X-1 weir", 0.0);
     screen.over("X-1 weir", "10.3 s", 60.0);
     screen.over(&"long ".repeat(40), "10.3 s", 20_000.0);
     screen.finding("holds");
-    screen.close();
+    screen.bar.finish_and_clear();
     let progress = String::from_utf8(progress).unwrap();
     assert!(progress.lines().all(|line| line.chars().count() <= COLUMNS), "{progress}");
     insta::assert_snapshot!(progress, @"

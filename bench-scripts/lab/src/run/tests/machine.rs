@@ -1,4 +1,8 @@
-use super::*;
+//! This machine.
+
+use std::path::Path;
+
+use crate::run::{Machine, UNKNOWN, model};
 
 #[test]
 fn reads_the_name_of_the_processor() {
