@@ -26,10 +26,9 @@ use weir_probe::send::{Order, send_measured};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
 
-use super::flows::{self, Times, name};
 use super::{Passed, Running, SoFar, Told, become_sender, delays};
 use crate::scene::cast::Pair;
-use crate::scene::timeline::Span;
+use crate::scene::timeline::{Span, Times};
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
@@ -51,7 +50,7 @@ struct Part {
     run: StartedThread<Option<Ran>>,
 }
 
-/// Both ends of a run, and its beginning and end.
+/// Both ends of a run, and its time.
 #[derive(Clone, Debug)]
 struct Run {
     traffic: Traffic,
@@ -59,8 +58,7 @@ struct Run {
     from: PathBuf,
     to: PathBuf,
     addr: IpAddr,
-    begin: Instant,
-    end: Instant,
+    span: Span,
 }
 
 /// The reports of both ends, and their processor time in the window.
@@ -81,7 +79,7 @@ pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: &Times) -> Res
     let (mut parts, halt) = (Vec::new(), Halt::default());
     let mut names = BTreeSet::new();
     for Pair { from, to, who } in flows {
-        let name = name(traffic, who.as_deref(), flows.len());
+        let name = traffic.flow_name(who.as_deref(), flows.len());
         ensure!(
             names.insert(name.clone()),
             "two probes of {name} cannot be told apart: let each sender have one receiver"
@@ -92,8 +90,7 @@ pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: &Times) -> Res
                 from: from.ns.path(),
                 to: to.ns.path(),
                 addr: to.addr,
-                begin: times.at(span.from),
-                end: times.at(span.to),
+                span: span.clone(),
             };
             let run = StartedThread::new(&halt, move |halt| run.run(halt));
             parts.push(Part { span: span.clone(), name: name.clone(), who: who.clone(), run });
@@ -106,7 +103,8 @@ impl Run {
     /// Returns `None` if it was ended early. The calling thread becomes the sender, and lends its core
     /// and its priority to the listener if that is to run like the sender.
     fn run(&self, halt: &Halt) -> Result<Option<Ran>> {
-        if !halt.wait_until(self.begin.checked_sub(LEAD).unwrap_or(self.begin)) {
+        let begin = self.span.from;
+        if !halt.wait_until(begin.checked_sub(LEAD).unwrap_or(begin)) {
             return Ok(None);
         }
         let Traffic { urgent, probing, .. } = self.traffic;
@@ -123,11 +121,11 @@ impl Run {
             become_sender(urgent)?;
         }
         Ns::enter(&self.from)?;
-        if !halt.wait_until(self.begin) {
+        if !halt.wait_until(begin) {
             return Ok(None);
         }
         let before = listener.cpu();
-        let order = order(&self.traffic, listener.addr(), self.end)?;
+        let order = order(&self.traffic, listener.addr(), self.span.to)?;
         let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
         if halt.is_said() {
             return Ok(None);
@@ -141,11 +139,10 @@ impl Run {
 }
 
 fn order(traffic: &Traffic, to: SocketAddr, end: Instant) -> Result<Order> {
-    let payload = flows::frame(traffic)? - flows::headers(traffic.family);
     Ok(Order {
-        rate: flows::rate(traffic, f64::from(traffic.connections)),
+        rate: traffic.rate(f64::from(traffic.connections)),
         burst: burst(traffic),
-        sizes: Sizes::one(payload),
+        sizes: Sizes::one(traffic.payload()?),
         flows: traffic.connections as u16,
         duration: Some(end.saturating_duration_since(Instant::now())),
         grace: Duration::ZERO,
@@ -212,7 +209,7 @@ impl Part {
         told.offer(&span.name, who.as_ref(), sent.datagrams, sent.frame_bytes);
         *told.cpu_s.entry(span.name.clone()).or_default() += cpu.as_secs_f64();
         let sent_for = Duration::from_nanos(sent.elapsed_ns).as_secs_f64();
-        let wanted = (span.to - span.from).as_secs_f64();
+        let wanted = span.seconds();
         if sent_for < ENOUGH * wanted {
             told.notes.push(format!(
                 "the probe of {name} sent for {sent_for:.2} of the {wanted:.2} s of `{}`",

@@ -1,6 +1,7 @@
+use std::time::Instant;
+
 use super::*;
 use crate::scene::cast::Way;
-use crate::scene::meters::cpu;
 use crate::scene::senders::Offered;
 
 const TEXT: &str = "
@@ -56,7 +57,7 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
     let reading = |seconds, mbytes| Reading {
         rates: tallied(origin, seconds, mbytes),
         senders: Vec::new(),
-        cpu: cpu::Reading::now(None).unwrap(),
+        cpu: Cpu::now(None).unwrap(),
         events: [("syscalls", (seconds * 34e3) as u64)].into(),
         releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
         resent: Some((seconds * 10.0) as u64),
