@@ -8,10 +8,10 @@ use anyhow::Result;
 
 use super::chart::{self, Size};
 use super::curves::{self, Ours};
-use super::html::{escape, sentence};
+use super::html::{escape, sentence, unit};
 use super::look::Looks;
 use super::plot::Plot;
-use super::{numbers, published};
+use super::{digits, numbers, published};
 use crate::run::Results;
 use crate::spec::quantity::is_rate;
 use crate::spec::{Draw, Experiment, Figure, Line, Published};
@@ -116,7 +116,11 @@ fn how_drawn(
     at: Option<f64>,
 ) -> String {
     if figure.draw == Draw::Time {
-        let run = curves::run_named(experiment, at).map(|run| format!(", {run}"));
+        // "maximum rate of each VM 40 Mb/s".
+        let run = experiment.vary.as_ref().zip(at).map(|(vary, at)| {
+            let run = format!(", {} {} {}", vary.name, digits::exact(at), unit(&vary.unit));
+            run.trim_end().to_owned()
+        });
         return format!("The first repetition{}.", run.unwrap_or_default());
     }
     let repetitions = repetitions(results);

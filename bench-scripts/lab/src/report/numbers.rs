@@ -53,8 +53,7 @@ fn table(plots: &[&Plot], title: &str) -> Result<String> {
             let head = format!("{key} {}{unit}", escape(&curve.name));
             let cell = |column: &Column| {
                 let point = curve.points.iter().find(|point| column.is(plot, point.x));
-                let write = if curve.published { digits::exact } else { digits::plain };
-                point.map_or_else(|| "–".to_owned(), |point| write(point.number))
+                point.map_or_else(|| "–".to_owned(), |point| curve.shown(point.number))
             };
             rows.push(std::iter::once(head).chain(columns.iter().map(cell)).collect());
         }

@@ -5,8 +5,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::Sheet;
-use crate::report::look::{Look, Mark};
-use crate::report::palette::Colour;
+use crate::report::look::{Colour, Look, Mark};
 use crate::spec::Draw;
 
 type At = (i32, i32);

@@ -13,8 +13,8 @@
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -50,17 +50,6 @@ struct Part {
     run: StartedThread<Option<Ran>>,
 }
 
-/// Both ends of a run, and its time.
-#[derive(Clone, Debug)]
-struct Run {
-    traffic: Traffic,
-    /// Handles of the namespaces.
-    from: PathBuf,
-    to: PathBuf,
-    addr: IpAddr,
-    span: Span,
-}
-
 /// The reports of both ends, and their processor time in the window.
 #[derive(Debug)]
 struct Ran {
@@ -85,70 +74,66 @@ pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: &Times) -> Res
             "two probes of {name} cannot be told apart: let each sender have one receiver"
         );
         for span in &times.windows {
-            let run = Run {
-                traffic: traffic.clone(),
-                from: from.ns.path(),
-                to: to.ns.path(),
-                addr: to.addr,
-                span: span.clone(),
-            };
-            let run = StartedThread::new(&halt, move |halt| run.run(halt));
+            let (traffic, within, addr) = (traffic.clone(), span.clone(), to.addr);
+            let (from, to) = (from.ns.path(), to.ns.path());
+            let run = StartedThread::new(&halt, move |halt| {
+                run(&traffic, [&from, &to], addr, &within, halt)
+            });
             parts.push(Part { span: span.clone(), name: name.clone(), who: who.clone(), run });
         }
     }
     Ok(Probes { probing: traffic.probing, parts })
 }
 
-impl Run {
-    /// Returns `None` if it was ended early. The calling thread becomes the sender, and lends its core
-    /// and its priority to the listener if that is to run like the sender.
-    fn run(&self, halt: &Halt) -> Result<Option<Ran>> {
-        let begin = self.span.from;
-        if !halt.wait_until(begin.checked_sub(LEAD).unwrap_or(begin)) {
-            return Ok(None);
-        }
-        let Traffic { urgent, probing, .. } = self.traffic;
-        let reflect = probing == Probing::RoundTrip;
-        let as_sender = urgent && reflect;
-        if as_sender {
-            become_sender(urgent)?;
-        }
-        Ns::enter(&self.to)?;
-        let bind = Some(self.addr);
-        let options = Options { bind, reflect, kernel_stamps: !reflect, ..Options::default() };
-        let mut listener = Sink::of(sink::Sink::open(options)?);
-        if !as_sender {
-            become_sender(urgent)?;
-        }
-        Ns::enter(&self.from)?;
-        if !halt.wait_until(begin) {
-            return Ok(None);
-        }
-        let before = listener.cpu();
-        let order = order(&self.traffic, listener.addr(), self.span.to)?;
-        let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
-        if halt.is_said() {
-            return Ok(None);
-        }
-        let cpu = took + listener.cpu().saturating_sub(before);
-        // A listener that missed its sender's end does not end by itself.
-        let _ = wait_for(LINGER, "the listener", || listener.is_over());
-        let came = listener.end().context("the receiver")?;
-        Ok(Some(Ran { sent, came, cpu }))
+/// Sends from one namespace to an address of another. Returns `None` if it was ended early. The calling
+/// thread becomes the sender, and lends its core and its priority to the listener if that is to run like
+/// the sender.
+fn run(
+    traffic: &Traffic,
+    [from, to]: [&Path; 2],
+    addr: IpAddr,
+    span: &Span,
+    halt: &Halt,
+) -> Result<Option<Ran>> {
+    if !halt.wait_until(span.from.checked_sub(LEAD).unwrap_or(span.from)) {
+        return Ok(None);
     }
-}
-
-fn order(traffic: &Traffic, to: SocketAddr, end: Instant) -> Result<Order> {
-    Ok(Order {
+    let reflect = traffic.probing == Probing::RoundTrip;
+    let as_sender = traffic.urgent && reflect;
+    if as_sender {
+        become_sender(traffic.urgent)?;
+    }
+    Ns::enter(to)?;
+    let bind = Some(addr);
+    let options = Options { bind, reflect, kernel_stamps: !reflect, ..Options::default() };
+    let mut listener = Sink::of(sink::Sink::open(options)?);
+    if !as_sender {
+        become_sender(traffic.urgent)?;
+    }
+    Ns::enter(from)?;
+    if !halt.wait_until(span.from) {
+        return Ok(None);
+    }
+    let before = listener.cpu();
+    let order = Order {
         rate: traffic.rate(f64::from(traffic.connections)),
         burst: burst(traffic),
         sizes: Sizes::one(traffic.payload()?),
         flows: traffic.connections as u16,
-        duration: Some(end.saturating_duration_since(Instant::now())),
+        duration: Some(span.to.saturating_duration_since(Instant::now())),
         grace: Duration::ZERO,
         core: Some(SENDERS),
-        ..Order::to(to)
-    })
+        ..Order::to(listener.addr())
+    };
+    let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
+    if halt.is_said() {
+        return Ok(None);
+    }
+    let cpu = took + listener.cpu().saturating_sub(before);
+    // A listener that missed its sender's end does not end by itself.
+    let _ = wait_for(LINGER, "the listener", || listener.is_over());
+    let came = listener.end().context("the receiver")?;
+    Ok(Some(Ran { sent, came, cpu }))
 }
 
 /// Datagrams that are sent together: all that is due in the time of a burst.
