@@ -62,25 +62,14 @@ pub(crate) struct Passed {
 pub(crate) struct Told {
     /// By full name: `both.polite.p99_us`.
     pub(crate) values: BTreeMap<String, f64>,
-    /// The offered traffic.
-    pub(crate) offered: Vec<Offered>,
+    /// Frames that were handed to the senders' kernels, and their bytes, by window and `vm1` and the like.
+    pub(crate) offered: BTreeMap<(String, String), (u64, u64)>,
     /// Payload in Mb/s that receivers got, by window and `vm1` and the like: the values of several
     /// traffics add up.
     pub(crate) goodput_mbit: Vec<(String, String, f64)>,
     /// Processor time by window, beside what [`SoFar`] has.
     pub(crate) cpu_s: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
-}
-
-/// Frames that were handed to the sender's kernel in a window.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Offered {
-    pub(crate) window: String,
-    /// `vm1` and the like, as in the names of quantities.
-    pub(crate) who: String,
-    pub(crate) frames: u64,
-    /// Bytes of whole frames with the Ethernet header.
-    pub(crate) bytes: u64,
 }
 
 impl Told {
@@ -91,8 +80,9 @@ impl Told {
 
     /// Frames without an owner are left out.
     fn offer(&mut self, window: &str, who: Option<&String>, frames: u64, bytes: u64) {
-        let window = window.to_owned();
-        self.offered.extend(who.map(|who| Offered { window, who: who.clone(), frames, bytes }));
+        let Some(who) = who else { return };
+        let sums = self.offered.entry((window.to_owned(), who.clone())).or_default();
+        *sums = (sums.0 + frames, sums.1 + bytes);
     }
 }
 

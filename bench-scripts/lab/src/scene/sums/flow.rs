@@ -67,16 +67,13 @@ impl Window<'_> {
     fn offered(&mut self, active: &Active<'_>) {
         let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
         let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for told in self.book.told.iter().flat_map(|told| &told.offered) {
-            if told.window == self.name {
-                let (frames, bytes) = offered.entry(&told.who).or_default();
-                *frames += told.frames;
-                *bytes += told.bytes;
+        for ((window, who), more) in self.book.told.iter().flat_map(|told| &told.offered) {
+            let ways = active.get(who.as_str()).filter(|_| window == self.name);
+            if ways.is_some_and(|ways| ways.iter().all(|(traffic, _)| counts(traffic.kind))) {
+                let sums = offered.entry(who).or_default();
+                *sums = (sums.0 + more.0, sums.1 + more.1);
             }
         }
-        offered.retain(|who, _| {
-            active.get(who).is_some_and(|all| all.iter().all(|(traffic, _)| counts(traffic.kind)))
-        });
         let (mut frames, mut bytes, mut came) = (0, 0, 0);
         for (who, offered) in &offered {
             let of = self.book.of(Some(who), &self.piece, false).segments;
@@ -101,8 +98,8 @@ impl Window<'_> {
             self.rates(name, &came);
             let told = book.told.get(index).into_iter().flat_map(|told| &told.offered);
             let offered = told
-                .filter(|offered| offered.window == self.name)
-                .map(|offered| (offered.frames, offered.bytes))
+                .filter(|((window, _), _)| window == self.name)
+                .map(|(_, offered)| *offered)
                 .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
             if let Some(offered) = offered {
                 self.sent(name, offered, came.segments);

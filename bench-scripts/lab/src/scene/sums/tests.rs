@@ -2,7 +2,6 @@ use std::time::Instant;
 
 use super::*;
 use crate::scene::cast::Way;
-use crate::scene::senders::Offered;
 
 const TEXT: &str = "
     vms = 3
@@ -39,13 +38,10 @@ fn tallied(origin: Instant, seconds: f64, mbytes: [f64; 3]) -> Tallied {
 }
 
 fn told(who: &str, frames: u64) -> Told {
-    let offered = ["one", "all"].map(|window| Offered {
-        window: window.to_owned(),
-        who: who.to_owned(),
-        frames,
-        bytes: frames * 1000,
+    let offered = ["one", "all"].map(|window| {
+        ((window.to_owned(), who.to_owned()), (frames, frames * 1000))
     });
-    Told { offered: offered.to_vec(), ..Told::default() }
+    Told { offered: offered.into(), ..Told::default() }
 }
 
 /// VM 1 gets 10 MB in each window, unevenly in the second; VM 2 2.5 MB in the first and 2 MB in the

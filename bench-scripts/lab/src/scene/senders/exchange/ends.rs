@@ -28,30 +28,19 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) fn ask(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt) -> Result<Tally> {
     let mut line = Line::new(stream, times.stop, halt)?;
     let mut heard = vec![Counted::default(); times.windows.len()];
-    let mut answers = 0_u64;
-    let in_time = halt.wait_until(times.start);
+    if !halt.wait_until(times.start) {
+        return Ok(heard);
+    }
     line.moved = Instant::now();
-    if in_time {
-        let mut asked = Instant::now();
-        loop {
-            let mut ended = line.all(terms.request, Line::write)?;
-            if ended.is_none() {
-                ended = line.all(terms.response, Line::read)?;
-            }
-            let now = Instant::now();
-            match ended {
-                None => {
-                    let took = u64::try_from((now - asked).as_nanos()).unwrap_or(u64::MAX);
-                    times.around(now).for_each(|at| heard[at].times.record(took));
-                    answers += 1;
-                    asked = now;
-                }
-                Some(Step::Closed) => bail!("the server has hung up"),
-                Some(_) => break,
-            }
-            if now >= times.stop || halt.is_said() {
-                break;
-            }
+    let (mut asked, mut answers) = (line.moved, 0_u64);
+    while line.all(terms.request, Line::write)? && line.all(terms.response, Line::read)? {
+        let now = Instant::now();
+        let took = u64::try_from((now - asked).as_nanos()).unwrap_or(u64::MAX);
+        times.around(now).for_each(|at| heard[at].times.record(took));
+        answers += 1;
+        asked = now;
+        if now >= times.stop || halt.is_said() {
+            break;
         }
     }
     let silence = Instant::now().saturating_duration_since(line.moved);
@@ -63,18 +52,17 @@ pub(super) fn ask(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt) -
     Ok(heard)
 }
 
-/// Answers every request once it is complete.
+/// Answers every request once it is complete. The client reports how a connection ended.
 pub(super) fn serve(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt) -> Result<Tally> {
     let mut served = vec![Counted::default(); times.windows.len()];
     let mut line = Line::new(stream, times.stop + GRACE, halt)?;
-    // The client reports how a connection ended.
     let mut left = terms.request;
-    while let Ok(Step::Moved(bytes)) = line.read(left) {
+    while let Ok(Some(bytes)) = line.read(left) {
         times.around(line.moved).for_each(|at| served[at].received += bytes as u64);
         left = left.saturating_sub(bytes);
         if left == 0 {
             left = terms.request;
-            if !matches!(line.all(terms.response, Line::write), Ok(None)) {
+            if !line.all(terms.response, Line::write).unwrap_or(false) {
                 break;
             }
         }
@@ -82,8 +70,8 @@ pub(super) fn serve(stream: TcpStream, terms: Terms, times: &Times, halt: &Halt)
     Ok(served)
 }
 
-/// One end of a connection. Nothing here blocks for longer than [`LOOK`], so that the end is noticed in
-/// time.
+/// One end of a connection. Nothing here blocks for longer than [`LOOK`], so that the end of its time is
+/// noticed.
 #[derive(Debug)]
 struct Line<'a> {
     stream: TcpStream,
@@ -92,16 +80,6 @@ struct Line<'a> {
     /// The last time of any progress.
     moved: Instant,
     buffer: Vec<u8>,
-}
-
-/// The result of one wait for the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Moved(usize),
-    /// The far end has closed the connection.
-    Closed,
-    /// The time is over.
-    Over,
 }
 
 impl<'a> Line<'a> {
@@ -116,13 +94,13 @@ impl<'a> Line<'a> {
         Ok(Self { stream, halt, until, moved: Instant::now(), buffer: vec![0; PIECE] })
     }
 
-    /// Waits to read at most `most` bytes.
-    fn read(&mut self, most: usize) -> Result<Step> {
+    /// Waits to read at most `most` bytes; `None` when the time is over.
+    fn read(&mut self, most: usize) -> Result<Option<usize>> {
         self.step(most, |stream, buffer| stream.read(buffer))
     }
 
-    /// Waits to write at most `most` bytes.
-    fn write(&mut self, most: usize) -> Result<Step> {
+    /// Waits to write at most `most` bytes; `None` when the time is over.
+    fn write(&mut self, most: usize) -> Result<Option<usize>> {
         self.step(most, |stream, buffer| stream.write(buffer))
     }
 
@@ -130,42 +108,42 @@ impl<'a> Line<'a> {
         &mut self,
         most: usize,
         io: fn(&mut TcpStream, &mut [u8]) -> io::Result<usize>,
-    ) -> Result<Step> {
+    ) -> Result<Option<usize>> {
+        // Only a client's errors are reported.
+        const CLOSED: &str = "the server has hung up";
         loop {
             let done = io(&mut self.stream, &mut self.buffer[..most.min(PIECE)]);
             let now = Instant::now();
             match done {
-                Ok(0) => return Ok(Step::Closed),
-                Ok(_) if now >= self.until => return Ok(Step::Over),
+                Ok(0) => bail!(CLOSED),
+                Ok(_) if now >= self.until => return Ok(None),
                 Ok(bytes) => {
                     self.moved = now;
-                    return Ok(Step::Moved(bytes));
+                    return Ok(Some(bytes));
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {
                         if now >= self.until || self.halt.is_said() {
-                            return Ok(Step::Over);
+                            return Ok(None);
                         }
                     }
-                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => return Ok(Step::Closed),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => bail!(CLOSED),
                     _ => return Err(error).context("the connection broke"),
                 },
             }
         }
     }
 
-    /// Moves exactly `left` bytes; returns what ended it earlier.
+    /// Moves exactly `left` bytes; false if the time is over before.
     fn all(
         &mut self,
         mut left: usize,
-        way: fn(&mut Self, usize) -> Result<Step>,
-    ) -> Result<Option<Step>> {
+        way: fn(&mut Self, usize) -> Result<Option<usize>>,
+    ) -> Result<bool> {
         while left > 0 {
-            match way(self, left)? {
-                Step::Moved(bytes) => left -= bytes.min(left),
-                ended => return Ok(Some(ended)),
-            }
+            let Some(bytes) = way(self, left)? else { return Ok(false) };
+            left -= bytes.min(left);
         }
-        Ok(None)
+        Ok(true)
     }
 }
