@@ -96,7 +96,7 @@ fn lines(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
         }
         let points: Vec<_> = curve.points.iter().map(|point| at(point.x, point.y)).collect();
         if points.len() > 1 {
-            marks::path(sheet, curve.look, points.clone(), 2)?;
+            marks::path(sheet, curve.look, points.clone())?;
         }
         for point in points.into_iter().filter(|_| !time) {
             marks::marker(sheet, curve.look, point)?;

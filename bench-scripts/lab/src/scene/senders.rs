@@ -1,4 +1,4 @@
-//! Traffic: datagrams (`flood`, past the senders' stacks `live`), probes, and TCP (`tcp`, `exchange`).
+//! Traffic: datagrams (`flood`; `live`: past the senders' stacks), probes, and TCP (`tcp`, `exchange`).
 //!
 //! Invariant: traffic that was started ends by itself at its `stop`, and at once when it is dropped.
 //! Lengths are of whole frames with the Ethernet header, unless they are called payload.

@@ -3,6 +3,7 @@
 //! Invariant: a group has as many places as bars; a missing bar leaves no gap.
 
 use anyhow::Result;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::frame::{self, Frame, LEADING, Room, digits_width, width as wide, wrap};
 use super::scale::{self, Scale};
@@ -99,7 +100,7 @@ pub(super) fn standing(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let numbers = groups.iter().all(|group| group.bars.iter().all(|bar| fits(group, bar)));
     for (place, (group, name)) in groups.iter().zip(&names).enumerate() {
         let (middle, _) = frame.at(place as f64, frame.y.from);
-        frame::write_all(sheet, name, (middle, names_at), frame::MIDDLE, Colour::Soft)?;
+        frame::write(sheet, name, (middle, names_at), HPos::Center, Colour::Soft)?;
         let each = each(group);
         let left = f64::from(middle) - each * group.bars.len() as f64 / 2.0;
         for (i, bar) in group.bars.iter().enumerate() {
@@ -138,8 +139,13 @@ fn draw(
         far = if lying { far.max(at(high) + 2) } else { far.min(at(high)) };
     }
     if number {
-        let (far, anchor) = if lying { (far + 4, frame::BESIDE) } else { (far - 1, frame::ABOVE) };
-        frame::write(sheet, &curve.shown(point.y), pixel(far, middle), anchor, Colour::Soft)?;
+        let (far, h, v) = if lying {
+            (far + 4, HPos::Left, VPos::Center)
+        } else {
+            (far - 1, HPos::Center, VPos::Bottom)
+        };
+        let style = frame::style(Colour::Soft).pos(Pos::new(h, v));
+        sheet.draw_text(&curve.shown(point.y), &style, pixel(far, middle))?;
     }
     Ok(())
 }
@@ -177,7 +183,7 @@ pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     for group in &groups {
         let (left, at) = frame.at(frame.x.from, f64::from(top));
         let name = wrap(&group.name, inside);
-        frame::write_all(sheet, &name, (left + 4, at + 3), frame::LEFT, Colour::Ink)?;
+        frame::write(sheet, &name, (left + 4, at + 3), HPos::Left, Colour::Ink)?;
         for (i, bar) in (0..).zip(&group.bars) {
             let above = at + name.len() as i32 * LEADING + 4 + i * THICK;
             draw(sheet, &frame, *bar, true, (above, above + THICK - 2), true)?;

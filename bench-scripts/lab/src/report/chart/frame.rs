@@ -48,11 +48,11 @@ pub(super) fn draw<'a>(
     let (width, height) = sheet.dim_in_pixel();
     let above = wrap(&html::axis(y_axis), width as i32 - 12);
     let below = wrap(&html::axis(x_axis), width as i32 - room.left - room.right);
-    write_all(sheet, &above, (4, 2), LEFT, Colour::Ink)?;
+    write(sheet, &above, (4, 2), HPos::Left, Colour::Ink)?;
     let bottom = below.len() as i32 * LEADING;
     let middle = room.left + (width as i32 - room.left - room.right) / 2;
     let below_at = (middle, height as i32 - bottom - 1);
-    write_all(sheet, &below, below_at, MIDDLE, Colour::Ink)?;
+    write(sheet, &below, below_at, HPos::Center, Colour::Ink)?;
     let mut chart = ChartBuilder::on(sheet)
         .margin_top(above.len() as i32 * LEADING + room.top)
         .margin_bottom(bottom + if bottom > 0 { 4 } else { 0 })
@@ -119,42 +119,23 @@ pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
     lines
 }
 
-/// Where the point of a text is: at its left, at the top of the line.
-pub(super) const LEFT: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Top };
-/// In the middle, at the top of the line.
-pub(super) const MIDDLE: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Top };
-/// At its left, halfway up the line.
-pub(super) const BESIDE: Pos = Pos { h_pos: HPos::Left, v_pos: VPos::Center };
-/// In the middle, at the bottom of the line.
-pub(super) const ABOVE: Pos = Pos { h_pos: HPos::Center, v_pos: VPos::Bottom };
-
+/// Lines from `at` downwards, with that point at their left or in their middle.
 pub(super) fn write(
-    sheet: &Sheet<'_>,
-    text: &str,
-    at: (i32, i32),
-    anchor: Pos,
-    colour: Colour,
-) -> Result<()> {
-    sheet.draw_text(text, &style(colour).pos(anchor), at)?;
-    Ok(())
-}
-
-/// Lines from `at` downwards.
-pub(super) fn write_all(
     sheet: &Sheet<'_>,
     lines: &[String],
     at: (i32, i32),
-    anchor: Pos,
+    point: HPos,
     colour: Colour,
 ) -> Result<()> {
+    let style = style(colour).pos(Pos::new(point, VPos::Top));
     for (i, line) in (0..).zip(lines) {
-        write(sheet, line, (at.0, at.1 + i * LEADING), anchor, colour)?;
+        sheet.draw_text(line, &style, (at.0, at.1 + i * LEADING))?;
     }
     Ok(())
 }
 
 /// The backend writes sizes 1.24 times smaller than requested.
-fn style(colour: Colour) -> TextStyle<'static> {
+pub(super) fn style(colour: Colour) -> TextStyle<'static> {
     let colour = colour.rgb();
     ("system-ui", f64::from(SIZE) * 1.24).into_font().color(&colour)
 }
