@@ -79,11 +79,6 @@ impl BedSpec {
     }
 
     #[must_use]
-    pub fn layout(self, layout: Layout) -> Self {
-        Self { layout, ..self }
-    }
-
-    #[must_use]
     pub fn is_direct(&self) -> bool {
         self.layout == Layout::Direct
     }

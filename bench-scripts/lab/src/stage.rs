@@ -53,7 +53,7 @@ pub struct Stage {
 impl Stage {
     /// Builds the bed, starts the peer, waits until every path works.
     pub fn new(peer: &Peer, scene: &Scene) -> Result<Self> {
-        let bed = layout(peer.kind, scene).build().context("the bed")?;
+        let bed = bed(peer.kind, scene).build().context("the bed")?;
         if !scene.offloads {
             without_offloads(&bed)?;
         }
@@ -169,15 +169,18 @@ fn link_port(topology: Topology) -> &'static str {
     }
 }
 
-fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
-    let spec = BedSpec::vms(scene.vms).mtu(scene.mtu);
-    let spec = match (scene.topology, kind) {
-        (Topology::Vms, PeerKind::Direct) => spec.layout(Layout::Direct),
-        // No polling either: the frame is examined on its sender's core.
-        (Topology::Vms, PeerKind::Sender) => spec.layout(Layout::Direct).guest_gro(false),
-        (Topology::Vms, _) => spec,
-        (Topology::Routers, PeerKind::Linux) => spec.layout(Layout::HostRouter),
-        (Topology::Routers, _) => spec.layout(Layout::Routers),
+fn bed(kind: PeerKind, scene: &Scene) -> BedSpec {
+    let layout = match (scene.topology, kind) {
+        (Topology::Vms, PeerKind::Direct | PeerKind::Sender) => Layout::Direct,
+        (Topology::Vms, _) => Layout::Switch,
+        (Topology::Routers, PeerKind::Linux) => Layout::HostRouter,
+        (Topology::Routers, _) => Layout::Routers,
     };
-    if matches!(kind, PeerKind::Bridge | PeerKind::Htb) { spec.bridge() } else { spec }
+    BedSpec {
+        bridge: matches!(kind, PeerKind::Bridge | PeerKind::Htb),
+        // The sender's frames are examined on its own core.
+        guest_gro: kind != PeerKind::Sender,
+        layout,
+        ..BedSpec::vms(scene.vms).mtu(scene.mtu)
+    }
 }

@@ -3,7 +3,7 @@
 //! Invariant: every line that the file names is either a curve or in `missing`. No name includes a part
 //! that all curves share, unless it would be empty without.
 
-use super::look::Looks;
+use super::look::{Look, Looks};
 use super::plot::{Curve, Plot, Point, place_of, same};
 use crate::cell::{Measured, Place};
 use crate::run::Results;
@@ -31,8 +31,8 @@ struct Sample<'a> {
     peer: &'a Peer,
     /// `None` if the experiment has none.
     variant: Option<&'a Variant>,
-    /// Its index among the file's lines of this figure.
-    turn: usize,
+    /// Its turn is the index among the peer's samples of this figure.
+    look: Look,
     points: Vec<Point>,
 }
 
@@ -43,12 +43,7 @@ struct Parts {
     variants: bool,
 }
 
-pub(super) fn ours(
-    experiment: &Experiment,
-    results: Option<&Results>,
-    figure: &Figure,
-    looks: &Looks,
-) -> Ours {
+pub(super) fn ours(experiment: &Experiment, results: Option<&Results>, figure: &Figure) -> Ours {
     let mut samples = samples(experiment, figure);
     let measured = results.map_or(&[][..], |results| &results.measured);
     let varied = experiment.vary.is_some();
@@ -71,15 +66,14 @@ pub(super) fn ours(
     let (x, y) = (x_axis(experiment, figure, draw), figure.y.clone());
     let mut plot = Plot { draw, x, y, ..Plot::default() };
     if time && samples.len() > CROWD && parts.variants {
-        let apart = by_variant(&plot, samples, &parts, looks);
+        let apart = by_variant(&plot, samples, &parts);
         return Ours { plot, apart, missing, at };
     }
     if draw == Draw::Bars && !varied {
-        categories(&mut plot, samples, &parts, looks);
+        categories(&mut plot, samples, &parts);
     } else {
         for sample in samples {
-            let look = looks.peer(&sample.peer.name, sample.turn);
-            let name = whole(&sample);
+            let (name, look) = (whole(&sample), sample.look);
             plot.curves.push(Curve { name, look, published: false, points: sample.points });
         }
     }
@@ -87,12 +81,7 @@ pub(super) fn ours(
 }
 
 /// A plot for each variant, with the same vertical axis.
-fn by_variant(
-    empty: &Plot,
-    samples: Vec<Sample<'_>>,
-    parts: &Parts,
-    looks: &Looks,
-) -> Vec<Plot> {
+fn by_variant(empty: &Plot, samples: Vec<Sample<'_>>, parts: &Parts) -> Vec<Plot> {
     let beside_y: Vec<f64> =
         samples.iter().flat_map(|sample| &sample.points).map(|point| point.y).collect();
     let mut plots: Vec<Plot> = Vec::new();
@@ -101,8 +90,9 @@ fn by_variant(
         let new = || Plot { title: title.clone(), beside_y: beside_y.clone(), ..empty.clone() };
         let place = place_of(&mut plots, |known| known.title == title, new);
         let curves = &mut plots[place].curves;
-        let mut look = looks.peer(&sample.peer.name, 0);
-        look.turn = curves.iter().filter(|curve| curve.look.colour == look.colour).count();
+        let colour = sample.look.colour;
+        let turn = curves.iter().filter(|curve| curve.look.colour == colour).count();
+        let look = Look { turn, ..sample.look };
         let name = sample.named(parts.peers, parts.lines || !parts.peers, false);
         curves.push(Curve { name, look, published: false, points: sample.points });
     }
@@ -124,6 +114,7 @@ fn x_axis(experiment: &Experiment, figure: &Figure, draw: Draw) -> Axis {
 
 /// All lines under all the peers and variants that they name.
 fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>> {
+    let looks = Looks::of(experiment);
     let mut samples: Vec<Sample<'a>> = Vec::new();
     for line in &figure.line {
         for peer in line.peers.iter().filter_map(|name| experiment.peer(name)) {
@@ -135,7 +126,8 @@ fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>
             let none = experiment.variant.is_empty().then_some(None);
             for variant in variants.chain(none) {
                 let turn = samples.iter().filter(|sample| sample.peer.name == peer.name).count();
-                samples.push(Sample { line, peer, variant, turn, points: Vec::new() });
+                let look = looks.peer(&peer.name, turn);
+                samples.push(Sample { line, peer, variant, look, points: Vec::new() });
             }
         }
     }
@@ -218,12 +210,12 @@ fn over_time(sample: &Sample<'_>, measured: &[Measured], at: Option<f64>) -> Vec
 }
 
 /// Without a varied quantity: lines and variants stand side by side, with the peers in each of them.
-fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, parts: &Parts, looks: &Looks) {
+fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, parts: &Parts) {
     let mut labels: Vec<String> = Vec::new();
     for sample in samples {
         let label = sample.named(false, true, parts.variants);
         let name = sample.peer.shown();
-        let look = looks.peer(&sample.peer.name, 0);
+        let look = Look { turn: 0, ..sample.look };
         let Some(point) = sample.points.into_iter().next() else { continue };
         let x = place_of(&mut labels, |known| *known == label, || label.clone()) as f64;
         let new = || Curve { name: name.to_owned(), look, published: false, points: Vec::new() };

@@ -9,7 +9,6 @@ use anyhow::Result;
 use super::chart::{self, Size};
 use super::curves::{self, Ours};
 use super::html::{escape, sentence, unit};
-use super::look::Looks;
 use super::plot::Plot;
 use super::{digits, numbers, published};
 use crate::run::Results;
@@ -20,11 +19,10 @@ pub(super) fn figure(
     experiment: &Experiment,
     results: Option<&Results>,
     figure: &Figure,
-    looks: &Looks,
 ) -> Result<String> {
     let left_out = figure.full_only && results.is_some_and(|results| results.quick);
     let measured = results.filter(|_| !left_out);
-    let Ours { mut plot, apart, missing, at } = curves::ours(experiment, measured, figure, looks);
+    let Ours { mut plot, apart, missing, at } = curves::ours(experiment, measured, figure);
     let papers: Vec<&Published> =
         experiment.published.iter().filter(|one| figure.published.contains(&one.figure)).collect();
     let mut beside = Vec::new();

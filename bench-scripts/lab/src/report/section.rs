@@ -10,7 +10,6 @@ use anyhow::Result;
 
 use super::html::{escape, marked, sentence};
 use super::facts::{self, Standing};
-use super::look::Looks;
 use super::{digits, figure};
 use crate::run::{Results, count};
 use crate::spec::{Experiment, Peer};
@@ -38,9 +37,8 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
             );
         }
     }
-    let looks = Looks::of(experiment);
     for one in &experiment.figure {
-        out += &figure::figure(experiment, results, one, &looks)?;
+        out += &figure::figure(experiment, results, one)?;
     }
     out += &figure::unclaimed(experiment)?;
     out += &setups(experiment, results);
