@@ -46,10 +46,6 @@ impl Size {
             Self::Narrow => (364, 320),
         }
     }
-
-    fn class(self) -> &'static str {
-        if self == Self::Narrow { "narrow" } else { "wide" }
-    }
 }
 
 /// The plot as an SVG element, `described` for screen readers.
@@ -63,7 +59,7 @@ pub(super) fn svg(plot: &Plot, size: Size, described: &str) -> Result<String> {
         Draw::Lines | Draw::Time => lines(plot, sheet),
     })
     .with_context(|| format!("drawing: {described}"))?;
-    let class = size.class();
+    let class = if size == Size::Narrow { "narrow" } else { "wide" };
     Ok(format!(
         "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{drawn}</svg>\n",
         escape(described)

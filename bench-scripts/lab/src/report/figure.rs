@@ -40,7 +40,7 @@ pub(super) fn figure(
         plots.push(Plot { title: "Measured here".to_owned(), ..plot });
     }
     plots.extend(apart);
-    plots.append(&mut beside);
+    plots.extend(beside);
     plots.iter_mut().for_each(Plot::name_bars);
 
     let mut words = Vec::new();

@@ -60,12 +60,15 @@ pub(crate) struct Cast {
 impl Cast {
     pub(crate) fn of(stage: &Stage) -> Result<Self> {
         let scene = &stage.scene;
+        let routers = scene.topology == Topology::Routers;
         let mut ways = Vec::new();
         for (index, traffic) in scene.traffic.iter().enumerate() {
+            let to_right = traffic.to.is_way() || traffic.to == Seat::Right;
+            let over_link = if routers { to_right } else { traffic.to == Seat::Uplink };
             ways.extend(pairs(stage, traffic)?.into_iter().map(|Pair { from, to, who }| Way {
-                number: number(scene, &from, &to),
+                number: if routers { to.number } else { from.number },
                 who,
-                over_link: over_link(scene, traffic),
+                over_link,
                 from: place(&from),
                 to: place(&to),
                 traffic: index,
@@ -144,33 +147,18 @@ fn place(spot: &Spot<'_>) -> Place {
     (spot.ns.name().to_owned(), spot.interface.clone())
 }
 
-fn number(scene: &Scene, from: &Spot<'_>, to: &Spot<'_>) -> u8 {
-    match scene.topology {
-        Topology::Vms => from.number,
-        Topology::Routers => to.number,
-    }
-}
-
 /// The owner of a way: the VM that sends or, failing that, the one that receives and never sends
 /// anything; with routers, the one that is passed.
 fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
     let is_vm = |number: u8| (1..=scene.vms).contains(&number);
-    let name = |number: u8| format!("vm{number}");
-    match scene.topology {
-        Topology::Routers => is_vm(to).then(|| name(to)),
-        Topology::Vms if is_vm(from) => Some(name(from)),
-        Topology::Vms => {
-            let sends = |traffic: &Traffic| [Seat::Every, Seat::Vm(to)].contains(&traffic.from);
-            (is_vm(to) && !scene.traffic.iter().any(sends)).then(|| name(to))
-        }
-    }
-}
-
-fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
-    match scene.topology {
-        Topology::Vms => traffic.to == Seat::Uplink,
-        Topology::Routers => traffic.to.is_way() || traffic.to == Seat::Right,
-    }
+    let sends = |traffic: &Traffic| [Seat::Every, Seat::Vm(to)].contains(&traffic.from);
+    let owner = match scene.topology {
+        Topology::Routers => to,
+        Topology::Vms if is_vm(from) => from,
+        Topology::Vms if scene.traffic.iter().any(sends) => return None,
+        Topology::Vms => to,
+    };
+    is_vm(owner).then(|| format!("vm{owner}"))
 }
 
 /// Whether a program at the far end must receive the traffic, and whether it answers.
