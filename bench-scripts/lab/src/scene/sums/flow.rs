@@ -18,49 +18,42 @@ impl Window<'_> {
     pub(super) fn flows(&mut self, slices: &[Piece]) {
         let book = self.book;
         let active = book.active(&self.piece);
-        let (mut rates_mbit, mut rates_kpps) = (Vec::new(), Vec::new());
+        let owed = book.owed_to(&active, &self.piece);
+        let (mut rates_mbit, mut rates_kpps, mut off) = (Vec::new(), Vec::new(), Vec::new());
         for who in active.keys() {
             let came = book.of(Some(who), &self.piece, false);
             rates_mbit.push(self.piece.mbit(came.bytes));
             rates_kpps.push(self.piece.kpps(came.segments));
             self.rates(who, &came);
+            off.extend(self.shares(who, owed.get(who).copied(), slices));
         }
         self.rates("all", &book.of(None, &self.piece, false));
         self.set("all.jain", jain(&rates_mbit));
         self.set("all.jain_kpps", jain(&rates_kpps));
+        self.set("all.off_owed", off.into_iter().reduce(f64::max));
         let of_link = book.link().map(|link| book.mbit(None, &self.piece, true) / link);
         self.set("all.link", of_link);
-        let owed = book.owed_to(&active, &self.piece);
-        self.shares(&owed);
-        for who in active.keys() {
-            self.extremes(who, slices, owed.get(who));
-        }
         self.offered(&active);
     }
 
-    fn shares(&mut self, owed: &BTreeMap<&str, f64>) {
-        let mut worst = None;
-        for (who, owed) in owed {
-            let part = self.book.mbit(Some(who), &self.piece, true) / owed;
-            self.set(&format!("{who}.owed_mbit"), *owed);
-            self.set(&format!("{who}.of_owed"), part);
-            worst = Some((part - 1.0).abs().max(worst.unwrap_or(0.0)));
-        }
-        self.set("all.off_owed", worst);
-    }
-
-    /// The best and the worst slice of a window.
-    fn extremes(&mut self, who: &str, slices: &[Piece], owed: Option<&f64>) {
+    /// What a VM gets of what it is owed, in the window and in its best and its worst slice. Returns how
+    /// far off the window's is.
+    fn shares(&mut self, who: &str, owed: Option<f64>, slices: &[Piece]) -> Option<f64> {
         let (book, whole) = (self.book, &self.piece);
         let rate = |piece: &Piece| book.mbit(Some(who), piece, owed.is_some());
-        let over = owed.copied().unwrap_or_else(|| rate(whole));
+        let all = rate(whole);
+        let over = owed.unwrap_or(all);
         let inside = |slice: &&Piece| {
             slice.from_s >= whole.from_s - NEARLY && slice.to_s <= whole.to_s + NEARLY
         };
         let parts: Vec<f64> =
             slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
+        let of_owed = owed.map(|owed| all / owed);
+        self.set(&format!("{who}.owed_mbit"), owed);
+        self.set(&format!("{who}.of_owed"), of_owed);
         self.set(&format!("{who}.least"), parts.iter().copied().reduce(f64::min));
         self.set(&format!("{who}.most"), parts.iter().copied().reduce(f64::max));
+        of_owed.map(|part| (part - 1.0).abs())
     }
 
     /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
