@@ -31,8 +31,9 @@ impl Window<'_> {
         self.set("all.jain", jain(&rates_mbit));
         self.set("all.jain_kpps", jain(&rates_kpps));
         self.set("all.off_owed", off.into_iter().reduce(f64::max));
-        let of_link = book.link().map(|link| book.mbit(None, &self.piece, true) / link);
-        self.set("all.link", of_link);
+        // The link's rate is of interest if anything is sent over it.
+        let link = book.scene.link.filter(|_| book.cast.sources.iter().any(|one| one.over_link));
+        self.set("all.link", link.map(|link| book.mbit(None, &self.piece, true) / link));
         self.offered(&active);
     }
 
@@ -126,17 +127,9 @@ impl Book<'_> {
             };
             for who in self.cast.all() {
                 point(format!("{who}.mbit"), self.mbit(Some(who), slice, false));
-                if let Some(link) = self.link() {
-                    point(format!("{who}.of_link"), self.mbit(Some(who), slice, true) / link);
-                }
             }
             point("all.mbit".to_owned(), self.mbit(None, slice, false));
         }
-    }
-
-    /// The link's rate, if anything is sent over it.
-    fn link(&self) -> Option<f64> {
-        self.scene.link.filter(|_| self.cast.sources.iter().any(|source| source.over_link))
     }
 
     /// The arrivals from, or to, one of the VMs, or all of them; everywhere, or only over the link.

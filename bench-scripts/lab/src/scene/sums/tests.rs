@@ -100,7 +100,7 @@ fn series_have_a_point_for_each_slice() {
     let outcome = outcome(TEXT, ways(), |_| {});
     let of = |name: &str| outcome.series.get(name).unwrap().clone();
     assert_eq!(of("vm1.mbit"), [(0.25, 80.0), (0.75, 80.0), (1.25, 32.0), (1.75, 128.0)]);
-    assert_eq!(of("vm3.of_link"), [(0.25, 0.0), (0.75, 0.0), (1.25, 0.4), (1.75, 0.4)]);
+    assert_eq!(of("vm3.mbit"), [(0.25, 0.0), (0.75, 0.0), (1.25, 40.0), (1.75, 40.0)]);
     assert_eq!(of("all.mbit")[3], (1.75, 184.0));
 }
 
