@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::html::escape;
 use super::facts::{self, Standing};
-use super::section::{badge, section};
+use super::html::escape;
 use super::look;
+use super::section::{badge, section};
 use crate::run::Results;
 use crate::spec::Experiment;
 
@@ -109,9 +109,10 @@ fn summary(all: &All) -> String {
     let _ = writeln!(out, "<p>Of {} experiments: {}.</p>", all.len(), parts.join(", "));
     out += "<div class=\"scroll\" role=\"region\" aria-label=\"Summary\" tabindex=\"0\"><table class=\"summary\">\n<thead><tr><th scope=\"col\">Experiment</th><th scope=\"col\">The paper's claim</th><th scope=\"col\">Here</th><th scope=\"col\">What decides</th></tr></thead>\n<tbody>\n";
     for (experiment, results) in all {
-        let decides = results.as_ref().and_then(facts::deciding).map(|verdict| {
-            format!("{}: {}", escape(&verdict.what), escape(&facts::told(verdict)))
-        });
+        let decides = results
+            .as_ref()
+            .and_then(facts::deciding)
+            .map(|verdict| format!("{}: {}", escape(&verdict.what), escape(&facts::told(verdict))));
         let _ = writeln!(
             out,
             "<tr><th scope=\"row\"><a href=\"#{id}\">{id}</a><br>{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",

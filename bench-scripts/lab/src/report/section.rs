@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use super::html::{escape, marked, sentence};
 use super::facts::{self, Standing};
+use super::html::{escape, marked, sentence};
 use super::{digits, figure};
 use crate::run::{Results, count};
 use crate::spec::{Experiment, Peer};

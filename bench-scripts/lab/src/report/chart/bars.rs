@@ -152,9 +152,8 @@ fn draw(
 
 /// The margins around lying bars.
 fn around(plot: &Plot) -> Room {
-    let width = |curve: &Curve| {
-        curve.points.iter().map(|point| digits_width(&curve.shown(point.y))).max()
-    };
+    let width =
+        |curve: &Curve| curve.points.iter().map(|point| digits_width(&curve.shown(point.y))).max();
     let widest = plot.curves.iter().filter_map(width).max().unwrap_or(0);
     Room { left: values(plot).label_width() / 2 + 2, right: widest + 12, top: 10, bottom: 24 }
 }

@@ -108,12 +108,7 @@ fn sinks(flows: &[Pair<'_>], port: u16) -> Result<Sinks> {
 }
 
 /// The sockets of one sender.
-fn sending(
-    traffic: &Traffic,
-    flows: &[Pair<'_>],
-    sinks: &Sinks,
-    times: &Times,
-) -> Result<Sending> {
+fn sending(traffic: &Traffic, flows: &[Pair<'_>], sinks: &Sinks, times: &Times) -> Result<Sending> {
     let at = |flow: &Pair<'_>| {
         let sink = sinks.get(&flow.to.addr).context("no socket at the receiver")?;
         Ok(sink.local_addr()?)

@@ -38,9 +38,8 @@ fn tallied(origin: Instant, seconds: f64, mbytes: [f64; 3]) -> Tallied {
 }
 
 fn told(who: &str, frames: u64) -> Told {
-    let offered = ["one", "all"].map(|window| {
-        ((window.to_owned(), who.to_owned()), (frames, frames * 1000))
-    });
+    let offered =
+        ["one", "all"].map(|window| ((window.to_owned(), who.to_owned()), (frames, frames * 1000)));
     Told { offered: offered.into(), ..Told::default() }
 }
 

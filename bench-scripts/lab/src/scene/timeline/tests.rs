@@ -20,8 +20,7 @@ fn what_ends_is_read_before_what_changes_and_what_begins_after() {
     let after = |seconds| timeline.origin + Duration::from_secs(seconds);
     assert_eq!(timeline.end, after(2));
     let agenda = timeline.agenda(&scene);
-    let at_one: Vec<Due> =
-        agenda.iter().filter(|due| due.0 == after(1)).map(|due| due.1).collect();
+    let at_one: Vec<Due> = agenda.iter().filter(|due| due.0 == after(1)).map(|due| due.1).collect();
     let expected =
         [Due::WindowEnds, Due::Slice, Due::Step(0), Due::LoadStarts(0), Due::WindowBegins];
     assert_eq!(at_one, expected);

@@ -8,8 +8,7 @@ use system_tests::bed::{Family, GUEST_IF};
 use system_tests::{Bed, BedSpec, root_or_skip};
 
 fn timeline() -> Result<Timeline> {
-    let windows =
-        "{ name = 'one', from = 0.1, to = 0.5 }, { name = 'two', from = 0.5, to = 0.9 }";
+    let windows = "{ name = 'one', from = 0.1, to = 0.5 }, { name = 'two', from = 0.5, to = 0.9 }";
     let scene = toml::from_str(&format!("vms = 1\nwindow = [{windows}]"))?;
     Ok(Timeline::new(&scene, Instant::now() + Duration::from_millis(500)))
 }
