@@ -1,11 +1,10 @@
 //! One page and a table of all measurements.
 //!
-//! - `page`: the HTML around everything; `section`: one experiment of it; `judged`: its verdict;
-//!   `figure`: a figure of it
+//! - `page`: the HTML around everything; `section`: one experiment of it; `figure`: a figure of it, with
+//!   its numbers as a table
 //! - `plot`: the content of a plot; `curves`: from our results; `published`: from the paper's
-//! - `chart`: a plot as SVG (plotters); `look`, `palette`: colours, markers, dashes, themes
-//! - `numbers`: the drawn numbers as a table; `digits`: the format of numbers
-//! - `table`: RESULTS.md; `machine`: the machine of the measurements; `papers`: their authors
+//! - `chart`: a plot as SVG (plotters); `look`: colours, markers, dashes, themes
+//! - `table`: RESULTS.md; `facts`: what it and the page say of results; `digits`: the format of numbers
 //!
 //! Invariant: the page needs no network and no other file; colours follow the reader's choice of light
 //! or dark; missing measurements are mentioned, not left out.
@@ -13,15 +12,11 @@
 mod chart;
 mod curves;
 mod digits;
+mod facts;
 mod figure;
 mod html;
-mod judged;
 mod look;
-mod machine;
-mod numbers;
 mod page;
-mod palette;
-mod papers;
 mod plot;
 mod published;
 mod section;

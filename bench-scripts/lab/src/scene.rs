@@ -3,7 +3,7 @@
 //! - [`play`]: plays a whole cell; `timeline`: the times of all beginnings, changes and ends
 //! - `cast`: the ways that traffic takes, and its counters
 //! - `senders/`: traffic; `loads`: load on CPU and disk
-//! - `meters/`: rates by sender, CPU, events of the forwarder's process
+//! - `meters/`: rates by sender, CPU, events of the forwarder
 //! - `sums/`: the resulting quantities
 //!
 //! Quantities are named `WINDOW.WHO.WHAT`. WHO is `vm1` and so on for the traffic that VM 1 sends (with
@@ -44,16 +44,14 @@ use anyhow::{Context, Result};
 
 use self::cast::{Cast, is_received};
 use self::loads::Burden;
-use self::meters::cpu;
 use self::meters::events::Events;
-use self::meters::rates::Rates;
+use self::meters::{Cpu, Rates};
 use self::senders::{Passed, Running};
 use self::sums::{Book, Reading};
 use self::timeline::{Due, Timeline};
 use crate::cell::{Cell, Outcome};
 use crate::spec::Scene;
 use crate::stage::Stage;
-use system_tests::Weir;
 
 /// The time between the end of all other preparations and the scene's beginning, in which senders get
 /// ready: threads, and programs for each way.
@@ -72,7 +70,7 @@ pub fn play(cell: &Cell) -> Result<Outcome> {
 /// Everything between the stage's set-up and its teardown. If anything fails, everything that was
 /// started ends with its owner.
 fn perform(stage: &Stage) -> Result<Outcome> {
-    let scene = stage.scene();
+    let scene = &stage.scene;
     let cast = Cast::of(stage)?;
     let rates = Rates::start(stage, &cast).context("counting what arrives")?;
     let (mut events, mut notes) = Events::start(stage).context("counting events")?;
@@ -89,15 +87,15 @@ fn perform(stage: &Stage) -> Result<Outcome> {
         notes.push(format!("the senders were ready {} ms late", late.as_millis()));
     }
     let (mut begun, mut windows, mut slices) = (None, Vec::new(), Vec::new());
-    for (since, due) in timeline.agenda(scene) {
-        std::thread::sleep(timeline.at(since).saturating_duration_since(Instant::now()));
+    for (at, due) in timeline.agenda(scene) {
+        std::thread::sleep(at.saturating_duration_since(Instant::now()));
         let mut read = || -> Result<Reading> {
             // Rates first and, at once after them, the senders' counts: the exact time matters most
             // for these.
             Ok(Reading {
                 rates: rates.read()?,
                 senders: running.iter().map(|running| running.so_far()).collect::<Result<_>>()?,
-                cpu: cpu::Reading::now(stage.weir().map(Weir::pid))?,
+                cpu: Cpu::now(stage.weir.as_ref())?,
                 events: events.read()?,
                 releases: meters::releases(stage)?,
                 resent: meters::resent(stage)?,
@@ -138,7 +136,7 @@ fn perform(stage: &Stage) -> Result<Outcome> {
         scene,
         cast: &cast,
         timeline: &timeline,
-        has_worker: stage.weir().is_some(),
+        has_worker: stage.weir.is_some(),
         windows,
         slices,
         told,

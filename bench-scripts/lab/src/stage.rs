@@ -1,59 +1,65 @@
 //! One peer on one bed, ready for a scene, and taken down afterwards.
 //!
-//! - [`seats`]: the places of senders and receivers; `owed`: what each VM may expect; `ready`: checks of
-//!   all paths
-//! - `weir`, `linux`: the promises in their configuration
+//! - [`seats`]: the places of senders and receivers
+//! - `promises`: the peers' configuration, and what each VM may expect
 //!
 //! With routers `vmN` is router N, its promise is that of its right vif, and the link that has a rate
 //! is the one to the right host. The destination address tells which router a frame passed, since plain
 //! Linux forwarding has only one MAC address: see [`Stage::tells_apart_by`].
 //!
 //! Invariant: each cell has a bed of its own, so that no peer inherits another's queues; every peer
-//! gets the same promises, in its own configuration. Senders have core 0, weir's worker core 1.
+//! gets the same promises, in its own configuration. Before traffic starts, forwarders know every
+//! station, and no neighbour is resolved afterwards. Senders have core 0, weir's worker core 1.
 
-mod linux;
-mod owed;
-mod ready;
+mod promises;
 mod seats;
-mod weir;
 
 use std::fmt::Debug;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use system_tests::bed::{GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
+use anyhow::{Context, Result, anyhow};
+use system_tests::bed::{FAMILIES, GUEST_IF, Layout, RIGHT_PORT, UPLINK_PORT};
 use system_tests::observer::By;
 use system_tests::peers::forwarders::{bare, ovs, redirect, testpmd};
-use system_tests::{Bed, BedSpec, Guest, Weir};
+use system_tests::traffic::ping;
+use system_tests::wait::wait_ok;
+use system_tests::{Bed, BedSpec, Guest, Ns, Weir};
 
-use crate::spec::{Peer, PeerKind, Scene, Topology};
+use crate::spec::{Peer, PeerKind, Scene, Seat, Topology};
 
-pub use self::seats::{Spot, Way};
+pub use self::seats::Spot;
 
 pub const SENDERS: usize = 0;
 pub const WORKER: usize = 1;
 
+/// The first echo over a new path may be lost, and a busy machine is slow.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Echoes under way at once.
+const AT_ONCE: usize = 16;
+
 /// Dropped from the top: the forwarder goes before the hosts that it forwards between.
 #[derive(Debug)]
 pub struct Stage {
-    weir: Option<Weir>,
+    pub weir: Option<Weir>,
     /// Another forwarder, which ends when it is dropped.
     _other: Option<Box<dyn Debug>>,
-    bed: Bed,
-    scene: Scene,
+    pub bed: Bed,
+    pub scene: Scene,
     peer: Peer,
 }
 
 impl Stage {
     /// Builds the bed, starts the peer, waits until every path works.
     pub fn new(peer: &Peer, scene: &Scene) -> Result<Self> {
-        let bed = layout(peer.kind, scene).build().context("the bed")?;
+        let bed = bed(peer.kind, scene).build().context("the bed")?;
         if !scene.offloads {
             without_offloads(&bed)?;
         }
         let mut weir = None;
         let other: Option<Box<dyn Debug>> = match peer.kind {
             PeerKind::Weir => {
-                weir = Some(Weir::start(&bed, &weir::spec(peer, scene)?)?);
+                weir = Some(Weir::start(&bed, &promises::weir(peer, scene)?)?);
                 None
             }
             PeerKind::Bare => Some(Box::new(bare(&bed, WORKER).context("the bare loop")?)),
@@ -66,18 +72,6 @@ impl Stage {
         stage.shape().context("the link's queues")?;
         stage.make_ready()?;
         Ok(stage)
-    }
-
-    pub fn scene(&self) -> &Scene {
-        &self.scene
-    }
-
-    pub fn weir(&self) -> Option<&Weir> {
-        self.weir.as_ref()
-    }
-
-    pub fn bed(&self) -> &Bed {
-        &self.bed
     }
 
     pub fn vm(&self, number: u8) -> Result<&Guest> {
@@ -100,22 +94,57 @@ impl Stage {
         }
     }
 
-    /// Gives the VMs, from the first on, other weights.
-    pub fn reweigh(&self, weights: &[u32]) -> Result<()> {
-        let weights = self.scene.all_weights(weights);
-        match (&self.weir, self.peer.kind) {
-            (Some(weir), _) => weir::reweigh(weir, &weights),
-            (None, PeerKind::Htb) => self.reweigh_classes(&weights),
-            (None, _) => Ok(()),
-        }
-    }
-
     /// The ledger must balance after every cell, and the process must end well.
     pub fn finish(mut self) -> Result<()> {
         let Some(weir) = self.weir.take() else { return Ok(()) };
         weir.assert_ledger().context("after the scene")?;
         weir.stop()
     }
+
+    /// Checks both families between each VM and the uplink host, by each router and back, and the
+    /// further paths of the scene's traffic.
+    fn make_ready(&self) -> Result<()> {
+        self.bed.learn_neighbours()?;
+        for paths in self.paths()?.chunks(AT_ONCE) {
+            std::thread::scope(|scope| {
+                let asking: Vec<_> =
+                    paths.iter().map(|(ns, to)| scope.spawn(move || answers(ns, *to))).collect();
+                asking
+                    .into_iter()
+                    .try_for_each(|thread| thread.join().map_err(|_| anyhow!("a ping panicked"))?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Sources and destinations; echoes are answered, so that each checks both directions.
+    fn paths(&self) -> Result<Vec<(&Ns, IpAddr)>> {
+        let mut paths: Vec<(&Ns, IpAddr)> = Vec::new();
+        let (from, to) = match self.scene.topology {
+            Topology::Vms => (Seat::Every, Seat::Uplink),
+            Topology::Routers => (Seat::Uplink, Seat::ViaEvery),
+        };
+        let taken = self.scene.traffic.iter().map(|traffic| (traffic.from, traffic.to));
+        for (from, to) in std::iter::once((from, to)).chain(taken) {
+            for family in FAMILIES {
+                for from in self.spots(from, family)? {
+                    for to in self.spots(to, family)? {
+                        let is_it = |(ns, addr): &(&Ns, IpAddr)| {
+                            ns.name() == from.ns.name() && *addr == to.addr
+                        };
+                        if from.addr != to.addr && !paths.iter().any(is_it) {
+                            paths.push((from.ns, to.addr));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(paths)
+    }
+}
+
+fn answers(ns: &Ns, to: IpAddr) -> Result<()> {
+    wait_ok(PATIENCE, &format!("the path from {} to {to}", ns.name()), || ping(ns, to, 1))
 }
 
 /// Turns off segmentation and checksum offloads at all ends. They continue to poll, since a veth would
@@ -139,7 +168,7 @@ fn link_port(topology: Topology) -> &'static str {
     }
 }
 
-fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
+fn bed(kind: PeerKind, scene: &Scene) -> BedSpec {
     let layout = match (scene.topology, kind) {
         (Topology::Vms, PeerKind::Direct | PeerKind::Sender) => Layout::Direct,
         (Topology::Vms, _) => Layout::Switch,
@@ -147,7 +176,7 @@ fn layout(kind: PeerKind, scene: &Scene) -> BedSpec {
         (Topology::Routers, _) => Layout::Routers,
     };
     let bridge = matches!(kind, PeerKind::Bridge | PeerKind::Htb);
-    // A mere sender does not poll: the frame is examined on its core.
-    let guest_gro = (scene.topology, kind) != (Topology::Vms, PeerKind::Sender);
+    // The sender's frames are examined on its own core.
+    let guest_gro = kind != PeerKind::Sender;
     BedSpec { mtu: scene.mtu, bridge, guest_gro, layout, ..BedSpec::vms(scene.vms) }
 }

@@ -95,7 +95,7 @@ fn two_floods_share_a_link() -> Result<()> {
     came(&outcome, "both.cpu.us_per_packet")?;
     value(&outcome, "both.cpu.worker")?;
     let points = outcome.series.get("vm1.mbit").context("no series")?;
-    ensure!(points.len() == 23 && outcome.series.contains_key("vm2.of_link"), "{points:?}");
+    ensure!(points.len() == 23 && outcome.series.contains_key("vm2.mbit"), "{points:?}");
     Ok(())
 }
 

@@ -48,7 +48,7 @@ fn send(stage: &Stage, from: &str, to: &str, family: Family) -> Result<()> {
 /// Brings a peer up with VMs and sends a flow each way between each of them and the uplink host.
 fn each_way(stage: &Stage) -> Result<()> {
     for family in FAMILIES {
-        for number in 1..=stage.scene().vms {
+        for number in 1..=stage.scene.vms {
             let vm = format!("vm{number}");
             send(stage, &vm, "uplink", family)?;
             send(stage, "uplink", &vm, family)?;
@@ -59,7 +59,7 @@ fn each_way(stage: &Stage) -> Result<()> {
 
 /// Takes the stage down; none of its namespaces may be left.
 fn finish(stage: Stage) -> Result<()> {
-    let bed = stage.bed();
+    let bed = &stage.bed;
     let all = bed.everybody().map(|guest| &guest.ns).chain([&bed.host]);
     let names: Vec<String> = all.map(|ns| ns.name().to_owned()).collect();
     stage.finish()?;
@@ -82,7 +82,7 @@ fn vms_behind_weir() -> Result<()> {
     each_way(&stage)?;
     send(&stage, "vm1", "vm2", Family::V6)?;
     stage.reweigh(&[7])?;
-    let weir = stage.weir().context("no weir")?;
+    let weir = stage.weir.as_ref().context("no weir")?;
     let config = weir.config()?;
     let promised = |port: &str, key: &str| config["ports"][port][key].to_string();
     let found = [promised("v1", "weight"), promised("v2", "weight"), promised("v2", "max-rate")];
@@ -98,7 +98,7 @@ fn vms_on_a_bridge() -> Result<()> {
     let stage = stage("bridge", "vms = 2\nlink = 100")?;
     each_way(&stage)?;
     stage.reweigh(&[7])?;
-    let queues = tc(&stage.bed().host, "qdisc show dev nic0")?;
+    let queues = tc(&stage.bed.host, "qdisc show dev nic0")?;
     ensure!(queues.contains("tbf") && queues.contains("100Mbit"), "{queues}");
     finish(stage)
 }
@@ -109,7 +109,7 @@ fn vms_on_a_bridge_with_classes() -> Result<()> {
     let stage = stage("htb", "vms = 2\nlink = 100\nvm = [{ number = 2, max = 30 }]")?;
     each_way(&stage)?;
     let class = |minor: u32| {
-        let all = tc(&stage.bed().host, "class show dev nic0")?;
+        let all = tc(&stage.bed.host, "class show dev nic0")?;
         let line = all.lines().find(|line| line.contains(&format!("htb 1:{minor} ")));
         line.map(str::to_owned).with_context(|| format!("no class {minor}: {all}"))
     };
@@ -129,7 +129,7 @@ fn classes_without_a_link_are_of_those_with_a_maximum() -> Result<()> {
     let stage = stage("htb", "vms = 2\nvm = [{ number = 2, max = 30 }]")?;
     each_way(&stage)?;
     stage.reweigh(&[4, 1])?;
-    let classes = tc(&stage.bed().host, "class show dev nic0")?;
+    let classes = tc(&stage.bed.host, "class show dev nic0")?;
     ensure!(classes.contains("htb 1:12 ") && !classes.contains("htb 1:11 "), "{classes}");
     ensure!(classes.contains("rate 30Mbit ceil 30Mbit"), "{classes}");
     finish(stage)
@@ -207,8 +207,8 @@ fn routed(stage: &Stage) -> Result<()> {
         let watch = Watch::start_by(by, left.ns, &left.interface, None, Keep::All, At::Skb, 0)?;
         let came_from = converse(&left, &via)?;
         // Answers go to the address of the same router's way, which identifies the router.
-        let way = stage.way(&left, &via)?;
-        ensure!(came_from == way.source, "{came_from} is not {way:?}");
+        let (source, _) = stage.headers(&left, &via)?;
+        ensure!(came_from == source, "{came_from} is not {source}");
         let [one, two, three] = counts(&watch)?;
         ensure!(two > 10 && (one, three) == (0, 0), "answers by {one} {two} {three}");
         send(stage, "uplink", "right", family)?;
@@ -222,7 +222,7 @@ fn routed(stage: &Stage) -> Result<()> {
 
 /// The packets that passed each router, by its own kernel's counts.
 fn passed(stage: &Stage) -> Result<Vec<u64>> {
-    let routers = stage.bed().guests.iter();
+    let routers = stage.bed.guests.iter();
     routers.map(|router| Ok(router.ns.counter("eth1")?.recv_packets)).collect()
 }
 
@@ -242,7 +242,7 @@ fn routers_behind_weir() -> Result<()> {
         passed(&stage)?.iter().zip(before).map(|(now, then)| now - then).collect();
     ensure!(after == [0, COUNT, 0], "{after:?} passed the routers");
     stage.reweigh(&[2, 5])?;
-    let config = stage.weir().context("no weir")?.config()?;
+    let config = stage.weir.as_ref().context("no weir")?.config()?;
     ensure!(config["ports"]["v2"]["weight"] == 5, "{config:#}");
     ensure!(config["ports"]["nic1"]["rate"] == "500Mbit", "{config:#}");
     finish(stage)
@@ -263,7 +263,7 @@ fn routers_on_a_bridge_with_classes() -> Result<()> {
     routed(&stage)?;
     stage.reweigh(&[1, 1, 4])?;
     // The packets that passed each router are in its class.
-    let classes = tc(&stage.bed().host, "-s class show dev nic1")?;
+    let classes = tc(&stage.bed.host, "-s class show dev nic1")?;
     let sent: Vec<&str> = classes.lines().filter(|line| line.contains("Sent")).collect();
     let idle = sent.iter().filter(|line| line.contains("Sent 0 bytes")).count();
     ensure!(sent.len() == 4 && idle == 0 && classes.contains("rate 200Mbit"), "{classes}");

@@ -1,26 +1,28 @@
 //! A plot as SVG, drawn by plotters in the light theme's colours.
 //!
-//! - [`scale`]: an axis' range and ticks; `frame`: axes, grid, names; `lines`, `bars`: their content
-//! - `marks`: markers and dashes, also of the legend; `text`: how wide words are
+//! - [`scale`]: an axis' range and ticks; `frame`: axes, grid, words; `bars`: groups of them
+//! - `marks`: markers and dashes, also of the legend
 //!
 //! Invariant: no text overlaps another: text that does not fit is wrapped, thinned, or laid out
 //! differently.
 
 mod bars;
 mod frame;
-mod lines;
 mod marks;
 mod scale;
-mod text;
 
 use anyhow::{Context, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
+use self::frame::Room;
 use super::html::escape;
 use super::look::Look;
 use super::plot::Plot;
 use crate::spec::Draw;
+
+/// Pixels between neighbouring curves at the same x.
+const STEP: i32 = 5;
 
 /// The drawing area of plots.
 type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -44,30 +46,68 @@ impl Size {
             Self::Narrow => (364, 320),
         }
     }
-
-    fn class(self) -> &'static str {
-        if self == Self::Narrow { "narrow" } else { "wide" }
-    }
 }
 
 /// The plot as an SVG element, `described` for screen readers.
 pub(super) fn svg(plot: &Plot, size: Size, described: &str) -> Result<String> {
-    let (width, mut height) = size.pixels();
-    let lying = plot.draw == Draw::Bars && bars::must_lie(plot, width);
-    if lying {
-        height = bars::lying_height(plot, width);
-    }
+    let (width, usual) = size.pixels();
+    let lying = bars::lying_height(plot, width).filter(|_| plot.draw == Draw::Bars);
+    let height = lying.unwrap_or(usual);
     let drawn = sheet((width, height), |sheet| match plot.draw {
-        Draw::Bars if lying => bars::lying(plot, sheet),
+        Draw::Bars if lying.is_some() => bars::lying(plot, sheet),
         Draw::Bars => bars::standing(plot, sheet),
-        Draw::Lines | Draw::Time => lines::draw(plot, sheet),
+        Draw::Lines | Draw::Time => lines(plot, sheet),
     })
     .with_context(|| format!("drawing: {described}"))?;
-    let class = size.class();
+    let class = if size == Size::Narrow { "narrow" } else { "wide" };
     Ok(format!(
         "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">\n{drawn}</svg>\n",
         escape(described)
     ))
+}
+
+/// Curves: over the varied quantity with markers and intervals, or over time without them. Curves that
+/// share an x are moved apart there, so that no interval hides another.
+fn lines(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
+    let y = scale::of_values(plot, 1.0);
+    let room = Room::beside(&y);
+    let inside = sheet.dim_in_pixel().0 as i32 - room.left - room.right;
+    let time = plot.draw == Draw::Time;
+    let x = scale::along(&plot.shown_xs(), plot.x.log, time, inside);
+    let frame = frame::draw(sheet, (x, y), (&plot.x, &plot.y), room)?;
+    let step = if time { 0 } else { step(plot, inside, &frame.x) };
+    let middle = (plot.curves.len() as i32 - 1) * step / 2;
+    // The first curves are drawn last, on top: the figure is about them.
+    for (i, curve) in plot.curves.iter().enumerate().rev() {
+        let aside = i as i32 * step - middle;
+        let at = |x: f64, y: f64| {
+            let (x, y) = frame.at(x, y);
+            (x + aside, y)
+        };
+        for point in &curve.points {
+            if let Some((low, high)) = point.spread {
+                let end = |value: f64| (at(point.x, value), frame.y.holds(value));
+                marks::whisker(sheet, curve.look.colour, [end(low), end(high)])?;
+            }
+        }
+        let points: Vec<_> = curve.points.iter().map(|point| at(point.x, point.y)).collect();
+        if points.len() > 1 {
+            marks::path(sheet, curve.look, points.clone())?;
+        }
+        for point in points.into_iter().filter(|_| !time) {
+            marks::marker(sheet, curve.look, point)?;
+        }
+    }
+    Ok(())
+}
+
+/// How far curves are moved apart, without groups of neighbouring values meeting.
+fn step(plot: &Plot, pixels: i32, x: &scale::Scale) -> i32 {
+    let xs = plot.shown_xs();
+    let gaps = xs.windows(2).map(|pair| x.place(pair[1]) - x.place(pair[0]));
+    let room = gaps.fold(1.0, f64::min) * f64::from(pixels) * 0.5;
+    let curves = plot.curves.len().max(2) as f64 - 1.0;
+    ((room / curves) as i32).min(STEP)
 }
 
 /// The sample in front of a curve's name in a legend.

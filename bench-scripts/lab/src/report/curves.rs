@@ -1,16 +1,13 @@
 //! A figure's curves from an experiment's results.
 //!
-//! Invariant: every line that the file names is either a curve or in `missing`.
+//! Invariant: every line that the file names is either a curve or in `missing`. No name includes a part
+//! that all curves share, unless it would be empty without.
 
-mod names;
-
-use self::names::Names;
-use super::look::Looks;
+use super::look::{Look, Looks};
 use super::plot::{Curve, Plot, Point, place_of, same};
-use super::{digits, html};
 use crate::cell::{Measured, Place};
 use crate::run::Results;
-use crate::spec::{Axis, Draw, Experiment, Figure, Line, Variant};
+use crate::spec::{Axis, Draw, Experiment, Figure, Line, Peer, Variant};
 use crate::stats;
 
 /// With more curves over time than this, each variant has a plot of its own.
@@ -31,19 +28,22 @@ pub(super) struct Ours {
 /// A line under one peer and one variant.
 struct Sample<'a> {
     line: &'a Line,
-    peer: &'a str,
-    variant: &'a str,
-    /// Its index among the file's lines of this figure.
-    turn: usize,
+    peer: &'a Peer,
+    /// `None` if the experiment has none.
+    variant: Option<&'a Variant>,
+    /// Its turn is the index among the peer's samples of this figure.
+    look: Look,
     points: Vec<Point>,
 }
 
-pub(super) fn ours(
-    experiment: &Experiment,
-    results: Option<&Results>,
-    figure: &Figure,
-    looks: &Looks,
-) -> Ours {
+/// The parts of names that tell a figure's samples apart.
+struct Parts {
+    lines: bool,
+    peers: bool,
+    variants: bool,
+}
+
+pub(super) fn ours(experiment: &Experiment, results: Option<&Results>, figure: &Figure) -> Ours {
     let mut samples = samples(experiment, figure);
     let measured = results.map_or(&[][..], |results| &results.measured);
     let varied = experiment.vary.is_some();
@@ -59,22 +59,21 @@ pub(super) fn ours(
         sample.points =
             if time { over_time(sample, measured, at) } else { repeated(sample, measured) };
     }
-    let names = Names::of(&samples, experiment, figure);
-    let empty = samples.iter().filter(|sample| sample.points.is_empty());
-    let missing = empty.map(|sample| names.whole(sample)).collect();
+    let parts = Parts::of(&samples, figure);
+    let whole = |sample: &Sample<'_>| sample.named(parts.peers, parts.lines, parts.variants);
+    let missing = samples.iter().filter(|sample| sample.points.is_empty()).map(whole).collect();
     samples.retain(|sample| !sample.points.is_empty());
     let (x, y) = (x_axis(experiment, figure, draw), figure.y.clone());
     let mut plot = Plot { draw, x, y, ..Plot::default() };
-    if time && samples.len() > CROWD && names.variants {
-        let apart = by_variant(&plot, samples, &names, looks);
+    if time && samples.len() > CROWD && parts.variants {
+        let apart = by_variant(&plot, samples, &parts);
         return Ours { plot, apart, missing, at };
     }
     if draw == Draw::Bars && !varied {
-        categories(&mut plot, samples, &names, looks);
+        categories(&mut plot, samples, &parts);
     } else {
         for sample in samples {
-            let look = looks.peer(sample.peer, sample.turn);
-            let name = names.whole(&sample);
+            let (name, look) = (whole(&sample), sample.look);
             plot.curves.push(Curve { name, look, published: false, points: sample.points });
         }
     }
@@ -82,23 +81,19 @@ pub(super) fn ours(
 }
 
 /// A plot for each variant, with the same vertical axis.
-fn by_variant(
-    empty: &Plot,
-    samples: Vec<Sample<'_>>,
-    names: &Names<'_>,
-    looks: &Looks,
-) -> Vec<Plot> {
+fn by_variant(empty: &Plot, samples: Vec<Sample<'_>>, parts: &Parts) -> Vec<Plot> {
     let beside_y: Vec<f64> =
         samples.iter().flat_map(|sample| &sample.points).map(|point| point.y).collect();
     let mut plots: Vec<Plot> = Vec::new();
     for sample in samples {
-        let title = names.variant(&sample);
-        let new = || Plot { title: title.to_owned(), beside_y: beside_y.clone(), ..empty.clone() };
+        let title = sample.named(false, false, true);
+        let new = || Plot { title: title.clone(), beside_y: beside_y.clone(), ..empty.clone() };
         let place = place_of(&mut plots, |known| known.title == title, new);
         let curves = &mut plots[place].curves;
-        let mut look = looks.peer(sample.peer, 0);
-        look.turn = curves.iter().filter(|curve| curve.look.colour == look.colour).count();
-        let name = names.within(&sample);
+        let colour = sample.look.colour;
+        let turn = curves.iter().filter(|curve| curve.look.colour == colour).count();
+        let look = Look { turn, ..sample.look };
+        let name = sample.named(parts.peers, parts.lines || !parts.peers, false);
         curves.push(Curve { name, look, published: false, points: sample.points });
     }
     plots
@@ -119,22 +114,58 @@ fn x_axis(experiment: &Experiment, figure: &Figure, draw: Draw) -> Axis {
 
 /// All lines under all the peers and variants that they name.
 fn samples<'a>(experiment: &'a Experiment, figure: &'a Figure) -> Vec<Sample<'a>> {
+    let looks = Looks::of(experiment);
     let mut samples: Vec<Sample<'a>> = Vec::new();
     for line in &figure.line {
-        for peer in &line.peers {
+        for peer in line.peers.iter().filter_map(|name| experiment.peer(name)) {
             let drawn = |variant: &&Variant| {
                 line.variants.as_ref().is_none_or(|some| some.contains(&variant.name))
-                    && variant.peers.as_ref().is_none_or(|some| some.contains(peer))
+                    && variant.peers.as_ref().is_none_or(|some| some.contains(&peer.name))
             };
-            let variants = experiment.variant.iter().filter(drawn).map(|one| one.name.as_str());
-            let nameless = experiment.variant.is_empty().then_some("");
-            for variant in variants.chain(nameless) {
-                let turn = samples.iter().filter(|sample| sample.peer == peer).count();
-                samples.push(Sample { line, peer, variant, turn, points: Vec::new() });
+            let variants = experiment.variant.iter().filter(drawn).map(Some);
+            let none = experiment.variant.is_empty().then_some(None);
+            for variant in variants.chain(none) {
+                let turn = samples.iter().filter(|sample| sample.peer.name == peer.name).count();
+                let look = looks.peer(&peer.name, turn);
+                samples.push(Sample { line, peer, variant, look, points: Vec::new() });
             }
         }
     }
     samples
+}
+
+impl Parts {
+    fn of<'a>(samples: &[Sample<'a>], figure: &Figure) -> Self {
+        let several = |part: fn(&Sample<'a>) -> &'a str| {
+            samples.windows(2).any(|pair| part(&pair[0]) != part(&pair[1]))
+        };
+        let peers = several(|sample| &sample.peer.name);
+        let variants = several(Sample::variant_name);
+        // A line named like the axis adds no information.
+        let says_more = samples.iter().any(|sample| sample.line.name != figure.y.name);
+        let lines =
+            several(|sample| &sample.line.name) || (says_more && !variants) || !(peers || variants);
+        Self { lines, peers, variants }
+    }
+}
+
+impl<'a> Sample<'a> {
+    /// "weir, VM 1": the peer, the line and the variant, each if it is wanted.
+    fn named(&self, peer: bool, line: bool, variant: bool) -> String {
+        let mut words: Vec<&str> = Vec::new();
+        words.extend(peer.then(|| self.peer.shown()));
+        words.extend(line.then_some(self.line.name.as_str()));
+        words.extend(variant.then(|| self.variant.map_or("", Variant::shown)));
+        words.join(", ")
+    }
+
+    fn variant_name(&self) -> &'a str {
+        self.variant.map_or("", |variant| &variant.name)
+    }
+
+    fn is_of(&self, cell: &Measured) -> bool {
+        cell.place.peer == self.peer.name && cell.place.variant == self.variant_name()
+    }
 }
 
 /// Values over repetitions, by x.
@@ -178,33 +209,20 @@ fn over_time(sample: &Sample<'_>, measured: &[Measured], at: Option<f64>) -> Vec
     series.into_iter().flatten().map(point).collect()
 }
 
-impl Sample<'_> {
-    fn is_of(&self, cell: &Measured) -> bool {
-        cell.place.peer == self.peer && cell.place.variant == self.variant
-    }
-}
-
 /// Without a varied quantity: lines and variants stand side by side, with the peers in each of them.
-fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, names: &Names<'_>, looks: &Looks) {
+fn categories(plot: &mut Plot, samples: Vec<Sample<'_>>, parts: &Parts) {
     let mut labels: Vec<String> = Vec::new();
     for sample in samples {
-        let (label, name) = (names.category(&sample), names.peer(&sample));
+        let label = sample.named(false, true, parts.variants);
+        let name = sample.peer.shown();
+        let look = Look { turn: 0, ..sample.look };
         let Some(point) = sample.points.into_iter().next() else { continue };
         let x = place_of(&mut labels, |known| *known == label, || label.clone()) as f64;
-        let look = looks.peer(sample.peer, 0);
         let new = || Curve { name: name.to_owned(), look, published: false, points: Vec::new() };
         let curve = place_of(&mut plot.curves, |curve| curve.name == name, new);
         plot.curves[curve].points.push(Point { x, ..point });
     }
     plot.labels = Some(labels);
-}
-
-/// Describes a time plot's run: "maximum rate of each VM 40 Mb/s".
-pub(super) fn run_named(experiment: &Experiment, at: Option<f64>) -> Option<String> {
-    let (vary, at) = (experiment.vary.as_ref()?, at?);
-    let unit = html::unit(&vary.unit);
-    let gap = if unit.is_empty() { "" } else { " " };
-    Some(format!("{} {}{gap}{unit}", vary.name, digits::exact(at)))
 }
 
 #[cfg(test)]

@@ -29,6 +29,13 @@ pub(super) struct Curve {
     pub(super) points: Vec<Point>,
 }
 
+impl Curve {
+    /// A value of it as text: of a published one, all its digits.
+    pub(super) fn shown(&self, value: f64) -> String {
+        if self.published { digits::exact(value) } else { digits::plain(value) }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Plot {
     /// Over the plot, if a figure has several.

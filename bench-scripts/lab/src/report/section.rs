@@ -8,9 +8,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use super::facts::{self, Standing};
 use super::html::{escape, marked, sentence};
-use super::judged::{self, Standing};
-use super::look::Looks;
 use super::{digits, figure};
 use crate::run::{Results, count};
 use crate::spec::{Experiment, Peer};
@@ -38,9 +37,8 @@ pub(super) fn section(experiment: &Experiment, results: Option<&Results>) -> Res
             );
         }
     }
-    let looks = Looks::of(experiment);
     for one in &experiment.figure {
-        out += &figure::figure(experiment, results, one, &looks)?;
+        out += &figure::figure(experiment, results, one)?;
     }
     out += &figure::unclaimed(experiment)?;
     out += &setups(experiment, results);
@@ -58,8 +56,8 @@ pub(super) fn badge(standing: Standing) -> String {
 
 fn verdicts(experiment: &Experiment, results: &Results) -> String {
     let mut out = format!("<p class=\"verdict\">{}", badge(Standing::of(Some(results))));
-    if let Some(verdict) = judged::deciding(results) {
-        let _ = write!(out, " {}", escape(&judged::told(verdict)));
+    if let Some(verdict) = facts::deciding(results) {
+        let _ = write!(out, " {}", escape(&facts::told(verdict)));
     }
     out += "</p>\n";
     if results.quick {
@@ -72,7 +70,7 @@ fn verdicts(experiment: &Experiment, results: &Results) -> String {
             escape(&sentence(&scale.sentence())),
         );
     }
-    let ordered = judged::in_order(results);
+    let ordered = facts::in_order(results);
     if ordered.is_empty() {
         return out;
     }
@@ -87,18 +85,18 @@ fn verdicts(experiment: &Experiment, results: &Results) -> String {
             (true, seen) => {
                 let seen = if seen { "yes" } else { "no" };
                 let at =
-                    if judged::at_baseline(experiment, verdict) { " at the baseline" } else { "" };
+                    if facts::at_baseline(experiment, verdict) { " at the baseline" } else { "" };
                 ("open", format!("seen{at}: {seen}"))
             }
         };
-        let theirs = judged::published(experiment, verdict)
+        let theirs = facts::published(experiment, verdict)
             .map(|number| format!("; the paper's: {number}"))
             .unwrap_or_default();
         let _ = writeln!(
             out,
             "<li><span class=\"{class}\">{word}</span> {} <span class=\"number\">{}{theirs}</span></li>",
             escape(&sentence(&verdict.what)),
-            escape(&judged::told(verdict)),
+            escape(&facts::told(verdict)),
         );
     }
     out + "</ul>\n"

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::chart::{self, Size};
 use super::curves::{Ours, ours};
-use super::look::Looks;
 use super::plot::Plot;
 use super::{published, report};
 use crate::run::Results;
@@ -246,9 +245,8 @@ fn no_text_is_in_the_way_of_another() {
         let results = fake::results(&sample, quick);
         all.push((sample, Some(results)));
         for (experiment, results) in &all {
-            let looks = Looks::of(experiment);
             for figure in &experiment.figure {
-                let Ours { plot, apart, .. } = ours(experiment, results.as_ref(), figure, &looks);
+                let Ours { plot, apart, .. } = ours(experiment, results.as_ref(), figure);
                 let mut plots = vec![plot];
                 plots.extend(apart);
                 let theirs = experiment.published.iter();

@@ -50,7 +50,7 @@ pub(crate) struct Source {
     pub(crate) over_link: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cast {
     pub(crate) ways: Vec<Way>,
     pub(crate) countings: Vec<Counting>,
@@ -59,13 +59,16 @@ pub(crate) struct Cast {
 
 impl Cast {
     pub(crate) fn of(stage: &Stage) -> Result<Self> {
-        let scene = stage.scene();
+        let scene = &stage.scene;
+        let routers = scene.topology == Topology::Routers;
         let mut ways = Vec::new();
         for (index, traffic) in scene.traffic.iter().enumerate() {
+            let to_right = traffic.to.is_way() || traffic.to == Seat::Right;
+            let over_link = if routers { to_right } else { traffic.to == Seat::Uplink };
             ways.extend(pairs(stage, traffic)?.into_iter().map(|Pair { from, to, who }| Way {
-                number: number(scene, &from, &to),
+                number: if routers { to.number } else { from.number },
                 who,
-                over_link: over_link(scene, traffic),
+                over_link,
                 from: place(&from),
                 to: place(&to),
                 traffic: index,
@@ -75,15 +78,30 @@ impl Cast {
     }
 
     pub(crate) fn by(scene: &Scene, ways: Vec<Way>) -> Self {
-        let (countings, sources) = count(scene, &ways);
+        let (mut countings, mut sources) = (Vec::<Counting>::new(), Vec::<Source>::new());
+        for way in &ways {
+            let known = countings.iter().position(|counting| counting.place == way.to);
+            let counting = known.unwrap_or_else(|| {
+                countings.push(Counting::at(&way.to, scene, &ways));
+                countings.len() - 1
+            });
+            let same = |source: &&mut Source| source.is(counting, way.number);
+            if let Some(source) = sources.iter_mut().find(same) {
+                source.whose.extend(way.who.clone());
+                source.over_link |= way.over_link;
+            } else {
+                let whose = way.who.iter().cloned().collect();
+                let (number, over_link) = (way.number, way.over_link);
+                sources.push(Source { counting, number, whose, over_link });
+            }
+        }
         Self { ways, countings, sources }
     }
 
     /// The index of a way's source.
     pub(crate) fn source_of(&self, way: &Way) -> Option<usize> {
         let counting = self.countings.iter().position(|counting| counting.place == way.to)?;
-        let same = |source: &Source| (source.counting, source.number) == (counting, way.number);
-        self.sources.iter().position(same)
+        self.sources.iter().position(|source| source.is(counting, way.number))
     }
 
     /// Everyone that is counted separately.
@@ -93,6 +111,10 @@ impl Cast {
 }
 
 impl Source {
+    fn is(&self, counting: usize, number: u8) -> bool {
+        (self.counting, self.number) == (counting, number)
+    }
+
     pub(crate) fn owner(&self) -> Option<&str> {
         let mut whose = self.whose.iter();
         whose.next().filter(|_| self.whose.len() == 1).map(String::as_str)
@@ -114,7 +136,7 @@ pub(crate) fn pairs<'a>(stage: &'a Stage, traffic: &Traffic) -> Result<Vec<Pair<
     let mut pairs = Vec::new();
     for from in stage.spots(traffic.from, traffic.family)? {
         for to in to.iter().filter(|to| place(to) != place(&from)) {
-            let who = who(stage.scene(), from.number, to.number);
+            let who = who(&stage.scene, from.number, to.number);
             pairs.push(Pair { from: from.clone(), to: to.clone(), who });
         }
     }
@@ -125,33 +147,18 @@ fn place(spot: &Spot<'_>) -> Place {
     (spot.ns.name().to_owned(), spot.interface.clone())
 }
 
-fn number(scene: &Scene, from: &Spot<'_>, to: &Spot<'_>) -> u8 {
-    match scene.topology {
-        Topology::Vms => from.number,
-        Topology::Routers => to.number,
-    }
-}
-
 /// The owner of a way: the VM that sends or, failing that, the one that receives and never sends
 /// anything; with routers, the one that is passed.
 fn who(scene: &Scene, from: u8, to: u8) -> Option<String> {
     let is_vm = |number: u8| (1..=scene.vms).contains(&number);
-    let name = |number: u8| format!("vm{number}");
-    match scene.topology {
-        Topology::Routers => is_vm(to).then(|| name(to)),
-        Topology::Vms if is_vm(from) => Some(name(from)),
-        Topology::Vms => {
-            let sends = |traffic: &Traffic| [Seat::Every, Seat::Vm(to)].contains(&traffic.from);
-            (is_vm(to) && !scene.traffic.iter().any(sends)).then(|| name(to))
-        }
-    }
-}
-
-fn over_link(scene: &Scene, traffic: &Traffic) -> bool {
-    match scene.topology {
-        Topology::Vms => traffic.to == Seat::Uplink,
-        Topology::Routers => traffic.to.is_way() || traffic.to == Seat::Right,
-    }
+    let sends = |traffic: &Traffic| [Seat::Every, Seat::Vm(to)].contains(&traffic.from);
+    let owner = match scene.topology {
+        Topology::Routers => to,
+        Topology::Vms if is_vm(from) => from,
+        Topology::Vms if scene.traffic.iter().any(sends) => return None,
+        Topology::Vms => to,
+    };
+    is_vm(owner).then(|| format!("vm{owner}"))
 }
 
 /// Whether a program at the far end must receive the traffic, and whether it answers.
@@ -161,29 +168,6 @@ pub(crate) fn is_received(traffic: &Traffic) -> (bool, bool) {
         Kind::Probe => (true, traffic.probing == Probing::RoundTrip),
         Kind::Tcp | Kind::Ask | Kind::Records => (true, true),
     }
-}
-
-fn count(scene: &Scene, ways: &[Way]) -> (Vec<Counting>, Vec<Source>) {
-    let mut countings: Vec<Counting> = Vec::new();
-    let mut sources: Vec<Source> = Vec::new();
-    for way in ways {
-        let known = countings.iter().position(|counting| counting.place == way.to);
-        let counting = known.unwrap_or_else(|| {
-            countings.push(Counting::at(&way.to, scene, ways));
-            countings.len() - 1
-        });
-        let same =
-            |source: &&mut Source| (source.counting, source.number) == (counting, way.number);
-        if let Some(source) = sources.iter_mut().find(same) {
-            source.whose.extend(way.who.clone());
-            source.over_link |= way.over_link;
-        } else {
-            let whose = way.who.iter().cloned().collect();
-            let (number, over_link) = (way.number, way.over_link);
-            sources.push(Source { counting, number, whose, over_link });
-        }
-    }
-    (countings, sources)
 }
 
 impl Counting {

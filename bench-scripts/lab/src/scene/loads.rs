@@ -36,7 +36,7 @@ impl Burden {
         let program = load.what.program();
         let place = match load.at {
             Seat::Vm(number) => &stage.vm(number)?.ns,
-            _ => &stage.bed().host,
+            _ => &stage.bed.host,
         };
         let lasts = ((load.stop - load.start).max(0.0) + SPARE_S).ceil();
         let (words, file) = match load.what {

@@ -1,24 +1,72 @@
-//! Readings at the ends of windows. Invariant: reading does not disturb the measurement.
+//! Readings at the ends of windows: arrivals by sender, processor time, releases of weir's containers,
+//! segments that TCP resent, and [`events`] of the forwarder.
 //!
-//! - [`rates`]: arrivals by sender; [`cpu`]: processor time
-//! - [`events`]: system calls, switches, wake-ups and hardware counters of the forwarder
-//! - [`releases`] of weir's containers by reason; [`resent`] segments of TCP
+//! Invariant: reading does not disturb the measurement. Arrivals are counted by a program in the kernel,
+//! with their lengths on the wire; no receiver has to run.
 
-pub(crate) mod cpu;
+mod cpu;
 pub(crate) mod events;
-pub(crate) mod rates;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use system_tests::observer::{Count, Watch};
 use weir_api::Containers;
 
+pub(crate) use self::cpu::Cpu;
+use super::cast::{Cast, Counting};
 use crate::spec::Kind;
 use crate::stage::Stage;
 
+/// Counts a cast's arrivals at the receivers' interfaces.
+#[derive(Debug)]
+pub(crate) struct Rates<'a> {
+    cast: &'a Cast,
+    /// In the order of the cast's countings.
+    watches: Vec<Watch>,
+}
+
+/// All arrivals so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Tallied {
+    pub(crate) at: Instant,
+    /// In the order of the cast's sources.
+    pub(crate) counts: Vec<Count>,
+}
+
+impl<'a> Rates<'a> {
+    pub(crate) fn start(stage: &Stage, cast: &'a Cast) -> Result<Self> {
+        let (by, spends_ns) = (stage.tells_apart_by(), stage.scene.receiver_ns);
+        let watch = |counting: &Counting| {
+            let Counting { place: (ns, interface), timed, keep, at } = counting;
+            let ns = &stage.guest_of(ns)?.ns;
+            Watch::start_by(by, ns, interface, *timed, *keep, *at, spends_ns)
+        };
+        Ok(Self { cast, watches: cast.countings.iter().map(watch).collect::<Result<_>>()? })
+    }
+
+    /// The delays of the timed traffic's datagrams with these numbers.
+    pub(crate) fn delays_ns(&self, numbers: Range<u32>) -> Result<Vec<u64>> {
+        let mut both = self.cast.countings.iter().zip(&self.watches);
+        let timed = both.find(|(counting, _)| counting.timed.is_some());
+        timed.context("nothing is timed here")?.1.delays_ns(numbers)
+    }
+
+    pub(crate) fn read(&self) -> Result<Tallied> {
+        let before = Instant::now();
+        let sources = self.cast.sources.iter();
+        let counts = sources.map(|source| self.watches[source.counting].of(source.number));
+        let counts = counts.collect::<Result<_>>()?;
+        // Reading takes a moment: its middle counts as the time of all of them.
+        Ok(Tallied { at: before + before.elapsed() / 2, counts })
+    }
+}
+
 /// Containers by release reason, since weir began; empty if the peer is not weir.
 pub(crate) fn releases(stage: &Stage) -> Result<BTreeMap<String, u64>> {
-    let Some(weir) = stage.weir() else { return Ok(BTreeMap::new()) };
+    let Some(weir) = &stage.weir else { return Ok(BTreeMap::new()) };
     Ok(sum(weir.stats()?.ports.iter().map(|port| &port.containers)))
 }
 
@@ -34,10 +82,10 @@ fn sum<'c>(ports: impl IntoIterator<Item = &'c Containers>) -> BTreeMap<String, 
 /// TCP segments that the kernels of all VMs and of the uplink host have sent again so far; `None`
 /// without TCP.
 pub(crate) fn resent(stage: &Stage) -> Result<Option<u64>> {
-    if !stage.scene().traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
+    if !stage.scene.traffic.iter().any(|traffic| traffic.kind == Kind::Tcp) {
         return Ok(None);
     }
-    let all = stage.bed().guests.iter().chain([&stage.bed().uplink]);
+    let all = stage.bed.guests.iter().chain([&stage.bed.uplink]);
     all.map(|guest| guest.ns.protocol("Tcp", "RetransSegs")).sum::<Result<u64>>().map(Some)
 }
 

@@ -1,12 +1,12 @@
-//! Traffic: datagrams (`flood`), probes, and TCP (`tcp`, `exchange`). Invariant: traffic that was
-//! started ends by itself at its `stop`, and at once when it is dropped.
+//! Traffic: datagrams (`flood`; `live`: past the senders' stacks), probes, and TCP (`tcp`, `exchange`).
+//!
+//! Invariant: traffic that was started ends by itself at its `stop`, and at once when it is dropped.
+//! Lengths are of whole frames with the Ethernet header, unless they are called payload.
 
 mod exchange;
 mod flood;
-mod flows;
 mod live;
 mod probe;
-mod sinks;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -17,16 +17,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use system_tests::cpu;
+use weir_probe::rate::{Rate, frame_overhead};
 use weir_probe::timing::Spread;
 
-use self::flows::Times;
 use super::cast::pairs;
-use super::meters::rates::Rates;
+use super::meters::Rates;
 use super::timeline::Timeline;
-use crate::spec::{Kind, Traffic};
+use crate::spec::{Family, Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
-
-pub(crate) use self::flows::rate_mbit;
 
 /// The priority of traffic that does not wait for its neighbours' programs.
 const PRIORITY: u8 = 10;
@@ -64,25 +62,14 @@ pub(crate) struct Passed {
 pub(crate) struct Told {
     /// By full name: `both.polite.p99_us`.
     pub(crate) values: BTreeMap<String, f64>,
-    /// The offered traffic.
-    pub(crate) offered: Vec<Offered>,
+    /// Frames that were handed to the senders' kernels, and their bytes, by window and `vm1` and the like.
+    pub(crate) offered: BTreeMap<(String, String), (u64, u64)>,
     /// Payload in Mb/s that receivers got, by window and `vm1` and the like: the values of several
     /// traffics add up.
     pub(crate) goodput_mbit: Vec<(String, String, f64)>,
     /// Processor time by window, beside what [`SoFar`] has.
     pub(crate) cpu_s: BTreeMap<String, f64>,
     pub(crate) notes: Vec<String>,
-}
-
-/// Frames that were handed to the sender's kernel in a window.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Offered {
-    pub(crate) window: String,
-    /// `vm1` and the like, as in the names of quantities.
-    pub(crate) who: String,
-    pub(crate) frames: u64,
-    /// Bytes of whole frames with the Ethernet header.
-    pub(crate) bytes: u64,
 }
 
 impl Told {
@@ -93,8 +80,9 @@ impl Told {
 
     /// Frames without an owner are left out.
     fn offer(&mut self, window: &str, who: Option<&String>, frames: u64, bytes: u64) {
-        let window = window.to_owned();
-        self.offered.extend(who.map(|who| Offered { window, who: who.clone(), frames, bytes }));
+        let Some(who) = who else { return };
+        let sums = self.offered.entry((window.to_owned(), who.clone())).or_default();
+        *sums = (sums.0 + frames, sums.1 + bytes);
     }
 }
 
@@ -103,10 +91,10 @@ pub(crate) fn start<'a>(
     traffic: &Traffic,
     stage: &Stage,
     timeline: &Timeline,
-    rates: &'a Rates,
+    rates: &'a Rates<'_>,
 ) -> Result<Box<dyn Running + 'a>> {
     let flows = pairs(stage, traffic)?;
-    let times = Times::of(traffic, timeline);
+    let times = timeline.of(traffic);
     Ok(match traffic.kind {
         Kind::Flood | Kind::Live | Kind::Timed => {
             Box::new(flood::start(traffic, &flows, stage, &times, rates)?)
@@ -115,6 +103,49 @@ pub(crate) fn start<'a>(
         Kind::Probe => Box::new(probe::start(traffic, &flows, &times)?),
         Kind::Ask | Kind::Records => Box::new(exchange::start(traffic, &flows, times)?),
     })
+}
+
+impl Traffic {
+    /// The name of a flow's quantities, as one of `flows`: the traffic's own if there is no other. Flows
+    /// whose ends belong to one VM may share it.
+    fn flow_name(&self, who: Option<&str>, flows: usize) -> String {
+        let own = self.name.as_deref().filter(|_| flows == 1);
+        own.or(who).map_or_else(|| self.from.to_string(), str::to_owned)
+    }
+
+    /// Bytes in front of a UDP payload.
+    fn headers(&self) -> u32 {
+        frame_overhead(self.family == Family::V6)
+    }
+
+    /// The length of its datagrams' frames.
+    fn frame_length(&self) -> Result<u32> {
+        let of_size = || Some(self.size? + self.headers());
+        self.frame.or_else(of_size).context("it has neither size nor frame")
+    }
+
+    fn payload(&self) -> Result<u32> {
+        Ok(self.frame_length()? - self.headers())
+    }
+
+    /// The rate of `times` connections or places together.
+    fn rate(&self, times: f64) -> Rate {
+        match (self.pps, self.mbit) {
+            (Some(pps), _) => Rate::Packets { milli_pps: (pps * times * 1000.0).round() as u64 },
+            (None, Some(mbit)) => Rate::Bits { bits_per_s: (mbit * times * 1e6).round() as u64 },
+            (None, None) => Rate::Max,
+        }
+    }
+
+    /// The rate in Mb/s at which a flood, or other traffic with frames of one length, sends on one way;
+    /// `None`: as fast as possible.
+    pub(super) fn rate_mbit(&self) -> Option<f64> {
+        let each = match (self.mbit, self.pps) {
+            (_, Some(pps)) => pps * f64::from(self.frame_length().ok()?) * 8e-6,
+            (mbit, None) => mbit?,
+        };
+        Some(each * f64::from(self.connections))
+    }
 }
 
 /// Makes the calling thread one that sends or, with it, receives: on the senders' core, and ahead of

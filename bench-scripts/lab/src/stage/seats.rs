@@ -24,14 +24,6 @@ pub struct Spot<'a> {
     pub mac: [u8; 6],
 }
 
-/// The header fields of a frame from one spot to another, for senders that make frames themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
-    pub source: IpAddr,
-    pub source_mac: [u8; 6],
-    pub next_mac: [u8; 6],
-}
-
 impl<'a> Spot<'a> {
     pub fn of(guest: &'a Guest, family: Family) -> Self {
         Self {
@@ -68,12 +60,12 @@ impl Stage {
         Ok(spots.into_iter().map(|guest| Spot::of(guest, family)).collect())
     }
 
-    /// The headers of frames from one spot to another.
-    pub fn way(&self, from: &Spot<'_>, to: &Spot<'_>) -> Result<Way> {
-        let plain = Way { source: from.addr, source_mac: from.mac, next_mac: to.mac };
+    /// The source address and the next hop's MAC address of frames from one spot to another, for
+    /// senders that make frames themselves.
+    pub fn headers(&self, from: &Spot<'_>, to: &Spot<'_>) -> Result<(IpAddr, [u8; 6])> {
         let Topology::Routers = self.scene.topology else {
             ensure!(from.ns.name() != to.ns.name(), "a frame from {} to itself", from.addr);
-            return Ok(plain);
+            return Ok((from.addr, to.mac));
         };
         let family = if to.addr.is_ipv4() { Family::V4 } else { Family::V6 };
         let leaves_left = from.ns.name() == self.bed.uplink.ns.name();
@@ -82,11 +74,7 @@ impl Stage {
             leaves_left && is_way,
             "frames by hand pass a router from the left host: use \"uplink\" and \"viaN\""
         );
-        Ok(Way {
-            source: routers::left_by(to.number, family),
-            next_mac: self.bed.gateway_mac(to.number),
-            ..plain
-        })
+        Ok((routers::left_by(to.number, family), self.bed.gateway_mac(to.number)))
     }
 
     fn uplink_spot(&self, family: Family) -> Result<Spot<'_>> {

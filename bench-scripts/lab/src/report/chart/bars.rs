@@ -3,15 +3,14 @@
 //! Invariant: a group has as many places as bars; a missing bar leaves no gap.
 
 use anyhow::Result;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::Sheet;
-use super::frame::{self, Frame, Grid, Room};
+use super::frame::{self, Frame, LEADING, Room, digits_width, width as wide, wrap};
 use super::scale::{self, Scale};
-use super::text::{self, LEADING, wrap};
-use super::{marks, text::width as wide};
-use crate::report::palette::Colour;
+use super::{Sheet, marks};
+use crate::report::html;
+use crate::report::look::Colour;
 use crate::report::plot::{Curve, Plot, Point};
-use crate::report::{digits, html};
 
 /// The part of a group's width that its bars take together; the rest lies between groups.
 const FILLED: f64 = 0.8;
@@ -45,8 +44,9 @@ fn groups(plot: &Plot) -> Vec<Group<'_>> {
     names.into_iter().enumerate().map(|(place, name)| Group { name, bars: of(place) }).collect()
 }
 
-/// Whether the groups' names, or the bars, have no room side by side.
-pub(super) fn must_lie(plot: &Plot, width: u32) -> bool {
+/// The height of a sheet on which bars lie; `None` if the groups' names, and the bars, have room side by
+/// side.
+pub(super) fn lying_height(plot: &Plot, width: u32) -> Option<u32> {
     let groups = groups(plot);
     let band = (width as i32 - values(plot).label_width() - 28) / groups.len().max(1) as i32;
     let most = groups.iter().map(|group| group.bars.len()).max().unwrap_or(1).max(1);
@@ -54,7 +54,15 @@ pub(super) fn must_lie(plot: &Plot, width: u32) -> bool {
         let lines = wrap(&group.name, band - 6);
         lines.len() <= MOST_LINES && lines.iter().all(|line| wide(line) <= band - 6)
     });
-    !names_fit || f64::from(band) * FILLED / (most as f64) < 7.0
+    let bars_fit = f64::from(band) * FILLED / (most as f64) >= 7.0;
+    if names_fit && bars_fit {
+        return None;
+    }
+    let room = around(plot);
+    let inside = width as i32 - room.left - room.right;
+    let above = wrap(&html::axis(&plot.x), width as i32 - 12).len() as i32 * LEADING + room.top;
+    let below = wrap(&html::axis(&plot.y), inside).len() as i32 * LEADING + 4 + room.bottom;
+    Some((above + rows(&groups, inside) + below) as u32)
 }
 
 /// The axis of values; on a logarithmic one, the smallest bar is to be visible, too.
@@ -82,17 +90,17 @@ pub(super) fn standing(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let names_at =
         height as i32 - room.bottom - below * LEADING - if below > 0 { 4 } else { 0 } + 6;
     let x = bare(-0.5, groups.len() as f64 - 0.5);
-    let frame = frame::draw(sheet, (x, y), (&plot.x, &plot.y), room, Grid::Across)?;
+    let frame = frame::draw(sheet, (x, y), (&plot.x, &plot.y), room)?;
     let each =
         |group: &Group<'_>| (f64::from(band) * FILLED / group.bars.len().max(1) as f64).min(WIDEST);
     // Numbers stand over all bars, or over none.
-    let fits = |group: &Group<'_>, bar: &Bar<'_>| {
-        f64::from(text::digits_width(&shown(bar)) + 2) <= each(group)
+    let fits = |group: &Group<'_>, (curve, point): &Bar<'_>| {
+        f64::from(digits_width(&curve.shown(point.y)) + 2) <= each(group)
     };
     let numbers = groups.iter().all(|group| group.bars.iter().all(|bar| fits(group, bar)));
     for (place, (group, name)) in groups.iter().zip(&names).enumerate() {
         let (middle, _) = frame.at(place as f64, frame.y.from);
-        text::write_all(sheet, name, (middle, names_at), text::MIDDLE, Colour::Soft)?;
+        frame::write(sheet, name, (middle, names_at), HPos::Center, Colour::Soft)?;
         let each = each(group);
         let left = f64::from(middle) - each * group.bars.len() as f64 / 2.0;
         for (i, bar) in group.bars.iter().enumerate() {
@@ -131,22 +139,21 @@ fn draw(
         far = if lying { far.max(at(high) + 2) } else { far.min(at(high)) };
     }
     if number {
-        let (far, anchor) = if lying { (far + 4, text::BESIDE) } else { (far - 1, text::ABOVE) };
-        text::write(sheet, &shown(&bar), pixel(far, middle), anchor, Colour::Soft)?;
+        let (far, h, v) = if lying {
+            (far + 4, HPos::Left, VPos::Center)
+        } else {
+            (far - 1, HPos::Center, VPos::Bottom)
+        };
+        let style = frame::style(Colour::Soft).pos(Pos::new(h, v));
+        sheet.draw_text(&curve.shown(point.y), &style, pixel(far, middle))?;
     }
     Ok(())
 }
 
-/// The text at a bar's end.
-fn shown((curve, point): &Bar<'_>) -> String {
-    if curve.published { digits::exact(point.y) } else { digits::plain(point.y) }
-}
-
 /// The margins around lying bars.
 fn around(plot: &Plot) -> Room {
-    let width = |curve: &Curve| {
-        curve.points.iter().map(|point| text::digits_width(&shown(&(curve, point)))).max()
-    };
+    let width =
+        |curve: &Curve| curve.points.iter().map(|point| digits_width(&curve.shown(point.y))).max();
     let widest = plot.curves.iter().filter_map(width).max().unwrap_or(0);
     Room { left: values(plot).label_width() / 2 + 2, right: widest + 12, top: 10, bottom: 24 }
 }
@@ -160,15 +167,6 @@ fn row(group: &Group<'_>, inside: i32) -> i32 {
     wrap(&group.name, inside).len() as i32 * LEADING + group.bars.len() as i32 * THICK + BETWEEN
 }
 
-/// The height of a sheet for lying bars.
-pub(super) fn lying_height(plot: &Plot, width: u32) -> u32 {
-    let room = around(plot);
-    let inside = width as i32 - room.left - room.right;
-    let above = wrap(&html::axis(&plot.x), width as i32 - 12).len() as i32 * LEADING + room.top;
-    let below = wrap(&html::axis(&plot.y), inside).len() as i32 * LEADING + 4 + room.bottom;
-    (above + rows(&groups(plot), inside) + below) as u32
-}
-
 pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
     let groups = groups(plot);
     let room = around(plot);
@@ -179,12 +177,12 @@ pub(super) fn lying(plot: &Plot, sheet: &Sheet<'_>) -> Result<()> {
         x.thin_out();
     }
     let y = bare(f64::from(rows(&groups, inside)), 0.0);
-    let frame = frame::draw(sheet, (x, y), (&plot.y, &plot.x), room, Grid::Upright)?;
+    let frame = frame::draw(sheet, (x, y), (&plot.y, &plot.x), room)?;
     let mut top = 0;
     for group in &groups {
         let (left, at) = frame.at(frame.x.from, f64::from(top));
         let name = wrap(&group.name, inside);
-        text::write_all(sheet, &name, (left + 4, at + 3), text::LEFT, Colour::Ink)?;
+        frame::write(sheet, &name, (left + 4, at + 3), HPos::Left, Colour::Ink)?;
         for (i, bar) in (0..).zip(&group.bars) {
             let above = at + name.len() as i32 * LEADING + 4 + i * THICK;
             draw(sheet, &frame, *bar, true, (above, above + THICK - 2), true)?;

@@ -1,15 +1,15 @@
-//! Axes, grid and names around the plotting area.
+//! Axes, grid and names around the plotting area, and words anywhere in a plot.
 //!
 //! The vertical axis' name is above the plot, where it is easy to read and takes no width.
 
 use anyhow::Result;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Sheet;
 use super::scale::Scale;
-use super::text::{self, LEADING, wrap};
 use crate::report::html;
-use crate::report::palette::Colour;
+use crate::report::look::Colour;
 use crate::spec::Axis;
 
 /// A chart with its axes drawn, in which values have places.
@@ -37,27 +37,22 @@ impl Room {
     }
 }
 
-/// Draws both axes and their names; the grid belongs to the axis of values.
+/// Draws both axes and their names. The grid belongs to the axis of values: the vertical one, unless it
+/// is that of groups, which has no ticks.
 pub(super) fn draw<'a>(
     sheet: &Sheet<'a>,
     (x, y): (Scale, Scale),
     (x_axis, y_axis): (&Axis, &Axis),
     room: Room,
-    grid: Grid,
 ) -> Result<Frame<'a>> {
     let (width, height) = sheet.dim_in_pixel();
     let above = wrap(&html::axis(y_axis), width as i32 - 12);
     let below = wrap(&html::axis(x_axis), width as i32 - room.left - room.right);
-    text::write_all(sheet, &above, (4, 2), text::LEFT, Colour::Ink)?;
+    write(sheet, &above, (4, 2), HPos::Left, Colour::Ink)?;
     let bottom = below.len() as i32 * LEADING;
     let middle = room.left + (width as i32 - room.left - room.right) / 2;
-    text::write_all(
-        sheet,
-        &below,
-        (middle, height as i32 - bottom - 1),
-        text::MIDDLE,
-        Colour::Ink,
-    )?;
+    let below_at = (middle, height as i32 - bottom - 1);
+    write(sheet, &below, below_at, HPos::Center, Colour::Ink)?;
     let mut chart = ChartBuilder::on(sheet)
         .margin_top(above.len() as i32 * LEADING + room.top)
         .margin_bottom(bottom + if bottom > 0 { 4 } else { 0 })
@@ -68,24 +63,18 @@ pub(super) fn draw<'a>(
     {
         let axis = Colour::Axis.rgb().stroke_width(1);
         let mut mesh = chart.configure_mesh();
-        mesh.label_style(text::style(Colour::Soft))
+        mesh.label_style(style(Colour::Soft))
             .axis_style(axis)
             .bold_line_style(Colour::Grid.rgb().stroke_width(1))
             .set_all_tick_mark_size(4);
-        match grid {
-            Grid::Across => mesh.disable_x_mesh(),
-            Grid::Upright => mesh.disable_y_mesh(),
-        };
+        if y.ticks.is_empty() {
+            mesh.disable_y_mesh();
+        } else {
+            mesh.disable_x_mesh();
+        }
         mesh.draw()?;
     }
     Ok(Frame { chart, x, y })
-}
-
-/// The grid lines through the plot.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grid {
-    Across,
-    Upright,
 }
 
 impl Frame<'_> {
@@ -97,3 +86,59 @@ impl Frame<'_> {
         self.chart.backend_coord(&(inside(&self.x, x), inside(&self.y, y)))
     }
 }
+
+/// The size of names and labels, in pixels.
+const SIZE: i32 = 13;
+/// The distance of the lines of a wrapped text.
+pub(super) const LEADING: i32 = 16;
+
+/// An upper bound of the width, since no font is available.
+pub(super) fn width(text: &str) -> i32 {
+    text.chars().count() as i32 * SIZE * 3 / 5
+}
+
+/// An upper bound of the width for digits, which are wider than most letters.
+pub(super) fn digits_width(number: &str) -> i32 {
+    let narrow = number.chars().filter(|c| !c.is_ascii_digit()).count() as i32;
+    let digits = number.chars().count() as i32 - narrow;
+    (digits * 2 + narrow) * SIZE / 3
+}
+
+/// Breaks a text into lines of at most `most` pixels; a single word may be longer.
+pub(super) fn wrap(text: &str, most: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(word) + width(" ") <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Lines from `at` downwards, with that point at their left or in their middle.
+pub(super) fn write(
+    sheet: &Sheet<'_>,
+    lines: &[String],
+    at: (i32, i32),
+    point: HPos,
+    colour: Colour,
+) -> Result<()> {
+    let style = style(colour).pos(Pos::new(point, VPos::Top));
+    for (i, line) in (0..).zip(lines) {
+        sheet.draw_text(line, &style, (at.0, at.1 + i * LEADING))?;
+    }
+    Ok(())
+}
+
+/// The backend writes sizes 1.24 times smaller than requested.
+pub(super) fn style(colour: Colour) -> TextStyle<'static> {
+    let colour = colour.rgb();
+    ("system-ui", f64::from(SIZE) * 1.24).into_font().color(&colour)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use super::Sheet;
-use crate::report::look::{Look, Mark};
-use crate::report::palette::Colour;
+use crate::report::look::{Colour, Look, Mark};
 use crate::spec::Draw;
 
 type At = (i32, i32);
@@ -59,8 +58,8 @@ fn moved(shape: &[At], by: At) -> Vec<At> {
 }
 
 /// A curve through pixels.
-pub(super) fn path(sheet: &Sheet<'_>, look: Look, points: Vec<At>, thick: u32) -> Result<()> {
-    let style = look.colour.rgb().stroke_width(thick);
+pub(super) fn path(sheet: &Sheet<'_>, look: Look, points: Vec<At>) -> Result<()> {
+    let style = look.colour.rgb().stroke_width(2);
     match look.dash() {
         None => sheet.draw(&PathElement::new(points, style))?,
         Some((dash, gap)) => {
@@ -99,9 +98,9 @@ pub(super) fn bar(sheet: &Sheet<'_>, look: Look, corners: [At; 2], foot: At) -> 
 pub(super) fn key(sheet: &Sheet<'_>, look: Look, draw: Draw) -> Result<()> {
     match draw {
         Draw::Bars => bar(sheet, look, [(8, 0), (26, 14)], (17, 7)),
-        Draw::Time => path(sheet, look, vec![(1, 7), (33, 7)], 2),
+        Draw::Time => path(sheet, look, vec![(1, 7), (33, 7)]),
         Draw::Lines => {
-            path(sheet, look, vec![(1, 7), (33, 7)], 2)?;
+            path(sheet, look, vec![(1, 7), (33, 7)])?;
             marker(sheet, look, (17, 7))
         }
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+use super::frame::width;
 use crate::report::digits;
 use crate::report::plot::{Plot, same};
 
@@ -37,7 +38,7 @@ impl Scale {
 
     /// The width of the widest text.
     pub(super) fn label_width(&self) -> i32 {
-        self.ticks.iter().map(|tick| super::text::width(&tick.1)).max().unwrap_or(0)
+        self.ticks.iter().map(|tick| width(&tick.1)).max().unwrap_or(0)
     }
 }
 
@@ -168,7 +169,7 @@ fn fit(scale: &Scale, pixels: i32) -> bool {
     let at = |value: f64| scale.place(value) * f64::from(pixels);
     scale.ticks.windows(2).all(|pair| {
         let apart = at(pair[1].0) - at(pair[0].0);
-        let both = super::text::width(&pair[0].1) + super::text::width(&pair[1].1);
+        let both = width(&pair[0].1) + width(&pair[1].1);
         apart >= f64::from(both) / 2.0 + 6.0
     })
 }

@@ -10,8 +10,7 @@ fn named(ours: &Ours) -> Vec<&str> {
 fn of(text: &str, quick: bool) -> (Experiment, Ours) {
     let experiment: Experiment = toml::from_str(text).unwrap();
     let results = fake::results(&experiment, quick);
-    let looks = Looks::of(&experiment);
-    let ours = ours(&experiment, Some(&results), &experiment.figure[0], &looks);
+    let ours = ours(&experiment, Some(&results), &experiment.figure[0]);
     (experiment, ours)
 }
 

@@ -1,6 +1,5 @@
 use super::*;
 use crate::report::curves::ours;
-use crate::report::look::Looks;
 use crate::report::tests::fake;
 use crate::spec::Experiment;
 
@@ -9,8 +8,7 @@ fn both(change: impl Fn(&mut Experiment)) -> (Plot, Plot) {
     let mut experiment = fake::sample();
     change(&mut experiment);
     let results = fake::results(&experiment, false);
-    let looks = Looks::of(&experiment);
-    let ours = ours(&experiment, Some(&results), &experiment.figure[0], &looks).plot;
+    let ours = ours(&experiment, Some(&results), &experiment.figure[0]).plot;
     let paper = alone(&experiment.published[1], Some(&ours)).unwrap();
     (paper, ours)
 }

@@ -33,7 +33,7 @@ fn a_vm_stands_for_what_it_sends_and_only_else_for_what_it_receives() {
 fn pure_floods_end_in_the_driver() {
     let scene = scene("vms", "{ kind = 'flood', from = 'every', to = 'uplink' }");
     let ways = [way(0, "v1", "up", 1, "vm1"), way(0, "v2", "up", 2, "vm2")];
-    let (countings, sources) = count(&scene, &ways);
+    let Cast { countings, sources, .. } = Cast::by(&scene, ways.into());
     assert_eq!(countings.len(), 1);
     assert_eq!((countings[0].keep, countings[0].at), (Keep::None, At::Native));
     let owners: Vec<_> = sources.iter().map(Source::owner).collect();
@@ -48,7 +48,7 @@ fn files_choose_where_it_is_counted_and_one_flow_is_timed() {
     );
     scene.count = CountAt::Tcx;
     let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "up", 2, "vm2")];
-    let (countings, _) = count(&scene, &ways);
+    let countings = Cast::by(&scene, ways.into()).countings;
     let counting = &countings[0];
     assert_eq!((counting.keep, counting.at, counting.timed), (Keep::None, At::Tcx, Some(2)));
 }
@@ -57,10 +57,10 @@ fn files_choose_where_it_is_counted_and_one_flow_is_timed() {
 fn what_a_program_has_to_get_passes_beside_floods() {
     let probe = "{ kind = 'flood', from = 'vm1', to = 'uplink' }, { kind = 'probe', from = 'vm2', to = 'uplink' }";
     let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "up", 2, "vm2")];
-    let (countings, _) = count(&scene("vms", probe), &ways);
+    let countings = Cast::by(&scene("vms", probe), ways.clone().into()).countings;
     assert_eq!((countings[0].keep, countings[0].at), (Keep::Only(2), At::Skb));
     let tcp = probe.replace("flood", "tcp");
-    let (countings, _) = count(&scene("vms", &tcp), &ways);
+    let countings = Cast::by(&scene("vms", &tcp), ways.into()).countings;
     assert_eq!(countings[0].keep, Keep::All);
 }
 
@@ -68,7 +68,7 @@ fn what_a_program_has_to_get_passes_beside_floods() {
 fn answers_pass_where_floods_are_counted() {
     let traffic = "{ kind = 'tcp', from = 'vm1', to = 'uplink' }, { kind = 'flood', from = 'vm2', to = 'vm1' }";
     let ways = [way(0, "v1", "up", 1, "vm1"), way(1, "v2", "v1", 2, "vm2")];
-    let (countings, _) = count(&scene("vms", traffic), &ways);
+    let countings = Cast::by(&scene("vms", traffic), ways.into()).countings;
     assert_eq!((countings[1].keep, countings[1].at), (Keep::All, At::Skb));
 }
 
@@ -76,7 +76,7 @@ fn answers_pass_where_floods_are_counted() {
 fn ways_that_cannot_be_told_apart_are_nobodys_own() {
     let scene = scene("routers", "{ kind = 'flood', from = 'uplink', to = 'via-every' }");
     let ways = [way(0, "up", "right", 201, "vm1"), way(0, "up", "right", 201, "vm2")];
-    let (_, sources) = count(&scene, &ways);
+    let sources = Cast::by(&scene, ways.into()).sources;
     assert_eq!(sources.len(), 1);
     assert_eq!(sources[0].owner(), None);
 }

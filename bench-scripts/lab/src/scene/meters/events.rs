@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use perf_event::events::{Cache, CacheId, CacheOp, CacheResult, Event as Quantity, Hardware};
 use perf_event::{Builder, Counter};
 use procfs::{CurrentSI, KernelStats};
+use system_tests::Weir;
 use system_tests::cpu::threads;
 use weir_rig::events::{EventCounter, SYSTEM_CALL, WAKE_UP};
 
@@ -48,7 +49,7 @@ pub(crate) type Reading = BTreeMap<&'static str, u64>;
 impl Events {
     /// Begins to count; returns sentences about quantities that cannot be counted here.
     pub(crate) fn start(stage: &Stage) -> Result<(Self, Vec<String>)> {
-        Self::of(stage.weir().map(system_tests::Weir::pid))
+        Self::of(stage.weir.as_ref().map(Weir::pid))
     }
 
     fn of(process: Option<u32>) -> Result<(Self, Vec<String>)> {

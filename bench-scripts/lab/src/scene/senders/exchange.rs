@@ -1,30 +1,27 @@
 //! Requests and responses over TCP, for `ask` and `records`: each connection sends a request, and the
 //! next as soon as it is answered: a closed loop. A request is answered by as many bytes, a record by
 //! one. The response time covers what was answered in a window, throughput the bytes that came in it.
-//!
-//! - `line`: one end of a connection; `ends`: the loops of both
+//! `ends` has the loops of both ends.
 //!
 //! Invariant: no thread waits so long for the network that it would miss the end of its time. A path
 //! without any response is an error, reported when the traffic is over.
 
 mod ends;
-mod line;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use system_tests::StartedThread;
 use system_tests::wait::{Halt, wait_ok};
-use system_tests::{Ns, StartedThread};
 use weir_probe::timing::Spread;
 
-use super::flows::{Times, name};
 use super::{Passed, Running, SoFar, Told, become_sender, delays};
 use crate::scene::cast::Pair;
-use crate::scene::timeline::Span;
+use crate::scene::timeline::{Span, Times};
 use crate::spec::{Kind, Traffic};
 
 /// A handshake beside floods may have to be repeated; one that takes longer than this fails.
@@ -76,7 +73,7 @@ pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: Times) -> Resu
     let terms = Terms { request, response: if records { 1 } else { request } };
     let (mut talks, halt) = (Vec::new(), Halt::default());
     for flow in flows {
-        let name = name(traffic, flow.who.as_deref(), flows.len());
+        let name = traffic.flow_name(flow.who.as_deref(), flows.len());
         let ends = talk(traffic, flow, terms, &times, &halt)
             .with_context(|| format!("{name} to {}", flow.to.addr))?;
         talks.push(Talk { name, who: flow.who.clone(), ends });
@@ -120,23 +117,17 @@ fn connect(flow: &Pair<'_>, count: usize) -> Result<(Vec<TcpStream>, Vec<TcpStre
         Ok(listener)
     })?;
     let to = listener.local_addr()?;
-    let near = dial(flow.from.ns, to, count)?;
+    let until = Instant::now() + CONNECT;
+    let dial = |_| {
+        let left = until.saturating_duration_since(Instant::now());
+        // A zero time would be refused as an argument.
+        let stream = TcpStream::connect_timeout(&to, left.max(Duration::from_millis(1)));
+        stream.with_context(|| format!("no connection to {to}"))
+    };
+    let near = flow.from.ns.run(|| (0..count).map(dial).collect())?;
     let accept = || Ok(listener.accept()?.0);
     let far = (0..count).map(|_| wait_ok(CONNECT, "a connection to arrive", accept));
     Ok((near, far.collect::<Result<_>>()?))
-}
-
-fn dial(from: &Ns, to: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
-    let until = Instant::now() + CONNECT;
-    from.run(|| {
-        let one = |_| {
-            let left = until.saturating_duration_since(Instant::now());
-            // A zero time would be refused as an argument.
-            let stream = TcpStream::connect_timeout(&to, left.max(Duration::from_millis(1)));
-            stream.with_context(|| format!("no connection to {to}"))
-        };
-        (0..count).map(one).collect()
-    })
 }
 
 fn add(sum: &mut [Counted], more: &[Counted]) {
@@ -173,24 +164,23 @@ impl Running for Exchange {
         // All have ended before the first error is returned.
         let sums: Vec<Result<Tally>> =
             self.talks.iter_mut().map(|talk| talk.finish(nothing.clone())).collect();
-        let mut all = nothing.clone();
+        let whole = self.name.as_deref().unwrap_or("all");
+        let whole = Some(whole).filter(|_| self.talks.len() > 1);
         let mut named: BTreeMap<&str, Tally> = BTreeMap::new();
         for (talk, sum) in self.talks.iter().zip(sums) {
             let sum = sum?;
-            add(&mut all, &sum);
             if let Some(who) = talk.who.as_ref().filter(|_| self.records) {
                 let parts = self.times.windows.iter().zip(&sum);
                 told.goodput_mbit.extend(parts.map(|(span, counted)| {
                     (span.name.clone(), who.clone(), goodput_mbit(span, counted.received))
                 }));
             }
-            add(named.entry(&talk.name).or_insert_with(|| nothing.clone()), &sum);
+            for name in [Some(talk.name.as_str()), whole].into_iter().flatten() {
+                add(named.entry(name).or_insert_with(|| nothing.clone()), &sum);
+            }
         }
         for (name, sum) in &named {
             self.tell(name, sum, &mut told);
-        }
-        if self.talks.len() > 1 {
-            self.tell(self.name.as_deref().unwrap_or("all"), &all, &mut told);
         }
         Ok(told)
     }
@@ -202,10 +192,10 @@ impl Exchange {
             let mut values = delays(times);
             if self.records {
                 // Whole records or not: the bytes that came in the window.
-                let bytes_per_s = *received as f64 / seconds(span);
+                let bytes_per_s = *received as f64 / span.seconds();
                 values.push(("records_per_s", bytes_per_s / self.terms.request as f64));
             } else {
-                let answers_per_s = times.histogram.len() as f64 / seconds(span);
+                let answers_per_s = times.histogram.len() as f64 / span.seconds();
                 values.push(("answers_per_s", answers_per_s));
                 // 1024 bytes, as load generators for services count them.
                 let kbytes = answers_per_s * self.terms.response as f64 / 1024.0;
@@ -224,10 +214,6 @@ impl Exchange {
     }
 }
 
-fn seconds(span: &Span) -> f64 {
-    (span.to - span.from).as_secs_f64()
-}
-
 fn goodput_mbit(span: &Span, bytes: u64) -> f64 {
-    bytes as f64 * 8e-6 / seconds(span)
+    bytes as f64 * 8e-6 / span.seconds()
 }

@@ -10,6 +10,9 @@
 //! later ones. Timed are those datagrams of a window that the program still remembers at the end, the
 //! last [`REMEMBERED`] of the scene.
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, UdpSocket};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -20,12 +23,11 @@ use weir_probe::send::{Front, Order};
 use weir_probe::sizes::Sizes;
 use weir_probe::timing::Spread;
 
-use super::flows::{self, Times};
-use super::live::{self, Beam};
-use super::sinks::Sinks;
+use super::live::{Beam, PORT};
 use super::{Passed, Running, SoFar, Told, delays};
 use crate::scene::cast::Pair;
-use crate::scene::meters::rates::Rates;
+use crate::scene::meters::Rates;
+use crate::scene::timeline::Times;
 use crate::spec::{Kind, Traffic};
 use crate::stage::{SENDERS, Stage};
 
@@ -39,6 +41,10 @@ enum Source {
     Program(Beam),
 }
 
+/// A socket at every receiver: a datagram that is not dropped before would otherwise be answered by
+/// ICMP. They are never read.
+type Sinks = BTreeMap<IpAddr, UdpSocket>;
+
 #[derive(Debug)]
 pub(super) struct Flood<'a> {
     sources: Vec<Source>,
@@ -47,7 +53,7 @@ pub(super) struct Flood<'a> {
     frame: u32,
     what: String,
     /// Has the delays of timed datagrams, and their name.
-    timed: Option<(&'a Rates, String)>,
+    timed: Option<(&'a Rates<'a>, String)>,
     _sinks: Sinks,
 }
 
@@ -56,19 +62,17 @@ pub(super) fn start<'a>(
     flows: &[Pair<'_>],
     stage: &Stage,
     times: &Times,
-    rates: &'a Rates,
+    rates: &'a Rates<'_>,
 ) -> Result<Flood<'a>> {
-    let frame = flows::frame(traffic)?;
     let is_live = traffic.kind == Kind::Live;
-    let sinks = Sinks::open(flows, if is_live { live::PORT } else { 0 })?;
+    let sinks = sinks(flows, if is_live { PORT } else { 0 })?;
     let (mut sources, mut whose) = (Vec::new(), Vec::new());
     for flows in flows.chunk_by(|one, next| one.from.ns.name() == next.from.ns.name()) {
         for connection in 0..traffic.connections {
             sources.push(if is_live {
-                let frames = live::frames(stage, flows, connection, frame)?;
-                Source::Program(Beam::start(traffic, stage, flows, frames, times)?)
+                Source::Program(Beam::start(traffic, stage, flows, connection, times)?)
             } else {
-                Source::Sockets(sending(traffic, flows, frame, &sinks, times)?)
+                Source::Sockets(sending(traffic, flows, &sinks, times)?)
             });
             whose.extend(flows.iter().map(|flow| flow.who.clone()));
         }
@@ -80,28 +84,44 @@ pub(super) fn start<'a>(
     };
     let timed = (traffic.kind == Kind::Timed).then(|| {
         let who = flows.first().and_then(|flow| flow.who.as_deref());
-        (rates, flows::name(traffic, who, flows.len()))
+        (rates, traffic.flow_name(who, flows.len()))
     });
     let what = format!("{what} from {} to {}", traffic.from, traffic.to);
-    Ok(Flood { sources, whose, frame, what, timed, _sinks: sinks })
+    Ok(Flood { sources, whose, frame: traffic.frame_length()?, what, timed, _sinks: sinks })
+}
+
+/// Opens a port at every place, any free one if it is 0; a port that another traffic has open already
+/// will do.
+fn sinks(flows: &[Pair<'_>], port: u16) -> Result<Sinks> {
+    let mut sinks = Sinks::new();
+    for Pair { to, .. } in flows {
+        if sinks.contains_key(&to.addr) {
+            continue;
+        }
+        let socket = to.ns.run(|| match UdpSocket::bind((to.addr, port)) {
+            Err(error) if port > 0 && error.kind() == ErrorKind::AddrInUse => Ok(None),
+            bound => Ok(Some(bound?)),
+        });
+        let socket = socket.with_context(|| format!("a socket at {}", to.addr))?;
+        sinks.extend(socket.map(|socket| (to.addr, socket)));
+    }
+    Ok(sinks)
 }
 
 /// The sockets of one sender.
-fn sending(
-    traffic: &Traffic,
-    flows: &[Pair<'_>],
-    frame: u32,
-    sinks: &Sinks,
-    times: &Times,
-) -> Result<Sending> {
-    let to = flows.iter().map(|flow| sinks.at(&flow.to)).collect::<Result<Vec<_>>>()?;
+fn sending(traffic: &Traffic, flows: &[Pair<'_>], sinks: &Sinks, times: &Times) -> Result<Sending> {
+    let at = |flow: &Pair<'_>| {
+        let sink = sinks.get(&flow.to.addr).context("no socket at the receiver")?;
+        Ok(sink.local_addr()?)
+    };
+    let to = flows.iter().map(at).collect::<Result<Vec<_>>>()?;
     let first = flows.first().context("no receiver")?;
     let is_timed = traffic.kind == Kind::Timed;
-    let usual = Order::to(sinks.at(&first.to)?);
+    let usual = Order::to(at(first)?);
     let order = Order {
         // Each place is offered the rate.
-        rate: flows::rate(traffic, to.len() as f64),
-        sizes: Sizes::one(frame - flows::headers(traffic.family)),
+        rate: traffic.rate(to.len() as f64),
+        sizes: Sizes::one(traffic.payload()?),
         duration: Some(times.stop.saturating_duration_since(times.start.max(Instant::now()))),
         grace: Duration::ZERO,
         core: Some(SENDERS),
@@ -170,7 +190,7 @@ impl Running for Flood<'_> {
 }
 
 /// The delays of datagrams with these numbers, when `sent` were sent in all.
-fn remembered(rates: &Rates, numbers: &Range<u64>, sent: u64) -> Result<Spread> {
+fn remembered(rates: &Rates<'_>, numbers: &Range<u64>, sent: u64) -> Result<Spread> {
     let number = |datagram: u64| u32::try_from(datagram).unwrap_or(u32::MAX);
     let first = numbers.start.max(sent.saturating_sub(REMEMBERED)).min(numbers.end);
     let mut times = Spread::default();

@@ -6,31 +6,37 @@
 //!
 //! Invariant: see the module above. Frames are counted by the program that sends them.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::Signal;
-use system_tests::bed::Layout;
+use signal_hook::SigId;
+use signal_hook::consts::SIGUSR1;
+use signal_hook::flag::register;
 use system_tests::wait::Halt;
 use system_tests::{Ns, StartedThread, cpu};
-use weir_probe::rate::frame_overhead;
 use weir_probe::raw::beam;
 use weir_probe::raw::frame::{ethernet, udp};
 use weir_rig::{Action, Counter, FRONT, Program, programs};
 
 use super::SoFar;
-use super::flows::Times;
 use crate::scene::cast::Pair;
+use crate::scene::timeline::Times;
 use crate::spec::Traffic;
-use crate::stage::{SENDERS, Spot, Stage};
+use crate::stage::{SENDERS, Stage};
 
 /// The destination port; a socket exists for frames that are not dropped before.
 pub(super) const PORT: u16 = 9;
 /// How often the signal to a thread is repeated.
 const AGAIN: Duration = Duration::from_millis(5);
+
+/// A signal interrupts the kernel's call only if the process handles it.
+static HEARD: LazyLock<io::Result<SigId>> =
+    LazyLock::new(|| register(SIGUSR1, Arc::new(AtomicBool::new(false))));
 
 /// A sending thread.
 #[derive(Debug)]
@@ -38,31 +44,6 @@ pub(super) struct Beam {
     places: u64,
     counter: Counter,
     thread: StartedThread<()>,
-}
-
-/// A whole frame for each place of a sender.
-pub(super) fn frames(
-    stage: &Stage,
-    flows: &[Pair<'_>],
-    connection: u32,
-    length: u32,
-) -> Result<Vec<Vec<u8>>> {
-    let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
-    let frame = |Pair { from, to, .. }: &Pair<'_>| {
-        let way = stage.way(from, to)?;
-        let empty = frame_overhead(to.addr.is_ipv6());
-        let payload = vec![0; length.saturating_sub(empty) as usize];
-        let (ethertype, body) = udp(way.source, to.addr, ports, &payload)?;
-        Ok(ethernet(way.next_mac, way.source_mac, &[], ethertype, &body))
-    };
-    flows.iter().map(frame).collect()
-}
-
-/// A veth accepts frames without a socket behind them only if its other end polls.
-fn make_heard(stage: &Stage, from: &Spot<'_>) -> Result<()> {
-    let (bed, port) = (stage.bed(), &stage.guest_of(from.ns.name())?.port);
-    let other = if bed.spec.layout == Layout::Direct { &bed.uplink.ns } else { &bed.host };
-    other.ethtool(&format!("-K {port} gro on")).context("the port's polling").map(drop)
 }
 
 /// Says, when it is dropped, that a sender is over.
@@ -79,17 +60,31 @@ impl Drop for Over<'_> {
 }
 
 impl Beam {
-    /// `flows` are those of one sender, and `frames` theirs.
+    /// `flows` are those of one sender; each of its connections has a port of its own.
     pub(super) fn start(
         traffic: &Traffic,
         stage: &Stage,
         flows: &[Pair<'_>],
-        frames: Vec<Vec<u8>>,
+        connection: u32,
         times: &Times,
     ) -> Result<Self> {
-        hear_signals()?;
+        if let Err(error) = &*HEARD {
+            bail!("a signal's handler: {error}");
+        }
         let from = &flows.first().context("no receiver")?.from;
-        make_heard(stage, from)?;
+        // A veth accepts frames without a socket behind them only if its other end polls.
+        let (bed, port) = (&stage.bed, &stage.guest_of(from.ns.name())?.port);
+        let other = if bed.spec.is_direct() { &bed.uplink.ns } else { &bed.host };
+        other.ethtool(&format!("-K {port} gro on")).context("the port's polling")?;
+
+        let ports = (PORT.wrapping_add(1 + connection as u16), PORT);
+        let payload = vec![0; traffic.payload()? as usize];
+        let frame = |Pair { from, to, .. }: &Pair<'_>| {
+            let (source, next_mac) = stage.headers(from, to)?;
+            let (ethertype, body) = udp(source, to.addr, ports, &payload)?;
+            Ok(ethernet(next_mac, from.mac, &[], ethertype, &body))
+        };
+        let frames: Vec<Vec<u8>> = flows.iter().map(frame).collect::<Result<_>>()?;
         let program = match frames.as_slice() {
             [_] if traffic.flows > 1 => programs::next_flow(traffic.flows, Action::Tx),
             [_] => Program::count(Action::Tx),
@@ -138,15 +133,4 @@ impl Beam {
     pub(super) fn join(&mut self) -> Result<()> {
         self.thread.join()
     }
-}
-
-/// A signal interrupts the kernel's call only if the process handles it.
-fn hear_signals() -> Result<()> {
-    static HEARD: OnceLock<Result<(), String>> = OnceLock::new();
-    let heard = HEARD.get_or_init(|| {
-        let flag = Arc::new(AtomicBool::new(false));
-        let heard = signal_hook::flag::register(signal_hook::consts::SIGUSR1, flag);
-        heard.map(drop).map_err(|error| error.to_string())
-    });
-    heard.clone().map_err(|error| anyhow!(error)).context("a signal's handler")
 }

@@ -13,8 +13,8 @@
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -26,10 +26,9 @@ use weir_probe::send::{Order, send_measured};
 use weir_probe::sink::{self, Options};
 use weir_probe::sizes::Sizes;
 
-use super::flows::{self, Times, name};
 use super::{Passed, Running, SoFar, Told, become_sender, delays};
 use crate::scene::cast::Pair;
-use crate::scene::timeline::Span;
+use crate::scene::timeline::{Span, Times};
 use crate::spec::{Probing, Traffic};
 use crate::stage::SENDERS;
 
@@ -51,18 +50,6 @@ struct Part {
     run: StartedThread<Option<Ran>>,
 }
 
-/// Both ends of a run, and its beginning and end.
-#[derive(Clone, Debug)]
-struct Run {
-    traffic: Traffic,
-    /// Handles of the namespaces.
-    from: PathBuf,
-    to: PathBuf,
-    addr: IpAddr,
-    begin: Instant,
-    end: Instant,
-}
-
 /// The reports of both ends, and their processor time in the window.
 #[derive(Debug)]
 struct Ran {
@@ -81,77 +68,72 @@ pub(super) fn start(traffic: &Traffic, flows: &[Pair<'_>], times: &Times) -> Res
     let (mut parts, halt) = (Vec::new(), Halt::default());
     let mut names = BTreeSet::new();
     for Pair { from, to, who } in flows {
-        let name = name(traffic, who.as_deref(), flows.len());
+        let name = traffic.flow_name(who.as_deref(), flows.len());
         ensure!(
             names.insert(name.clone()),
             "two probes of {name} cannot be told apart: let each sender have one receiver"
         );
         for span in &times.windows {
-            let run = Run {
-                traffic: traffic.clone(),
-                from: from.ns.path(),
-                to: to.ns.path(),
-                addr: to.addr,
-                begin: times.at(span.from),
-                end: times.at(span.to),
-            };
-            let run = StartedThread::new(&halt, move |halt| run.run(halt));
+            let (traffic, within, addr) = (traffic.clone(), span.clone(), to.addr);
+            let (from, to) = (from.ns.path(), to.ns.path());
+            let run = StartedThread::new(&halt, move |halt| {
+                run(&traffic, [&from, &to], addr, &within, halt)
+            });
             parts.push(Part { span: span.clone(), name: name.clone(), who: who.clone(), run });
         }
     }
     Ok(Probes { probing: traffic.probing, parts })
 }
 
-impl Run {
-    /// Returns `None` if it was ended early. The calling thread becomes the sender, and lends its core
-    /// and its priority to the listener if that is to run like the sender.
-    fn run(&self, halt: &Halt) -> Result<Option<Ran>> {
-        if !halt.wait_until(self.begin.checked_sub(LEAD).unwrap_or(self.begin)) {
-            return Ok(None);
-        }
-        let Traffic { urgent, probing, .. } = self.traffic;
-        let reflect = probing == Probing::RoundTrip;
-        let as_sender = urgent && reflect;
-        if as_sender {
-            become_sender(urgent)?;
-        }
-        Ns::enter(&self.to)?;
-        let bind = Some(self.addr);
-        let options = Options { bind, reflect, kernel_stamps: !reflect, ..Options::default() };
-        let mut listener = Sink::of(sink::Sink::open(options)?);
-        if !as_sender {
-            become_sender(urgent)?;
-        }
-        Ns::enter(&self.from)?;
-        if !halt.wait_until(self.begin) {
-            return Ok(None);
-        }
-        let before = listener.cpu();
-        let order = order(&self.traffic, listener.addr(), self.end)?;
-        let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
-        if halt.is_said() {
-            return Ok(None);
-        }
-        let cpu = took + listener.cpu().saturating_sub(before);
-        // A listener that missed its sender's end does not end by itself.
-        let _ = wait_for(LINGER, "the listener", || listener.is_over());
-        let came = listener.end().context("the receiver")?;
-        Ok(Some(Ran { sent, came, cpu }))
+/// Sends from one namespace to an address of another. Returns `None` if it was ended early. The calling
+/// thread becomes the sender, and lends its core and its priority to the listener if that is to run like
+/// the sender.
+fn run(
+    traffic: &Traffic,
+    [from, to]: [&Path; 2],
+    addr: IpAddr,
+    span: &Span,
+    halt: &Halt,
+) -> Result<Option<Ran>> {
+    if !halt.wait_until(span.from.checked_sub(LEAD).unwrap_or(span.from)) {
+        return Ok(None);
     }
-}
-
-fn order(traffic: &Traffic, to: SocketAddr, end: Instant) -> Result<Order> {
-    let payload = flows::frame(traffic)? - flows::headers(traffic.family);
-    Ok(Order {
-        rate: flows::rate(traffic, f64::from(traffic.connections)),
+    let reflect = traffic.probing == Probing::RoundTrip;
+    let as_sender = traffic.urgent && reflect;
+    if as_sender {
+        become_sender(traffic.urgent)?;
+    }
+    Ns::enter(to)?;
+    let bind = Some(addr);
+    let options = Options { bind, reflect, kernel_stamps: !reflect, ..Options::default() };
+    let mut listener = Sink::of(sink::Sink::open(options)?);
+    if !as_sender {
+        become_sender(traffic.urgent)?;
+    }
+    Ns::enter(from)?;
+    if !halt.wait_until(span.from) {
+        return Ok(None);
+    }
+    let before = listener.cpu();
+    let order = Order {
+        rate: traffic.rate(f64::from(traffic.connections)),
         burst: burst(traffic),
-        sizes: Sizes::one(payload),
+        sizes: Sizes::one(traffic.payload()?),
         flows: traffic.connections as u16,
-        duration: Some(end.saturating_duration_since(Instant::now())),
+        duration: Some(span.to.saturating_duration_since(Instant::now())),
         grace: Duration::ZERO,
         core: Some(SENDERS),
-        ..Order::to(to)
-    })
+        ..Order::to(listener.addr())
+    };
+    let (sent, took) = send_measured(&order, halt.flag()).context("the sender")?;
+    if halt.is_said() {
+        return Ok(None);
+    }
+    let cpu = took + listener.cpu().saturating_sub(before);
+    // A listener that missed its sender's end does not end by itself.
+    let _ = wait_for(LINGER, "the listener", || listener.is_over());
+    let came = listener.end().context("the receiver")?;
+    Ok(Some(Ran { sent, came, cpu }))
 }
 
 /// Datagrams that are sent together: all that is due in the time of a burst.
@@ -212,7 +194,7 @@ impl Part {
         told.offer(&span.name, who.as_ref(), sent.datagrams, sent.frame_bytes);
         *told.cpu_s.entry(span.name.clone()).or_default() += cpu.as_secs_f64();
         let sent_for = Duration::from_nanos(sent.elapsed_ns).as_secs_f64();
-        let wanted = (span.to - span.from).as_secs_f64();
+        let wanted = span.seconds();
         if sent_for < ENOUGH * wanted {
             told.notes.push(format!(
                 "the probe of {name} sent for {sent_for:.2} of the {wanted:.2} s of `{}`",

@@ -11,9 +11,9 @@ use system_tests::StartedThread;
 use system_tests::traffic::{Bulk, BulkSpec, Goodput};
 use system_tests::wait::Halt;
 
-use super::flows::Times;
 use super::{Passed, Running, SoFar, Told};
 use crate::scene::cast::Pair;
+use crate::scene::timeline::Times;
 use crate::spec::{Family, Traffic};
 use crate::stage::{SENDERS, Stage};
 
@@ -55,7 +55,7 @@ pub(super) fn start(
         extra.extend(["-l".to_owned(), size.to_string()]);
     }
     if let Some(mbit) = traffic.mbit {
-        let bits = (mbit * 1e6 * payload_of_frame(traffic.family, stage.scene().mtu)).round();
+        let bits = (mbit * 1e6 * payload_of_frame(traffic.family, stage.scene.mtu)).round();
         extra.extend(["-b".to_owned(), bits.to_string()]);
     }
     let mut transfers = Vec::new();
@@ -139,15 +139,14 @@ impl Running for Tcp {
             for (who, goodput) in &got {
                 let mbit = goodput.mbit_between(begin, end);
                 sum = sum.zip(mbit).map(|(sum, mbit)| sum + mbit);
-                match (who, mbit) {
-                    (Some(who), Some(mbit)) => {
-                        told.goodput_mbit.push((window.name.clone(), who.clone(), mbit));
-                    }
-                    (_, None) => told.notes.push(format!(
+                if let Some(mbit) = mbit {
+                    let more = who.clone().map(|who| (window.name.clone(), who, mbit));
+                    told.goodput_mbit.extend(more);
+                } else {
+                    told.notes.push(format!(
                         "{}: iperf3's receiver did not report all of {}",
                         self.what, window.name
-                    )),
-                    (None, Some(_)) => {}
+                    ));
                 }
             }
             if let (Some(name), Some(sum)) = (&self.name, sum) {

@@ -1,13 +1,12 @@
-//! Two-way traffic through a real weir: among VMs, and by routers in both families.
+//! Names, lengths and rates of flows; and two-way traffic through a real weir: among VMs, and by routers
+//! in both families.
 
 use super::*;
 use crate::scene::cast::Cast;
 use crate::scene::meters::events::Events;
 use crate::scene::meters::releases;
-use crate::scene::timeline::Span;
 use crate::spec::{Peer, Scene};
-use anyhow::{Context, ensure};
-use std::time::{Duration, Instant};
+use anyhow::ensure;
 use system_tests::root_or_skip;
 
 fn stage(topology: &str, traffic: &str) -> Result<Stage> {
@@ -21,22 +20,10 @@ fn stage(topology: &str, traffic: &str) -> Result<Stage> {
 
 /// Plays all of the stage's traffic: started one after the other, running together.
 fn play(stage: &Stage) -> Result<Vec<Told>> {
-    let seconds = |s| Duration::try_from_secs_f64(s).unwrap_or_default();
-    let windows: Vec<Span> = stage
-        .scene()
-        .window
-        .iter()
-        .map(|window| Span {
-            name: window.name.clone(),
-            from: seconds(window.from),
-            to: seconds(window.to),
-        })
-        .collect();
-    let end = windows.iter().map(|span| span.to).max().context("no windows")?;
-    let origin = Instant::now() + Duration::from_secs(1);
-    let timeline = Timeline { origin, windows, end, slice: Duration::from_secs(1) };
-    let rates = Rates::start(stage, &Cast::of(stage)?)?;
-    let traffic = stage.scene().traffic.iter();
+    let timeline = Timeline::new(&stage.scene, Instant::now() + Duration::from_secs(1));
+    let cast = Cast::of(stage)?;
+    let rates = Rates::start(stage, &cast)?;
+    let traffic = stage.scene.traffic.iter();
     let running: Vec<_> =
         traffic.map(|traffic| start(traffic, stage, &timeline, &rates)).collect::<Result<_>>()?;
     running.into_iter().map(|running| running.finish(&[])).collect()
@@ -91,4 +78,42 @@ fn talk_by_routers_bears_their_names() -> Result<()> {
     ensure!(value(records, "all.vm2.records_per_s")? > 0.0, "{records:#?}");
     ensure!(value(probe, "all.vm1.p50_us")? > 0.0, "{probe:#?}");
     stage.finish()
+}
+
+fn traffic(text: &str) -> Traffic {
+    toml::from_str(text).unwrap()
+}
+
+#[test]
+fn a_flow_is_called_by_its_traffic_or_its_vm_or_its_sender() {
+    let plain = traffic("kind = 'ask'\nfrom = 'uplink'\nto = 'every'");
+    let named = Traffic { name: Some("polite".into()), ..plain.clone() };
+    assert_eq!(named.flow_name(Some("vm2"), 1), "polite");
+    assert_eq!(named.flow_name(Some("vm2"), 2), "vm2");
+    assert_eq!(plain.flow_name(Some("vm2"), 1), "vm2");
+    assert_eq!(plain.flow_name(None, 1), "uplink");
+}
+
+fn flood(words: &str) -> Traffic {
+    traffic(&format!("kind = 'flood'\nfrom = 'vm1'\nto = 'uplink'\n{words}"))
+}
+
+#[test]
+fn frames_have_the_length_that_the_file_gives_them() {
+    let length = |words: &str| flood(words).frame_length().ok();
+    assert_eq!(length("frame = 64"), Some(64));
+    assert_eq!(length("size = 36"), Some(78));
+    assert_eq!(length("size = 36\nfamily = 'v6'"), Some(98));
+    assert_eq!(length("start = 0"), None);
+}
+
+#[test]
+fn rates_are_of_each_connection() {
+    let traffic = flood("frame = 1250\nmbit = 10\nconnections = 3");
+    assert_eq!(traffic.rate(1.0), Rate::Bits { bits_per_s: 10_000_000 });
+    assert_eq!(traffic.rate_mbit(), Some(30.0));
+    let traffic = flood("frame = 125\npps = 1000");
+    assert_eq!((traffic.rate(2.0), traffic.rate_mbit()), (Rate::pps(2000), Some(1.0)));
+    let traffic = flood("frame = 125");
+    assert_eq!((traffic.rate(1.0), traffic.rate_mbit()), (Rate::Max, None));
 }

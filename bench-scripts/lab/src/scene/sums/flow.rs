@@ -5,89 +5,167 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use system_tests::observer::Count;
 
-use super::{Book, NEARLY, Piece, is_active, mbit, set};
+use super::{Book, NEARLY, Piece, Window};
 use crate::cell::Outcome;
-use crate::scene::senders::rate_mbit;
 use crate::scene::timeline::weights;
 use crate::spec::{Kind, Traffic};
 use crate::stats::jain;
 
+/// VMs that send or receive in a window: their traffic, and whether it goes over the link.
 type Active<'a> = BTreeMap<&'a str, Vec<(&'a Traffic, bool)>>;
 
-impl Book<'_> {
-    pub(super) fn flows(&self, window: &Piece<'_>, slices: &[Piece<'_>], outcome: &mut Outcome) {
-        let active = self.active(window);
-        let all = self.sum(window, |_| true);
-        let (mut rates_mbit, mut rates_kpps) = (Vec::new(), Vec::new());
+impl Window<'_> {
+    pub(super) fn flows(&mut self, slices: &[Piece]) {
+        let book = self.book;
+        let active = book.active(&self.piece);
+        let owed = book.owed_to(&active, &self.piece);
+        let (mut rates_mbit, mut rates_kpps, mut off) = (Vec::new(), Vec::new(), Vec::new());
         for who in active.keys() {
-            let came = self.of(who, window, false);
-            rates_mbit.push(mbit(&came, window));
-            rates_kpps.push(kpps(came.segments, window));
-            rates(outcome, window, who, &came);
+            let came = book.of(Some(who), &self.piece, false);
+            rates_mbit.push(self.piece.mbit(came.bytes));
+            rates_kpps.push(self.piece.kpps(came.segments));
+            self.rates(who, &came);
+            off.extend(self.shares(who, owed.get(who).copied(), slices));
         }
-        rates(outcome, window, "all", &all);
-        for (what, rates) in [("jain", &rates_mbit), ("jain_kpps", &rates_kpps)] {
-            set(outcome, window, &format!("all.{what}"), jain(rates).unwrap_or(f64::NAN));
-        }
-        if let Some(link) = self.link() {
-            let over = self.sum(window, |over_link| over_link);
-            set(outcome, window, "all.link", mbit(&over, window) / link);
-        }
-        let owed = self.owed_to(&active, window);
-        self.shares(window, &owed, outcome);
-        for who in active.keys() {
-            self.extremes(who, window, slices, owed.get(who), outcome);
-        }
-        self.offered(window, &active, outcome);
+        self.rates("all", &book.of(None, &self.piece, false));
+        self.set("all.jain", jain(&rates_mbit));
+        self.set("all.jain_kpps", jain(&rates_kpps));
+        self.set("all.off_owed", off.into_iter().reduce(f64::max));
+        // The link's rate is of interest if anything is sent over it.
+        let link = book.scene.link.filter(|_| book.cast.sources.iter().any(|one| one.over_link));
+        self.set("all.link", link.map(|link| book.mbit(None, &self.piece, true) / link));
+        self.offered(&active);
     }
 
+    /// What a VM gets of what it is owed, in the window and in its best and its worst slice. Returns how
+    /// far off the window's is.
+    fn shares(&mut self, who: &str, owed: Option<f64>, slices: &[Piece]) -> Option<f64> {
+        let (book, whole) = (self.book, &self.piece);
+        let rate = |piece: &Piece| book.mbit(Some(who), piece, owed.is_some());
+        let all = rate(whole);
+        let over = owed.unwrap_or(all);
+        let inside = |slice: &&Piece| {
+            slice.from_s >= whole.from_s - NEARLY && slice.to_s <= whole.to_s + NEARLY
+        };
+        let parts: Vec<f64> =
+            slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
+        let of_owed = owed.map(|owed| all / owed);
+        self.set(&format!("{who}.owed_mbit"), owed);
+        self.set(&format!("{who}.of_owed"), of_owed);
+        self.set(&format!("{who}.least"), parts.iter().copied().reduce(f64::min));
+        self.set(&format!("{who}.most"), parts.iter().copied().reduce(f64::max));
+        of_owed.map(|part| (part - 1.0).abs())
+    }
+
+    /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
+    fn offered(&mut self, active: &Active<'_>) {
+        let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
+        let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for ((window, who), more) in self.book.told.iter().flat_map(|told| &told.offered) {
+            let ways = active.get(who.as_str()).filter(|_| window == self.name);
+            if ways.is_some_and(|ways| ways.iter().all(|(traffic, _)| counts(traffic.kind))) {
+                let sums = offered.entry(who).or_default();
+                *sums = (sums.0 + more.0, sums.1 + more.1);
+            }
+        }
+        let (mut frames, mut bytes, mut came) = (0, 0, 0);
+        for (who, offered) in &offered {
+            let of = self.book.of(Some(who), &self.piece, false).segments;
+            self.sent(who, *offered, of);
+            frames += offered.0;
+            bytes += offered.1;
+            came += of;
+        }
+        if !offered.is_empty() && offered.len() == active.len() {
+            self.sent("all", (frames, bytes), came);
+        }
+    }
+
+    /// The quantities of traffic with a name of its own.
+    pub(super) fn named(&mut self) {
+        let book = self.book;
+        for (index, traffic) in book.scene.traffic.iter().enumerate() {
+            let Some(name) = traffic.name.as_deref().filter(|_| self.piece.has(traffic)) else {
+                continue;
+            };
+            let Some(came) = book.alone(index, &self.piece) else { continue };
+            self.rates(name, &came);
+            let told = book.told.get(index).into_iter().flat_map(|told| &told.offered);
+            let offered = told
+                .filter(|((window, _), _)| window == self.name)
+                .map(|(_, offered)| *offered)
+                .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
+            if let Some(offered) = offered {
+                self.sent(name, offered, came.segments);
+            }
+        }
+    }
+
+    fn rates(&mut self, who: &str, came: &Count) {
+        self.set(&format!("{who}.mbit"), self.piece.mbit(came.bytes));
+        self.set(&format!("{who}.kpps"), self.piece.kpps(came.segments));
+    }
+
+    fn sent(&mut self, who: &str, (frames, bytes): (u64, u64), came: u64) {
+        self.set(&format!("{who}.offered_mbit"), self.piece.mbit(bytes));
+        self.set(&format!("{who}.offered_kpps"), self.piece.kpps(frames));
+        if frames > 0 {
+            // Frames in queues at the window's beginning may make more arrive than was offered.
+            let loss = (1.0 - came as f64 / frames as f64).max(0.0);
+            self.set(&format!("{who}.loss"), loss);
+        }
+    }
+}
+
+impl Book<'_> {
     /// The rates over time.
-    pub(super) fn series(&self, slices: &[Piece<'_>], outcome: &mut Outcome) {
+    pub(super) fn series(&self, slices: &[Piece], outcome: &mut Outcome) {
         for slice in slices {
             let middle = f64::midpoint(slice.from_s, slice.to_s);
             let mut point = |name: String, value: f64| {
                 outcome.series.entry(name).or_default().push((middle, value));
             };
             for who in self.cast.all() {
-                point(format!("{who}.mbit"), mbit(&self.of(who, slice, false), slice));
-                if let Some(link) = self.link() {
-                    let over = mbit(&self.of(who, slice, true), slice);
-                    point(format!("{who}.of_link"), over / link);
-                }
+                point(format!("{who}.mbit"), self.mbit(Some(who), slice, false));
             }
-            point("all.mbit".to_owned(), mbit(&self.sum(slice, |_| true), slice));
+            point("all.mbit".to_owned(), self.mbit(None, slice, false));
         }
     }
 
-    /// The link's rate, if anything is sent over it.
-    fn link(&self) -> Option<f64> {
-        self.scene.link.filter(|_| self.cast.sources.iter().any(|source| source.over_link))
-    }
-
-    /// The arrivals from, or to, one of them.
-    fn of(&self, who: &str, piece: &Piece<'_>, over_link: bool) -> Count {
+    /// The arrivals from, or to, one of the VMs, or all of them; everywhere, or only over the link.
+    fn of(&self, who: Option<&str>, piece: &Piece, over_link: bool) -> Count {
         let mut sum = Count::default();
         for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
-            if source.owner() == Some(who) && (source.over_link || !over_link) {
+            let is_wanted = match who {
+                Some(_) => source.owner() == who,
+                None => !source.whose.is_empty(),
+            };
+            if is_wanted && (source.over_link || !over_link) {
                 sum += *count;
             }
         }
         sum
     }
 
-    /// The arrivals from all VMs.
-    fn sum(&self, piece: &Piece<'_>, wanted: impl Fn(bool) -> bool) -> Count {
-        let mut sum = Count::default();
-        for (source, count) in self.cast.sources.iter().zip(&piece.counts) {
-            if !source.whose.is_empty() && wanted(source.over_link) {
-                sum += *count;
+    fn mbit(&self, who: Option<&str>, piece: &Piece, over_link: bool) -> f64 {
+        piece.mbit(self.of(who, piece, over_link).bytes)
+    }
+
+    fn active(&self, window: &Piece) -> Active<'_> {
+        let mut active = Active::new();
+        let all = self.cast.all();
+        for way in &self.cast.ways {
+            let traffic = &self.scene.traffic[way.traffic];
+            let Some(who) = way.who.as_deref().filter(|who| all.contains(who)) else { continue };
+            if window.has(traffic) {
+                active.entry(who).or_default().push((traffic, way.over_link));
             }
         }
-        sum
+        active
     }
 
     /// The rate that each sender over the link may expect, in Mb/s.
-    fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece<'_>) -> BTreeMap<&'a str, f64> {
+    fn owed_to<'a>(&self, active: &Active<'a>, window: &Piece) -> BTreeMap<&'a str, f64> {
         let names: Vec<String> = (1..=self.scene.vms).map(|vm| format!("vm{vm}")).collect();
         let demand: Vec<Option<f64>> =
             names.iter().map(|name| self.demand(name, active, window)).collect();
@@ -103,140 +181,33 @@ impl Book<'_> {
     }
 
     /// A VM's demand on the link; `None`: all it can get.
-    fn demand(&self, who: &str, active: &Active<'_>, window: &Piece<'_>) -> Option<f64> {
+    fn demand(&self, who: &str, active: &Active<'_>, window: &Piece) -> Option<f64> {
         let mut demand = 0.0;
         // A VM that sends nothing in this window is owed nothing; the others share its part.
         let sent = active.get(who).into_iter().flatten();
         for (traffic, _) in sent.filter(|(_, over_link)| *over_link) {
             demand += match traffic.kind {
                 Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe | Kind::Tcp => {
-                    rate_mbit(traffic)?
+                    traffic.rate_mbit()?
                 }
                 // A sender that waits for answers demands what it gets.
-                Kind::Ask | Kind::Records => mbit(&self.of(who, window, true), window),
+                Kind::Ask | Kind::Records => self.mbit(Some(who), window, true),
             };
         }
         Some(demand)
     }
 
-    fn shares(&self, window: &Piece<'_>, owed: &BTreeMap<&str, f64>, outcome: &mut Outcome) {
-        let mut worst = None;
-        for (who, owed) in owed {
-            let part = mbit(&self.of(who, window, true), window) / owed;
-            set(outcome, window, &format!("{who}.owed_mbit"), *owed);
-            set(outcome, window, &format!("{who}.of_owed"), part);
-            worst = Some((part - 1.0).abs().max(worst.unwrap_or(0.0)));
-        }
-        if let Some(worst) = worst {
-            set(outcome, window, "all.off_owed", worst);
-        }
-    }
-
-    /// The best and the worst slice of a window.
-    fn extremes(
-        &self,
-        who: &str,
-        window: &Piece<'_>,
-        slices: &[Piece<'_>],
-        owed: Option<&f64>,
-        outcome: &mut Outcome,
-    ) {
-        let rate = |piece: &Piece<'_>| mbit(&self.of(who, piece, owed.is_some()), piece);
-        let over = owed.copied().unwrap_or_else(|| rate(window));
-        let inside = |slice: &&Piece<'_>| {
-            slice.from_s >= window.from_s - NEARLY && slice.to_s <= window.to_s + NEARLY
-        };
-        let parts: Vec<f64> =
-            slices.iter().filter(inside).map(|slice| rate(slice) / over).collect();
-        let least = parts.iter().copied().reduce(f64::min).unwrap_or(f64::NAN);
-        let most = parts.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
-        set(outcome, window, &format!("{who}.least"), least);
-        set(outcome, window, &format!("{who}.most"), most);
-    }
-
-    /// The offered traffic, and the lost part of it, for VMs whose traffic all counts its offers.
-    fn offered(&self, window: &Piece<'_>, active: &Active<'_>, outcome: &mut Outcome) {
-        let counts = |kind| matches!(kind, Kind::Flood | Kind::Live | Kind::Timed | Kind::Probe);
-        let mut offered: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for told in self.told.iter().flat_map(|told| &told.offered) {
-            if told.window == window.name {
-                let (frames, bytes) = offered.entry(&told.who).or_default();
-                *frames += told.frames;
-                *bytes += told.bytes;
-            }
-        }
-        offered.retain(|who, _| {
-            active.get(who).is_some_and(|all| all.iter().all(|(traffic, _)| counts(traffic.kind)))
-        });
-        let (mut frames, mut bytes, mut came) = (0, 0, 0);
-        for (who, offered) in &offered {
-            let of = self.of(who, window, false).segments;
-            sent(outcome, window, who, *offered, of);
-            frames += offered.0;
-            bytes += offered.1;
-            came += of;
-        }
-        if !offered.is_empty() && offered.len() == active.len() {
-            sent(outcome, window, "all", (frames, bytes), came);
-        }
-    }
-
-    /// The quantities of traffic with a name of its own.
-    pub(super) fn named(&self, window: &Piece<'_>, outcome: &mut Outcome) {
-        for (index, traffic) in self.scene.traffic.iter().enumerate() {
-            let Some(name) = traffic.name.as_deref().filter(|_| is_active(traffic, window)) else {
-                continue;
-            };
-            let Some(came) = self.alone(index, window) else { continue };
-            rates(outcome, window, name, &came);
-            let told = self.told.get(index).into_iter().flat_map(|told| &told.offered);
-            let offered = told
-                .filter(|offered| offered.window == window.name)
-                .map(|offered| (offered.frames, offered.bytes))
-                .reduce(|a, b| (a.0 + b.0, a.1 + b.1));
-            if let Some(offered) = offered {
-                sent(outcome, window, name, offered, came.segments);
-            }
-        }
-    }
-
     /// The arrivals by a traffic's ways; unknown if others use them at the same time.
-    fn alone(&self, index: usize, window: &Piece<'_>) -> Option<Count> {
+    fn alone(&self, index: usize, window: &Piece) -> Option<Count> {
         let ways =
             || self.cast.ways.iter().filter_map(|way| Some((way, self.cast.source_of(way)?)));
         let own: BTreeSet<usize> =
             ways().filter(|(way, _)| way.traffic == index).map(|(_, source)| source).collect();
         let mut others =
             ways().filter(|(way, source)| way.traffic != index && own.contains(source));
-        let shared = others.any(|(way, _)| is_active(&self.scene.traffic[way.traffic], window));
+        let shared = others.any(|(way, _)| window.has(&self.scene.traffic[way.traffic]));
         let mut sum = Count::default();
         own.into_iter().for_each(|source| sum += window.counts[source]);
         (!shared).then_some(sum)
-    }
-}
-
-fn kpps(frames: u64, piece: &Piece<'_>) -> f64 {
-    frames as f64 / 1000.0 / piece.seconds
-}
-
-fn rates(outcome: &mut Outcome, window: &Piece<'_>, who: &str, came: &Count) {
-    set(outcome, window, &format!("{who}.mbit"), mbit(came, window));
-    set(outcome, window, &format!("{who}.kpps"), kpps(came.segments, window));
-}
-
-fn sent(
-    outcome: &mut Outcome,
-    window: &Piece<'_>,
-    who: &str,
-    (frames, bytes): (u64, u64),
-    came: u64,
-) {
-    let as_mbit = bytes as f64 * 8e-6 / window.seconds;
-    set(outcome, window, &format!("{who}.offered_mbit"), as_mbit);
-    set(outcome, window, &format!("{who}.offered_kpps"), kpps(frames, window));
-    if frames > 0 {
-        // Frames in queues at the window's beginning may make more arrive than was offered.
-        let loss = (1.0 - came as f64 / frames as f64).max(0.0);
-        set(outcome, window, &format!("{who}.loss"), loss);
     }
 }

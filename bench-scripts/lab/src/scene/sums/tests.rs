@@ -1,7 +1,7 @@
+use std::time::Instant;
+
 use super::*;
 use crate::scene::cast::Way;
-use crate::scene::meters::cpu;
-use crate::scene::senders::Offered;
 
 const TEXT: &str = "
     vms = 3
@@ -38,13 +38,9 @@ fn tallied(origin: Instant, seconds: f64, mbytes: [f64; 3]) -> Tallied {
 }
 
 fn told(who: &str, frames: u64) -> Told {
-    let offered = ["one", "all"].map(|window| Offered {
-        window: window.to_owned(),
-        who: who.to_owned(),
-        frames,
-        bytes: frames * 1000,
-    });
-    Told { offered: offered.to_vec(), ..Told::default() }
+    let offered =
+        ["one", "all"].map(|window| ((window.to_owned(), who.to_owned()), (frames, frames * 1000)));
+    Told { offered: offered.into(), ..Told::default() }
 }
 
 /// VM 1 gets 10 MB in each window, unevenly in the second; VM 2 2.5 MB in the first and 2 MB in the
@@ -56,7 +52,7 @@ fn outcome(text: &str, ways: Vec<Way>, change: impl FnOnce(&mut Book<'_>)) -> Ou
     let reading = |seconds, mbytes| Reading {
         rates: tallied(origin, seconds, mbytes),
         senders: Vec::new(),
-        cpu: cpu::Reading::now(None).unwrap(),
+        cpu: Cpu::now(None).unwrap(),
         events: [("syscalls", (seconds * 34e3) as u64)].into(),
         releases: [("full".to_owned(), (seconds * 30.0) as u64), ("idle".to_owned(), 7)].into(),
         resent: Some((seconds * 10.0) as u64),
@@ -103,7 +99,7 @@ fn series_have_a_point_for_each_slice() {
     let outcome = outcome(TEXT, ways(), |_| {});
     let of = |name: &str| outcome.series.get(name).unwrap().clone();
     assert_eq!(of("vm1.mbit"), [(0.25, 80.0), (0.75, 80.0), (1.25, 32.0), (1.75, 128.0)]);
-    assert_eq!(of("vm3.of_link"), [(0.25, 0.0), (0.75, 0.0), (1.25, 0.4), (1.75, 0.4)]);
+    assert_eq!(of("vm3.mbit"), [(0.25, 0.0), (0.75, 0.0), (1.25, 40.0), (1.75, 40.0)]);
     assert_eq!(of("all.mbit")[3], (1.75, 184.0));
 }
 

@@ -17,10 +17,10 @@ const TEXT: &str = r#"
 fn what_ends_is_read_before_what_changes_and_what_begins_after() {
     let scene = scene(TEXT);
     let timeline = Timeline::new(&scene, Instant::now());
-    assert_eq!(timeline.end, Duration::from_secs(2));
+    let after = |seconds| timeline.origin + Duration::from_secs(seconds);
+    assert_eq!(timeline.end, after(2));
     let agenda = timeline.agenda(&scene);
-    let at_one: Vec<Due> =
-        agenda.iter().filter(|due| due.0 == Duration::from_secs(1)).map(|due| due.1).collect();
+    let at_one: Vec<Due> = agenda.iter().filter(|due| due.0 == after(1)).map(|due| due.1).collect();
     let expected =
         [Due::WindowEnds, Due::Slice, Due::Step(0), Due::LoadStarts(0), Due::WindowBegins];
     assert_eq!(at_one, expected);
@@ -38,8 +38,8 @@ fn traffic_that_ends_with_a_window_goes_on_a_moment_if_nobody_sees_it() {
     let timeline = Timeline::new(&scene, Instant::now());
     let times = |words: &str| {
         let text = format!("kind = 'flood'\nfrom = 'vm1'\nto = 'uplink'\n{words}");
-        let (from, to) = timeline.of(&toml::from_str(&text).unwrap());
-        [from, to].map(|at| (at - timeline.origin).as_millis())
+        let times = timeline.of(&toml::from_str(&text).unwrap());
+        [times.start, times.stop].map(|at| (at - timeline.origin).as_millis())
     };
     assert_eq!(times("stop = 1"), [0, 1100]);
     assert_eq!(times("start = 0.1\nstop = 1.1"), [100, 1100]);
@@ -54,4 +54,27 @@ fn weights_are_those_of_the_last_step() {
     assert!(weights(&scene, 0.5).is_empty());
     assert_eq!(weights(&scene, 1.0), [30, 1]);
     assert_eq!(weights(&scene, 1.7), [1, 2, 3]);
+}
+
+#[test]
+fn only_windows_that_the_traffic_fills_are_measured() {
+    let scene = scene(
+        "vms = 1\nwindow = [{ name = 'a', from = 0.5, to = 2 }, { name = 'b', from = 2, to = 3 },
+             { name = 'c', from = 2.5, to = 4 }]",
+    );
+    let timeline = Timeline::new(&scene, Instant::now());
+    let of = |text: &str| {
+        let text = format!("kind = 'ask'\nfrom = 'vm1'\nto = 'uplink'\n{text}");
+        timeline.of(&toml::from_str(&text).unwrap())
+    };
+    let names = |times: &Times| {
+        times.windows.iter().map(|span| span.name.clone()).collect::<Vec<_>>().join("")
+    };
+    assert_eq!(names(&of("")), "abc");
+    assert_eq!(names(&of("start = 2.0000000001\nstop = 3.2")), "b");
+    assert_eq!(names(&of("start = 1\nstop = 3.9999999999")), "bc");
+    let times = of("");
+    let after = |ms| timeline.origin + Duration::from_millis(ms);
+    let at = |ms| times.around(after(ms)).collect::<Vec<_>>();
+    assert_eq!((at(0), at(500), at(2600), at(4000)), (vec![], vec![0], vec![1, 2], vec![]));
 }

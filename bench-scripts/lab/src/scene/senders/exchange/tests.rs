@@ -7,18 +7,10 @@ use anyhow::ensure;
 use system_tests::bed::{Family, GUEST_IF};
 use system_tests::{Bed, BedSpec, root_or_skip};
 
-fn span(name: &str, from: u64, to: u64) -> Span {
-    let ms = Duration::from_millis;
-    Span { name: name.into(), from: ms(from), to: ms(to) }
-}
-
-fn timeline() -> Timeline {
-    Timeline {
-        origin: Instant::now() + Duration::from_millis(500),
-        windows: vec![span("one", 100, 500), span("two", 500, 900)],
-        end: Duration::from_millis(900),
-        slice: Duration::from_secs(1),
-    }
+fn timeline() -> Result<Timeline> {
+    let windows = "{ name = 'one', from = 0.1, to = 0.5 }, { name = 'two', from = 0.5, to = 0.9 }";
+    let scene = toml::from_str(&format!("vms = 1\nwindow = [{windows}]"))?;
+    Ok(Timeline::new(&scene, Instant::now() + Duration::from_millis(500)))
 }
 
 fn bed(vms: u8) -> Result<Bed> {
@@ -42,7 +34,7 @@ fn traffic(kind: &str, more: &str) -> Result<Traffic> {
 }
 
 fn started(traffic: &Traffic, flows: &[Pair<'_>], timeline: &Timeline) -> Result<Box<Exchange>> {
-    start(traffic, flows, Times::of(traffic, timeline)).map(Box::new)
+    start(traffic, flows, timeline.of(traffic)).map(Box::new)
 }
 
 fn value(told: &Told, name: &str) -> Result<f64> {
@@ -55,7 +47,7 @@ fn every_answer_counts_once_and_in_its_window() -> Result<()> {
     let bed = bed(2)?;
     let traffic = traffic("ask", "connections = 2\nsize = 512")?;
     let flows = [flow(&bed, 0)?, flow(&bed, 1)?];
-    let told = started(&traffic, &flows, &timeline())?.finish(&[])?;
+    let told = started(&traffic, &flows, &timeline()?)?.finish(&[])?;
     for window in ["one", "two"] {
         let of = |who: &str, what: &str| value(&told, &format!("{window}.{who}.{what}"));
         let rates = of("vm1", "answers_per_s")? + of("vm2", "answers_per_s")?;
@@ -76,7 +68,7 @@ fn long_records_are_measured_as_they_come() -> Result<()> {
     let bed = bed(1)?;
     // None of them ends before the traffic does.
     let traffic = traffic("records", "name = 'long'\nsize = 4_000_000_000")?;
-    let told = started(&traffic, &[flow(&bed, 0)?], &timeline())?.finish(&[])?;
+    let told = started(&traffic, &[flow(&bed, 0)?], &timeline()?)?.finish(&[])?;
     ensure!(value(&told, "one.long.goodput_mbit")? > 1.0, "{told:#?}");
     let (goodput, records) =
         (value(&told, "two.long.goodput_mbit")?, value(&told, "two.long.records_per_s")?);
@@ -91,7 +83,7 @@ fn records_have_response_times() -> Result<()> {
     root_or_skip!();
     let bed = bed(1)?;
     let traffic = traffic("records", "size = 100")?;
-    let told = started(&traffic, &[flow(&bed, 0)?], &timeline())?.finish(&[])?;
+    let told = started(&traffic, &[flow(&bed, 0)?], &timeline()?)?.finish(&[])?;
     for what in ["records_per_s", "mean_us", "p50_us", "p99_us"] {
         ensure!(value(&told, &format!("two.vm1.{what}"))? > 0.0, "{told:#?}");
     }
@@ -106,13 +98,13 @@ fn a_dead_path_is_an_error_when_the_traffic_is_over() -> Result<()> {
     root_or_skip!();
     let bed = bed(1)?;
     for kind in ["ask", "records"] {
-        let (traffic, timeline) = (traffic(kind, "size = 64")?, timeline());
+        let (traffic, timeline) = (traffic(kind, "size = 64")?, timeline()?);
         let running = started(&traffic, &[flow(&bed, 0)?], &timeline)?;
         let guest = bed.guest(0)?;
         guest.ns.ip(&format!("link set {GUEST_IF} down"))?;
         let error = format!("{:#}", running.finish(&[]).unwrap_err());
         ensure!(error.contains("vm1") && error.contains("path is dead"), "{error}");
-        ensure!(Instant::now() >= timeline.at(timeline.end), "it waits for its end");
+        ensure!(Instant::now() >= timeline.end, "it waits for its end");
         guest.ns.ip(&format!("link set {GUEST_IF} up"))?;
         bed.learn_neighbours()?;
     }
@@ -124,8 +116,8 @@ fn what_is_dropped_ends_at_once() -> Result<()> {
     root_or_skip!();
     let bed = bed(1)?;
     let traffic = traffic("ask", "size = 64")?;
-    let mut timeline = timeline();
-    timeline.end = Duration::from_secs(600);
+    let mut timeline = timeline()?;
+    timeline.end += Duration::from_secs(600);
     let running = started(&traffic, &[flow(&bed, 0)?], &timeline)?;
     let began = Instant::now();
     drop(running);

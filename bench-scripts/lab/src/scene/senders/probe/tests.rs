@@ -1,7 +1,6 @@
 //! Real probes over a bridge.
 
 use super::*;
-use crate::scene::senders::Offered;
 use crate::scene::timeline::Timeline;
 use crate::stage::Spot;
 use system_tests::bed::{Family, GUEST_IF};
@@ -16,15 +15,13 @@ fn bed() -> Result<Bed> {
     Ok(bed)
 }
 
-fn timeline() -> Timeline {
-    let ms = Duration::from_millis;
-    let span = |name: &str, from, to| Span { name: name.into(), from: ms(from), to: ms(to) };
-    Timeline {
-        origin: Instant::now() + ms(500),
-        windows: vec![span("one", 200, 900), span("two", 900, 1600)],
-        end: ms(1600),
-        slice: ms(1000),
-    }
+fn timeline() -> Result<Timeline> {
+    timeline_of("{ name = 'one', from = 0.2, to = 0.9 }, { name = 'two', from = 0.9, to = 1.6 }")
+}
+
+fn timeline_of(windows: &str) -> Result<Timeline> {
+    let scene = toml::from_str(&format!("vms = 1\nwindow = [{windows}]"))?;
+    Ok(Timeline::new(&scene, Instant::now() + Duration::from_millis(500)))
 }
 
 fn flow(bed: &Bed, vm: usize, family: Family) -> Result<Pair<'_>> {
@@ -42,7 +39,7 @@ fn run(traffic: &str, flows: &[Pair<'_>]) -> Result<Told> {
 
 fn started(traffic: &str, flows: &[Pair<'_>]) -> Result<Box<Probes>> {
     let traffic: Traffic = toml::from_str(traffic)?;
-    Ok(Box::new(start(&traffic, flows, &Times::of(&traffic, &timeline()))?))
+    Ok(Box::new(start(&traffic, flows, &timeline()?.of(&traffic))?))
 }
 
 fn value(told: &Told, name: &str) -> Result<f64> {
@@ -65,9 +62,9 @@ fn each_window_has_its_delays_and_what_was_offered() -> Result<()> {
                 anyhow::ensure!(of(what)? > 0.0, "{what}: {told:#?}");
             }
             anyhow::ensure!(of("jitter_us")? >= 0.0 && of("loss")? == 0.0, "{told:#?}");
-            let same = |offered: &&Offered| offered.window == window && offered.who == who;
-            let offered = told.offered.iter().find(same).context("nothing offered")?;
-            anyhow::ensure!(offered.frames > 0 && offered.bytes == offered.frames * 106);
+            let of = (window.to_owned(), who.to_owned());
+            let (frames, bytes) = told.offered.get(&of).context("nothing offered")?;
+            anyhow::ensure!(*frames > 0 && *bytes == *frames * 106);
         }
         anyhow::ensure!(told.cpu_s.contains_key(window), "{told:#?}");
     }
@@ -84,7 +81,7 @@ fn a_round_trip_has_its_own_name_and_any_family() -> Result<()> {
     for what in ["mean_us", "sd_us", "p50_us", "p99_us"] {
         anyhow::ensure!(value(&told, &format!("two.polite.{what}"))? > 0.0, "{told:#?}");
     }
-    anyhow::ensure!(told.offered.iter().all(|offered| offered.who == "vm1"), "{told:#?}");
+    anyhow::ensure!(told.offered.keys().all(|(_, who)| who == "vm1"), "{told:#?}");
     Ok(())
 }
 
@@ -113,12 +110,9 @@ fn what_is_dropped_ends_at_once() -> Result<()> {
     let bed = bed()?;
     let traffic: Traffic =
         toml::from_str("kind = 'probe'\nfrom = 'vm1'\nto = 'uplink'\npps = 9\nsize = 64")?;
-    let mut timeline = timeline();
-    timeline.windows =
-        vec![Span { name: "long".into(), from: Duration::ZERO, to: Duration::from_secs(600) }];
-    timeline.end = Duration::from_secs(600);
+    let timeline = timeline_of("{ name = 'long', from = 0, to = 600 }")?;
     let flows = [flow(&bed, 0, Family::V4)?];
-    let probes = start(&traffic, &flows, &Times::of(&traffic, &timeline))?;
+    let probes = start(&traffic, &flows, &timeline.of(&traffic))?;
     let began = Instant::now();
     drop(probes);
     anyhow::ensure!(began.elapsed() < Duration::from_secs(60));

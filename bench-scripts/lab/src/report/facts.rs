@@ -1,12 +1,40 @@
-//! An experiment's verdict, and the number that decides it.
+//! What the page and the table say of results: where they come from, whether an experiment holds, and
+//! the number that decides it.
 //!
-//! Invariant: an experiment holds if at least one check is judged and all judged checks hold.
+//! Invariant: results of different machines, days or commits are never presented as one. An experiment
+//! holds if at least one check is judged and all judged checks hold.
 
-use crate::run::Results;
+use super::plot::place_of;
+use super::{digits, look};
+use crate::run::{Machine, Results, count};
 use crate::spec::Experiment;
 use crate::verdict::{ENDLESS, Verdict};
 
-use super::{digits, look};
+/// All origins of results in words, by the first experiment of each, with the experiments that come from
+/// it.
+pub(super) fn origins(all: &[(Experiment, Option<Results>)]) -> Vec<(String, Vec<&str>)> {
+    let mut origins: Vec<(String, Vec<&str>)> = Vec::new();
+    for (experiment, results) in all {
+        let Some(results) = results else { continue };
+        let origin = origin(results);
+        let new = || (origin.clone(), Vec::new());
+        let place = place_of(&mut origins, |(known, _)| *known == origin, new);
+        origins[place].1.push(&experiment.id);
+    }
+    origins
+}
+
+/// "AMD EPYC, 2 cores, Linux 6.8.0; weir at 0123abc, with changes; whole runs of 2026-05-30".
+fn origin(results: &Results) -> String {
+    let Machine { kernel, cpu, cores, commit, dirty, date } = &results.machine;
+    let commit: String = commit.chars().take(12).collect();
+    let changes = if *dirty { ", with changes" } else { "" };
+    let effort = if results.quick { "quick runs" } else { "whole runs" };
+    let kernel = kernel.strip_prefix("Linux ").unwrap_or(kernel);
+    let cores = count(*cores, "core");
+    let day = date.split(['T', ' ']).next().unwrap_or(date);
+    format!("{cpu}, {cores}, Linux {kernel}; weir at {commit}{changes}; {effort} of {day}")
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
