@@ -189,18 +189,17 @@ pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
 }
 
 /// One port in the whole forwarder's ledger.
-#[derive(Debug)]
-pub struct PortLedger<'a> {
-    /// The program's counts before the workers' were taken.
-    pub before: &'a ProgramCounts,
-    /// The program's counts after the workers' were taken.
-    pub after: &'a ProgramCounts,
-    pub worker: &'a WorkerCounts,
+#[derive(Debug, Default)]
+pub struct PortLedger {
+    /// The program's counts, before and after the workers' were taken.
+    pub before: ProgramCounts,
+    pub after: ProgramCounts,
+    pub worker: WorkerCounts,
 }
 
 /// The whole forwarder's ledger: balanced, or its difference is the number of frames that are missing.
 pub fn ledger<'a>(
-    ports: impl IntoIterator<Item = PortLedger<'a>>,
+    ports: impl IntoIterator<Item = &'a PortLedger>,
     workers: &WorkersTotal,
 ) -> LedgerReport {
     let mut ledger = LedgerReport::default();

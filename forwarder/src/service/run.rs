@@ -110,7 +110,7 @@ pub async fn run(
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.pins());
+    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.steering.pins());
     let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
     let slot = Arc::new(WatchSlot::default());
@@ -217,10 +217,10 @@ async fn follow(
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refresh_at = Instant::now() + period(bridge.state());
-    let mut workers = WorkerMonitor::of(forwarder.lock().await.askers());
-    let newcomers = forwarder.lock().await.newcomers();
+    let mut workers = WorkerMonitor::of(forwarder.lock().await.workers.askers());
+    let newcomers = Arc::clone(&forwarder.lock().await.gate.newcomers);
     let mut own_pair =
-        forwarder.lock().await.watch_pair().context("weir's own pair cannot be followed")?;
+        forwarder.lock().await.gate.pair.watch().context("weir's own pair cannot be followed")?;
     loop {
         // Signals come first. Among the rest, guests can make the bridge learn any number of addresses,
         // so no event source precedes another; the rare comparison precedes all.
@@ -277,7 +277,7 @@ async fn follow(
                 pair::look(&mut own_pair, forwarder).await?;
                 read_paths(forwarder, watch, &Changed::all()).await;
                 let mut forwarder = forwarder.lock().await;
-                if !forwarder.workers_live() {
+                if !forwarder.workers.live() {
                     bail!("a worker has ended; see the messages above");
                 }
                 keep_attached(&mut forwarder, links).await;

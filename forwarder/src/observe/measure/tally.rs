@@ -28,22 +28,7 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        let (sum, more) = (&mut self.counts, &other.counts);
-        // Jitters do not add up: the row with more packets decides.
-        if more.delivered > sum.delivered {
-            sum.jitter_ns = more.jitter_ns;
-        }
-        sum.frames += more.frames;
-        sum.bytes += more.bytes;
-        sum.delivered += more.delivered;
-        sum.delivered_bytes += more.delivered_bytes;
-        sum.first_ns = match (sum.first_ns, more.first_ns) {
-            (0, first) | (first, 0) => first,
-            (one, other) => one.min(other),
-        };
-        sum.last_ns = sum.last_ns.max(more.last_ns);
-        sum.tcp_flags |= more.tcp_flags;
-        sum.losses += more.losses;
+        self.counts.merge(&other.counts);
         self.times.extend(&other.times);
     }
 

@@ -10,7 +10,7 @@ use weir_core::{Mode, PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
-use super::charging::Charging;
+use super::reattach::Charging;
 use super::gate;
 use super::quota::{FILL_SCARCE, Part};
 use super::roster::{Active, State};

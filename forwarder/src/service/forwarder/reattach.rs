@@ -1,17 +1,21 @@
-//! Restores programs of ours that another process detached or replaced.
+//! Keeps weir's programs attached: at the ingress of each port, and at the egress of a link with a rate,
+//! where one charges it for frames that pass by the gate.
 //!
 //! The kernel does not let `ip link` detach a bpf_link, but `bpftool link detach` and its like do so,
 //! without a notification.
 //!
-//! Invariant: a port that is `up` has its program, as of the last check. A port whose program was
+//! Invariants: a port that is `up` has its program, as of the last check. A port whose program was
 //! detached is `failed` until it is attached again: at once the first time, and with growing delays
 //! when that happens repeatedly, so that weir does not fight another process without end. Meanwhile its
 //! frames go by the kernel, and frames to it are still sent. A port with a foreign program is taken out
-//! of service, and in again when that program is gone.
+//! of service, and in again when that program is gone. A served port with a rate has the charging
+//! program, as of the last check; without it the port is still served, and frames that pass by the gate
+//! exceed the rate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use aya::programs::links::FdLink;
 use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::Forwarder;
@@ -50,6 +54,14 @@ impl TakenOff {
     fn is_due(&self, now: Instant) -> bool {
         self.again_at.is_none_or(|at| now >= at)
     }
+}
+
+/// A port's program at its egress.
+#[derive(Debug, Default)]
+pub struct Charging {
+    link: Option<FdLink>,
+    /// Whether a failed attachment was already logged.
+    told: bool,
 }
 
 impl Forwarder {
@@ -107,6 +119,60 @@ impl Forwarder {
                     );
                     self.take_out(&name, State::Failed(error.to_string())).await;
                 }
+            }
+        }
+    }
+
+    /// Starts or stops charging the link of a served port, as its plan says.
+    pub(super) fn keep_charged(&mut self, name: &str) {
+        let Some(entry) = self.roster.get_mut(name) else { return };
+        let is_rated = entry.plan.rate.is_some();
+        let Some(active) = entry.active.as_mut() else { return };
+        if !is_rated {
+            active.charging = Charging::default();
+            return;
+        }
+        let charging = &mut active.charging;
+        if charging.link.is_some() {
+            return;
+        }
+        match self.steering.attach_charge(name) {
+            Ok(link) => *charging = Charging { link: Some(link), told: false },
+            Err(error) if !charging.told => {
+                charging.told = true;
+                tracing::warn!(
+                    port = name,
+                    "what the host and the bridge send to it is not charged to its rate: {error}"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Does the same for all ports, and restores programs that were detached.
+    pub(super) fn keep_all_charged(&mut self) {
+        let ours = self.steering.gate_program_ids();
+        for name in self.roster.names() {
+            let Some(entry) = self.roster.get_mut(&name) else { continue };
+            if let Some(active) = entry.active.as_mut()
+                && active.charging.link.is_some()
+                && !has_any(&name, TcAttachType::Egress, &ours)
+            {
+                tracing::warn!(
+                    port = name,
+                    "the program that charges its link was detached from outside"
+                );
+                active.charging.link = None;
+            }
+            self.keep_charged(&name);
+        }
+    }
+
+    /// From here on frames that pass by the gate exceed the rates.
+    pub(super) fn end_charging(&mut self) {
+        for entry in self.roster.entries_mut() {
+            if let Some(active) = entry.active.as_mut() {
+                active.charging = Charging::default();
             }
         }
     }

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use weir_abi::MAX_PORTS;
 use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
 
-use super::charging::Charging;
-use super::reattach::TakenOff;
+use super::reattach::{Charging, TakenOff};
 use crate::host::attach::Attached;
-use crate::observe::ledger::{ProgramCounts, WorkerCounts};
+use crate::observe::ledger::{PortLedger, ProgramCounts, WorkerCounts};
 use weir_schema::PortPlan;
 
 /// Names of absent interfaces are remembered, so that their numbers can still be read; for ports that
@@ -93,17 +92,11 @@ impl Entry {
     }
 }
 
-/// The counts of names that were struck off.
-#[derive(Debug, Default)]
-pub struct Closed {
-    pub program: ProgramCounts,
-    pub worker: WorkerCounts,
-}
-
 #[derive(Debug, Default)]
 pub struct Roster {
     entries: BTreeMap<String, Entry>,
-    pub closed: Closed,
+    /// The counts of names that were struck off.
+    pub closed: PortLedger,
     /// Losses by slot that workers other than the port's own counted and that belong to earlier names
     /// of the slot: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
@@ -210,7 +203,8 @@ impl Roster {
     ) -> Option<u16> {
         let counts = self.worker_counts(self.get(name)?, elsewhere);
         let entry = self.entries.remove(name)?;
-        self.closed.program.merge(program);
+        self.closed.before.merge(program);
+        self.closed.after.merge(program);
         self.closed.worker.merge(&counts);
         self.settled.insert(entry.slot, *elsewhere);
         Some(entry.slot)

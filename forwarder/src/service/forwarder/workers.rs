@@ -17,7 +17,7 @@ use crate::worker::{
 };
 
 #[derive(Debug)]
-pub(super) struct Workers {
+pub(in crate::service) struct Workers {
     cores: Vec<usize>,
     handles: Vec<WorkerHandle<XskPort>>,
     homes: BTreeMap<PortId, Home>,
@@ -57,7 +57,7 @@ impl Workers {
     }
 
     /// Handles for requests, one for each worker in their order.
-    pub(super) fn askers(&self) -> Vec<Asker<XskPort>> {
+    pub(in crate::service) fn askers(&self) -> Vec<Asker<XskPort>> {
         self.handles.iter().map(WorkerHandle::asker).collect()
     }
 
@@ -66,7 +66,7 @@ impl Workers {
     }
 
     /// Whether all of them run. A worker that has ended leaves its ports unserved.
-    pub(super) fn live(&self) -> bool {
+    pub(in crate::service) fn live(&self) -> bool {
         self.handles.iter().all(WorkerHandle::lives)
     }
 

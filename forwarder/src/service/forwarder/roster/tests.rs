@@ -41,7 +41,7 @@ fn the_longest_gone_is_struck_off_and_its_counts_are_kept() {
     };
     assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
     assert_eq!(roster.closed.worker.rx.frames, 10);
-    let closed = &roster.closed.program;
+    let closed = &roster.closed.after;
     assert_eq!((closed.steered, closed.express.frames, closed.reached.frames), (10, 5, 7));
     assert_eq!(roster.to_strike_off(), None);
     assert_eq!(roster.enlist(&vif("new")).map(|e| e.slot), Some(0));
