@@ -3,7 +3,8 @@
 //! Invariant: `reconcile` depends on nothing but the present state of links and roster, so a missed,
 //! doubled or late event changes nothing in the end.
 
-use weir_core::{Reason, Role};
+use weir_core::{PortId, Reason, Role};
+use weir_port::ethtool;
 
 use super::Forwarder;
 use super::roster::State;
@@ -132,9 +133,15 @@ impl Forwarder {
     /// Updates what depends on the interfaces that may have changed: MTU and offloads.
     pub fn retune_changed(&mut self, changed: &Changed, links: &Snapshot) {
         for link in links.iter().filter(|link| changed.concerns(link.ifindex)) {
-            if self.roster.active_at(link.ifindex).is_some() {
-                self.retune(&link.name, link);
+            let Some(entry) = self.roster.get_mut(&link.name) else { continue };
+            let active = entry.active.as_mut().filter(|active| active.ifindex == link.ifindex);
+            let Some(active) = active else { continue };
+            let features = ethtool::tx_features(&link.name).unwrap_or_default();
+            (entry.mtu, active.superframes) = (link.mtu, features.tso4);
+            if let Ok(worker) = self.workers.handle(active.worker) {
+                let _ = worker.retune(PortId(entry.slot), link.mtu, features);
             }
+            self.update_gate_port(link.ifindex);
         }
     }
 

@@ -86,7 +86,7 @@ impl Forwarder {
         let at_the_gate = mode == Mode::Gate;
         let queues = if at_the_gate { 0 } else { link.rx_queues.clamp(1, weir_abi::MAX_QUEUES) };
         let promised = self.plan.port_settings(plan);
-        let worker = self.workers.place(plan.worker, promised.role);
+        let worker = self.workers.place(&self.roster, plan.worker, promised.role);
         let part = self.part_of(worker);
         let fill_quota =
             if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
@@ -114,7 +114,7 @@ impl Forwarder {
         self.lock(slot, plan)?;
         let fill_frames = fill_quota * queues;
         let part = Part { promised: part.promised + fill_frames, ..part };
-        let settings = self.with_quota(promised, part, self.workers.ports_of(worker) + 1);
+        let settings = self.with_quota(promised, part, self.ports_of(worker) + 1);
         let mut active = Active {
             ifindex: link.ifindex,
             mode,
@@ -152,6 +152,11 @@ impl Forwarder {
         Part { frames: self.frames_per_worker, promised }
     }
 
+    /// The number of ports that a worker has.
+    fn ports_of(&self, worker: usize) -> u32 {
+        self.roster.held().fold(0, |sum, held| sum + u32::from(held.worker == worker))
+    }
+
     fn with_quota(&self, promised: PortSettings, part: Part, ports: u32) -> PortSettings {
         let workers = u32::try_from(self.workers.count()).unwrap_or(u32::MAX);
         PortSettings { queue_frames: part.queue(ports, workers), ..promised }
@@ -167,9 +172,8 @@ impl Forwarder {
             .roster
             .active()
             .map(|(entry, active)| {
-                let (part, ports) = (self.part_of(active.worker), active.worker);
+                let (part, ports) = (self.part_of(active.worker), self.ports_of(active.worker));
                 let promised = self.plan.port_settings(&entry.plan);
-                let ports = self.workers.ports_of(ports);
                 (entry.id(), active.settings, self.with_quota(promised, part, ports))
             })
             .filter(|(_, told, wanted)| told != wanted)
@@ -201,9 +205,9 @@ impl Forwarder {
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
         if let Some(active) = entry.active.take() {
-            let (plan, ifindex) = (entry.plan.clone(), active.ifindex);
+            let (plan, ifindex, worker) = (entry.plan.clone(), active.ifindex, active.worker);
             entry.leaving = Some(active);
-            self.settle(name, slot).await;
+            self.settle(name, worker).await;
             if let Err(error) = self.give_back(name, why).await {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
@@ -227,7 +231,7 @@ impl Forwarder {
         let (worker, id) = (leaving.worker, entry.id());
         let given = self.end_service(name, worker, id, why).await;
         // A worker that has ended never gives anything back.
-        if !matches!(given, Err(NoAnswer::Late { .. }))
+        if matches!(given, Ok(()) | Err(NoAnswer::Ended))
             && let Some(entry) = self.roster.get_mut(name)
         {
             entry.leaving = None;
@@ -242,7 +246,7 @@ impl Forwarder {
         id: PortId,
         why: Reason,
     ) -> Result<(), NoAnswer> {
-        if let Some(taken) = self.workers.withdraw(id, why).await? {
+        if let Some(taken) = self.workers.withdraw(worker, id, why).await? {
             if let Some(entry) = self.roster.get_mut(name) {
                 entry.past.merge(&(&taken.last).into());
             }
@@ -270,12 +274,13 @@ impl Forwarder {
 
     /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
     /// another core while the program is detached.
-    async fn settle(&self, name: &str, slot: u16) {
+    async fn settle(&self, name: &str, worker: usize) {
+        let Some(entry) = self.roster.get(name) else { return };
+        let Ok(worker) = self.workers.handle(worker) else { return };
         let until = Instant::now() + gate::SETTLE;
         while Instant::now() < until {
-            let program = self.program_counts(slot);
-            let Some(entry) = self.roster.get(name) else { return };
-            let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
+            let program = self.program_counts(entry.slot);
+            let Ok(snapshot) = worker.snapshot().await else { return };
             let mut counts = entry.past.clone();
             if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
                 counts.merge(&port.into());
@@ -291,18 +296,6 @@ impl Forwarder {
         for error in self.settings.restore_port(ifindex) {
             tracing::error!(port = name, "a setting could not be put back: {error}");
         }
-    }
-
-    /// Updates what the worker and the program know of a device that has changed.
-    pub(super) fn retune(&mut self, name: &str, link: &Link) {
-        let Some(entry) = self.roster.get_mut(name) else { return };
-        entry.mtu = link.mtu;
-        let Some(active) = entry.active.as_mut() else { return };
-        let features = ethtool::tx_features(&link.name).unwrap_or_default();
-        active.superframes = features.tso4;
-        let id = PortId(entry.slot);
-        let _ = self.workers.retune(id, link.mtu, features);
-        self.update_gate_port(link.ifindex);
     }
 }
 

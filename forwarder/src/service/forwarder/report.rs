@@ -242,7 +242,7 @@ impl Forwarder {
     /// The worker that serves a port, or would serve it now.
     fn worker_of(&self, entry: &Entry) -> usize {
         entry.active.as_ref().map_or_else(
-            || self.workers.place(entry.plan.worker, self.plan.port_settings(&entry.plan).role),
+            || self.workers.place(&self.roster, entry.plan.worker, entry.plan.role),
             |active| active.worker,
         )
     }

@@ -130,6 +130,11 @@ impl Roster {
         self.entries.values().filter_map(|entry| Some((entry, entry.active.as_ref()?)))
     }
 
+    /// The ports that workers have: those that are served, and those that are not given back yet.
+    pub fn held(&self) -> impl Iterator<Item = &Active> {
+        self.entries.values().filter_map(|entry| entry.active.as_ref().or(entry.leaving.as_ref()))
+    }
+
     pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.entries.values_mut()
     }

@@ -11,7 +11,7 @@ use crate::observe::measure::Measurements;
 use crate::observe::metrics::{Numbers, PortTimes, Sample};
 use crate::observe::watch::{self, WatchQuery, WatchStream, slot::WatchSlot};
 use crate::service::api::Backend;
-use crate::service::forwarder::{ApplyError, Forwarder};
+use crate::service::forwarder::Forwarder;
 use weir_api::{
     FlowQuery, FlowsReport, LatencyQuery, LatencyReport, PortList, Refused, StatsReport,
 };
@@ -52,7 +52,7 @@ impl Backend for Shared {
             let links = self.links.snapshot().await.map_err(Refused::unavailable)?;
             forwarder.patch(&patch, &links).await
         };
-        let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
+        let given_up = || Err(Refused::unavailable("weir is stopping"));
         self.end.bound(change).await.unwrap_or_else(given_up)
     }
 
