@@ -1,8 +1,7 @@
 //! The workers' measurements, combined: how long packets took, and which stations exchanged them.
 //!
 //! - [`latency`]: histograms by source, over all workers and all lives of a port
-//! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one;
-//!   [`room`]: how full the tables are
+//! - [`flows`]: the workers' flow tables, read in pages; [`tally`]: rows of one flow made one
 //!
 //! Invariant: no lock of the forwarder is held while workers are asked, and workers are kept from
 //! packets for one page at a time. A slot's times are never given to a name that got the slot later: a
@@ -11,7 +10,6 @@
 
 mod flows;
 mod latency;
-mod room;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -26,7 +24,7 @@ use tokio::sync::Mutex;
 use weir_core::{FlowSum, PortId, VifLatency};
 use weir_port::{XskPort, clock_realtime_ns};
 
-pub use self::room::{FlowRoom, SourceFlows};
+pub use self::flows::{FlowRoom, SourceFlows};
 use crate::host::attach::ExpressCounters;
 use crate::worker::{Asker, FlowPage, NoAnswer};
 use weir_api::Amount;

@@ -2,7 +2,7 @@
 //!
 //! - [`families`]: every metric with its labels, its sentence and its reader; [`fill`]: reading
 //! - [`times`]: the latency histograms' buckets
-//! - [`mod@page`], [`mod@format`]: writing the page
+//! - [`mod@page`]: writing the page
 //! - [`server`]: the connections, and the rate of samples
 //!
 //! Invariant: nothing is counted here. Every value comes from one [`Sample`], taken at a request. The
@@ -10,7 +10,6 @@
 
 mod families;
 mod fill;
-mod format;
 mod page;
 mod server;
 #[cfg(test)]
@@ -20,8 +19,7 @@ mod times;
 use std::future::Future;
 
 pub use self::families::{ALL, Kind, Metric};
-pub use self::format::Format;
-pub use self::page::page;
+pub use self::page::{Format, page};
 pub use self::server::{ListenError, claim, serve};
 pub use self::times::{BOUNDS_US, PortTimes, Spread};
 use crate::observe::measure::FlowRoom;

@@ -1,25 +1,24 @@
 //! Watches packets for a client of the control socket: captures their bytes, or traces single packets.
 //!
 //! - [`query`]: the client's query
-//! - [`slot`]: one session at a time, and how it ends
 //! - [`session`]: passes events from the workers and the program to the client
 //! - [`merge`]: the events of workers and program in one order
-//! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines; [`summary`]: a packet's addresses in words
+//! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines
 //!
-//! Invariant: a client that is slow or gone costs events, which are counted, and never a frame.
+//! Invariants: a client that is slow or gone costs events, which are counted, and never a frame. One
+//! session runs at a time; dropping its claim frees the slot, whatever the reason.
 
 mod assemble;
 mod merge;
 mod pcapng;
 pub mod query;
 mod session;
-pub mod slot;
-mod summary;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::body::Bytes;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use weir_abi::{Counter, watch::bit};
 use weir_api::{Refused, StatusCode};
 use weir_core::{PortId, PortSet};
@@ -29,7 +28,6 @@ use self::query::Kind;
 pub use self::query::WatchQuery;
 use self::session::Session;
 pub use self::session::WatchStarted;
-use self::slot::WatchSlot;
 use crate::worker::{NoAnswer, Points, WatchSpec};
 
 /// A client's answer, part by part; dropping it ends the session.
@@ -104,6 +102,116 @@ fn outcomes(query: &WatchQuery) -> u64 {
         .filter(|outcome| *outcome != Counter::Steered)
         .filter(|outcome| points.arrival || points.loss && reason_of(*outcome).is_some())
         .fold(0, |outcomes, outcome| outcomes | bit(outcome))
+}
+
+#[derive(Debug)]
+struct Running {
+    id: u64,
+    what: String,
+    since: Instant,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    last_id: u64,
+    closed: bool,
+}
+
+/// The one slot for a capture or a trace.
+#[derive(Debug, Default)]
+pub struct WatchSlot {
+    state: StdMutex<State>,
+    /// Notified when a claim is dropped.
+    free: Notify,
+}
+
+/// The right to watch.
+#[derive(Debug)]
+struct Claim {
+    slot: Arc<WatchSlot>,
+    id: u64,
+    stop: watch::Receiver<bool>,
+}
+
+impl WatchSlot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Refused::unavailable("weir is stopping"));
+        }
+        if let Some(running) = &state.running {
+            let Running { what, since, .. } = running;
+            let error = format!(
+                "{what} has been watching for {} s, and one can at a time: end it first (Ctrl-C \
+                 there, or DELETE on this path)",
+                since.elapsed().as_secs()
+            );
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        let (stop, stopped) = watch::channel(false);
+        let what = describe(query, who);
+        state.running = Some(Running { id, what, since: Instant::now(), stop });
+        Ok(Claim { slot: Arc::clone(self), id, stop: stopped })
+    }
+
+    /// Tells the session to end, if it has the given number; returns its description.
+    pub fn end(&self, id: Option<u64>) -> Option<String> {
+        let state = self.state();
+        let running = state.running.as_ref()?;
+        if id.is_some_and(|id| id != running.id) {
+            return None;
+        }
+        let _ = running.stop.send(true);
+        Some(running.what.clone())
+    }
+
+    /// The forwarder ends: no session begins any more. Returns when the running one has ended.
+    pub async fn close(&self) {
+        self.state().closed = true;
+        self.end(None);
+        loop {
+            let freed = self.free.notified();
+            if self.state().running.is_none() {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Claim {
+    /// Resolves when the session is told to end.
+    async fn stopped(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.slot.state().running = None;
+        self.slot.free.notify_one();
+    }
+}
+
+fn describe(query: &WatchQuery, who: &str) -> String {
+    let kind = match query.kind {
+        Kind::Capture => "a capture",
+        Kind::Trace => "a trace",
+    };
+    let of = if query.ports.is_empty() {
+        String::new()
+    } else {
+        format!(" of {}", query.ports.join(", "))
+    };
+    format!("{kind}{of} ({who})")
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ mod monitor;
 mod notify;
 mod pair;
 mod shared;
-mod summary;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,11 +23,10 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
 use weir_port::clock_monotonic_ns;
 
 pub use self::ending::Ending;
-use self::ending::{End, WORK_ENDS};
+use self::ending::{End, WORK_ENDS, summary, write_dumps};
 use self::monitor::WorkerMonitor;
 use self::notify::Notifier;
 use self::shared::Shared;
-use self::summary::{summary, write_dumps};
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder, wrong_ports};
 use crate::host::bridge::refresh::{Refresher, period};
@@ -39,7 +37,7 @@ use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
 use crate::observe::metrics;
-use crate::observe::watch::slot::WatchSlot;
+use crate::observe::watch::WatchSlot;
 use weir_schema::{ConfigErrors, Difference, Plan, PortPlan};
 
 /// Events are followed as they come. This often everything is compared, in case an event was missed,

@@ -55,6 +55,26 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
+/// The room of all sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowRoom {
+    /// The most flows that can be told apart at once; 0: switched off.
+    pub capacity: u64,
+    pub sources: Vec<SourceFlows>,
+}
+
+/// The flows of one source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFlows {
+    pub port: String,
+    /// Flows that have a row now.
+    pub known: u64,
+    /// Flows that had a row and ended, since the last reset.
+    pub ended: u64,
+    /// Frames of flows that got no row.
+    pub other_frames: u64,
+}
+
 impl<S: WorkerMeasures> Measurements<S> {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after they
     /// were read: counts between the two are in no report.
@@ -219,7 +239,30 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok((page.rows, page.from))
     }
 
-    pub(super) async fn sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+    /// How full the flow tables are, without reading a single row. The worker that serves a source knows
+    /// all of its flows, and others know some of the same: so the largest numbers are the source's.
+    pub async fn flow_room(self: &Arc<Self>) -> Result<FlowRoom, NoAnswer> {
+        if self.plan.flows == 0 {
+            return Ok(FlowRoom::default());
+        }
+        let mut sources = BTreeMap::new();
+        for sum in self.sums().await? {
+            let FlowSum { ingress, known, ended_flows, other, .. } = sum;
+            let Some(name) = self.ports.lock().await.get(&ingress).map(|held| held.name.clone())
+            else {
+                continue;
+            };
+            let source: &mut SourceFlows = sources.entry(ingress).or_default();
+            source.port = name;
+            source.known = source.known.max(known.into());
+            source.ended = source.ended.max(ended_flows);
+            source.other_frames += other.0.frames;
+        }
+        let capacity = u64::from(self.plan.flows) * self.workers.len() as u64;
+        Ok(FlowRoom { capacity, sources: sources.into_values().collect() })
+    }
+
+    async fn sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         let mut sums = Vec::new();
         for worker in &self.workers {
             sums.extend(worker.flow_sums().await?);
@@ -301,8 +344,7 @@ fn report_sums(
         let unlisted = all.entry(name).or_default();
         unlisted.other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
         unlisted.ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
-        // The worker that serves the source knows all of its flows; other workers know some of the
-        // same.
+        // As in `flow_room`.
         unlisted.ended_flows = sum.ended_flows.max(unlisted.ended_flows);
     }
     for (id, amount) in express {

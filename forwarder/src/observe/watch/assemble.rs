@@ -3,17 +3,15 @@
 //! Invariant: a packet is reported once: when all of its pieces have ended, or when no event of it came
 //! for too long. Then its mark is free for another packet.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 
-use weir_abi::{Counter, meta_flags};
-use weir_core::{PortId, Reason};
+use weir_abi::{Bytes as _, Counter, meta_flags};
+use weir_core::{Mac, PortId, Reason};
 use weir_port::reason_of;
 
 use super::merge::Observation;
-use super::summary::summary;
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
 use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
 
@@ -253,3 +251,40 @@ fn refused(outcome: Counter) -> (TraceOutcome, TraceEvent) {
         }
     }
 }
+
+/// A packet's addresses in one line; what is absent is left out.
+fn summary(facts: &Facts, head: &[u8]) -> String {
+    let mut text = String::new();
+    if let (Some(dst), Some(src)) = (head.mac(0), head.mac(6)) {
+        let _ = write!(text, "{} > {}", Mac::new(src), Mac::new(dst));
+    }
+    let name = match () {
+        () if facts.has(meta_flags::IPV4) => "IPv4",
+        () if facts.has(meta_flags::IPV6) => "IPv6",
+        () if facts.has(meta_flags::ARP) => "ARP",
+        () => {
+            let kind = head.be16(12).map(|kind| format!(", EtherType 0x{kind:04x}"));
+            text.push_str(&kind.unwrap_or_default());
+            return text;
+        }
+    };
+    let above = [
+        (meta_flags::FRAGMENT, " fragment"),
+        (meta_flags::TCP, " TCP"),
+        (meta_flags::UDP, " UDP"),
+        (meta_flags::ICMP, " ICMP"),
+    ];
+    let above = above.iter().find(|(flag, _)| facts.has(*flag)).map_or("", |(_, name)| name);
+    let _ = write!(text, ", {name}{above}");
+    let [Some(src), Some(dst)] = facts.addresses(head) else { return text };
+    let _ = match facts.ports(head) {
+        [Some(from), Some(to)] => {
+            write!(text, " {} > {}", SocketAddr::new(src, from), SocketAddr::new(dst, to))
+        }
+        _ => write!(text, " {src} > {dst}"),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests;

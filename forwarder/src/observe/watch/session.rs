@@ -16,8 +16,7 @@ use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 use super::assemble::TraceAssembler;
 use super::merge::{EventMerger, UnsteeredRing};
 use super::pcapng::Capture;
-use super::slot::Claim;
-use super::{WatchQuery, Watchable};
+use super::{Claim, WatchQuery, Watchable};
 use crate::worker::{Purpose, WatchSpec, Watched};
 use weir_api::TraceLine;
 

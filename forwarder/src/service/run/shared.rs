@@ -9,7 +9,7 @@ use super::ending::End;
 use crate::host::links::Links;
 use crate::observe::measure::Measurements;
 use crate::observe::metrics::{Numbers, PortTimes, Sample};
-use crate::observe::watch::{self, WatchQuery, WatchStream, slot::WatchSlot};
+use crate::observe::watch::{self, WatchQuery, WatchSlot, WatchStream};
 use crate::service::api::Backend;
 use crate::service::forwarder::Forwarder;
 use weir_api::{
