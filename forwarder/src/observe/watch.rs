@@ -1,24 +1,23 @@
-//! Watches packets for a client of the control socket: captures their bytes, or traces single packets.
+//! Watching packets for a client of the control socket: captures of their bytes, or traces of single
+//! packets.
 //!
 //! - [`query`]: the client's query
-//! - [`session`]: passes events from the workers and the program to the client
 //! - [`merge`]: the events of workers and program in one order
 //! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines
 //!
 //! Invariants: a client that is slow or gone costs events, which are counted, and never a frame. One
 //! session runs at a time; dropping its claim frees the slot, whatever the reason.
 
-mod assemble;
-mod merge;
-mod pcapng;
+pub(crate) mod assemble;
+pub(crate) mod merge;
+pub(crate) mod pcapng;
 pub mod query;
-mod session;
 
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::body::Bytes;
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use weir_abi::{Counter, watch::bit};
 use weir_api::{Refused, StatusCode};
 use weir_core::{PortId, PortSet};
@@ -26,9 +25,7 @@ use weir_port::reason_of;
 
 use self::query::Kind;
 pub use self::query::WatchQuery;
-use self::session::Session;
-pub use self::session::WatchStarted;
-use crate::worker::{NoAnswer, Points, WatchSpec};
+use crate::worker::Points;
 
 /// A client's answer, part by part; dropping it ends the session.
 #[derive(Debug)]
@@ -38,45 +35,11 @@ pub struct WatchStream {
     pub parts: mpsc::Receiver<Bytes>,
 }
 
-/// The part of the forwarder that watching packets needs.
-pub trait Watchable: Send + 'static {
-    /// The ports, by slot and name.
-    fn port_names(&self) -> Vec<(PortId, String)>;
-
-    /// Begins to watch; the program reports the `outcomes`.
-    fn watch(
-        &mut self,
-        spec: WatchSpec,
-        outcomes: u64,
-    ) -> impl Future<Output = Result<WatchStarted, NoAnswer>> + Send;
-
-    fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
-
-    /// Per port, the frames that the program could not report, in total.
-    fn unsteered_missed(&self) -> Vec<u64>;
-}
-
-/// Begins to watch, on behalf of `who`.
-pub async fn begin<F: Watchable>(
-    forwarder: Arc<Mutex<F>>,
-    slot: Arc<WatchSlot>,
-    query: WatchQuery,
-    who: &str,
-) -> Result<WatchStream, Refused> {
-    let claim = slot.claim(&query, who)?;
-    let id = claim.id;
-    let mut locked = forwarder.lock().await;
-    let ports = ports_of(&query, &locked.port_names())?;
-    let spec = query.spec(ports);
-    let outcomes = outcomes(&query);
-    let began = locked.watch(spec, outcomes).await.map_err(Refused::unavailable)?;
-    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, query, spec, began);
-    tokio::spawn(session.run());
-    Ok(WatchStream { id, parts })
-}
-
 /// The slots of the named ports; without names, of all.
-fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<PortSet>, Refused> {
+pub(crate) fn ports_of(
+    query: &WatchQuery,
+    names: &[(PortId, String)],
+) -> Result<Option<PortSet>, Refused> {
     if query.ports.is_empty() {
         return Ok(None);
     }
@@ -93,7 +56,7 @@ fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<Por
 }
 
 /// The outcomes that the program is to report.
-fn outcomes(query: &WatchQuery) -> u64 {
+pub(crate) fn outcomes(query: &WatchQuery) -> u64 {
     let points = match query.kind {
         Kind::Capture => query.direction.points(),
         Kind::Trace => Points { arrival: true, ..Points::default() },
@@ -122,16 +85,16 @@ struct State {
 /// The one slot for a capture or a trace.
 #[derive(Debug, Default)]
 pub struct WatchSlot {
-    state: StdMutex<State>,
+    state: Mutex<State>,
     /// Notified when a claim is dropped.
     free: Notify,
 }
 
 /// The right to watch.
 #[derive(Debug)]
-struct Claim {
+pub(crate) struct Claim {
     slot: Arc<WatchSlot>,
-    id: u64,
+    pub(crate) id: u64,
     stop: watch::Receiver<bool>,
 }
 
@@ -140,7 +103,7 @@ impl WatchSlot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
+    pub(crate) fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
         let mut state = self.state();
         if state.closed {
             return Err(Refused::unavailable("weir is stopping"));
@@ -189,7 +152,7 @@ impl WatchSlot {
 
 impl Claim {
     /// Resolves when the session is told to end.
-    async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 }

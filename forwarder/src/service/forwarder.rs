@@ -27,7 +27,7 @@ mod quota;
 mod reattach;
 mod report;
 pub mod roster;
-mod watching;
+pub(super) mod watching;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};

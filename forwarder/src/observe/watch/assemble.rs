@@ -32,7 +32,7 @@ struct OpenTrace {
 
 /// All packets that are followed, with their events.
 #[derive(Debug)]
-pub(super) struct TraceAssembler {
+pub(crate) struct TraceAssembler {
     /// By mark and arrival: a mark that an earlier trace left on a packet matches none here.
     open: HashMap<(u8, u64), OpenTrace>,
     /// Free marks, by worker.
@@ -55,7 +55,7 @@ impl OpenTrace {
 
 impl TraceAssembler {
     /// `cores`: the workers' cores, in the workers' order.
-    pub(super) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
+    pub(crate) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
         let share = MARKS / cores.len().max(1);
         let marks =
             |worker: usize| (0..share).map(|nth| (worker * share + nth + 1) as u8).collect();
@@ -71,12 +71,12 @@ impl TraceAssembler {
         }
     }
 
-    pub(super) fn name(&mut self, port: PortId, name: &str) {
+    pub(crate) fn name(&mut self, port: PortId, name: &str) {
         self.names.insert(port, name.to_owned());
     }
 
     /// Lets each worker follow as many packets as are still wanted.
-    pub(super) fn follow(&mut self, workers: &mut [Watched]) {
+    pub(crate) fn follow(&mut self, workers: &mut [Watched]) {
         for (worker, watched) in workers.iter_mut().enumerate() {
             let of_worker = |(begun, _): &&(usize, TracedPacket)| *begun == worker;
             let begun = self.open.values().filter_map(|s| s.begun.as_ref()).filter(of_worker);
@@ -90,7 +90,7 @@ impl TraceAssembler {
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.finished >= self.wanted
     }
 
@@ -99,7 +99,7 @@ impl TraceAssembler {
     }
 
     /// Takes an observation in; returns the traces that are complete.
-    pub(super) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
+    pub(crate) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
         match seen {
             Observation::Worker(worker, event) => {
                 self.step(*worker, event, bytes);
@@ -224,7 +224,7 @@ impl TraceAssembler {
     }
 
     /// Reports packets without recent events; with `last`, all that have begun.
-    pub(super) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
+    pub(crate) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
         let stale = |trace: &OpenTrace| last || now_ns.saturating_sub(trace.seen_ns) > PATIENCE_NS;
         let mut keys: Vec<(u8, u64)> =
             self.open.iter().filter(|(_, trace)| stale(trace)).map(|(key, _)| *key).collect();
@@ -232,8 +232,8 @@ impl TraceAssembler {
         keys.into_iter().filter_map(|key| self.finish(key)).collect()
     }
 
-    pub(super) fn end(&self, missed: u64, note: Option<String>) -> TraceLine {
-        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed, note })
+    pub(crate) fn end(&self, missed: u64) -> TraceLine {
+        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed })
     }
 }
 
