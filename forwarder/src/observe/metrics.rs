@@ -20,7 +20,7 @@ use std::future::Future;
 
 pub use self::families::{ALL, Kind, Metric};
 pub use self::page::{Format, page};
-pub use self::server::{ListenError, claim, serve};
+pub use self::server::{claim, serve};
 pub use self::times::{BOUNDS_US, PortTimes, Spread};
 use crate::observe::measure::FlowRoom;
 use weir_api::{Refused, StatsReport};

@@ -20,6 +20,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Serialize;
+use serde_json::Value;
 
 pub use self::socket::{ControlSocket, SocketError};
 use crate::observe::watch::{WatchQuery, WatchStream};
@@ -41,29 +42,26 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// The time that requests under way are given when the forwarder ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// What was asked for, or why there is none.
+pub type Asked<T> = Result<T, Refused>;
+
 /// The source of the numbers: the control side, or a twin in tests.
 pub trait Backend: Send + Sync + 'static {
-    fn stats(&self) -> impl Future<Output = Result<StatsReport, Refused>> + Send;
-    fn ports(&self) -> impl Future<Output = Result<PortList, Refused>> + Send;
-    fn latency(
-        &self,
-        query: LatencyQuery,
-    ) -> impl Future<Output = Result<LatencyReport, Refused>> + Send;
-    fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<FlowsReport, Refused>> + Send;
+    fn stats(&self) -> impl Future<Output = Asked<StatsReport>> + Send;
+    fn ports(&self) -> impl Future<Output = Asked<PortList>> + Send;
+    fn latency(&self, query: LatencyQuery) -> impl Future<Output = Asked<LatencyReport>> + Send;
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Asked<FlowsReport>> + Send;
     /// The settings that can be changed while traffic flows, with their present values.
-    fn config(&self) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    fn config(&self) -> impl Future<Output = Asked<Value>> + Send;
     /// Changes them as RFC 7396 says; the answer has the new values. Either all of the patch is applied
     /// or, with an error, nothing.
-    fn patch(
-        &self,
-        patch: serde_json::Value,
-    ) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    fn patch(&self, patch: Value) -> impl Future<Output = Asked<Value>> + Send;
     /// Begins to watch packets, on behalf of `who`.
     fn watch(
         &self,
         query: WatchQuery,
         who: String,
-    ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
+    ) -> impl Future<Output = Asked<WatchStream>> + Send;
     /// Ends the capture or trace, or only the one with that number; returns its description.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
@@ -281,15 +279,12 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
 
 async fn report<T: Serialize>(
     within: Duration,
-    asked: impl Future<Output = Result<T, Refused>>,
+    asked: impl Future<Output = Asked<T>>,
 ) -> Answer {
     Ok(Json(answer(within, asked).await?).into_response())
 }
 
-async fn answer<T>(
-    within: Duration,
-    asked: impl Future<Output = Result<T, Refused>>,
-) -> Result<T, Refused> {
+async fn answer<T>(within: Duration, asked: impl Future<Output = Asked<T>>) -> Asked<T> {
     let late = || {
         Refused::unavailable(format!("the worker did not answer within {within:?}; see weir's log"))
     };
@@ -299,9 +294,9 @@ async fn answer<T>(
 /// Does `work` as a task of its own: it is completed even if the client leaves, or time is up.
 async fn completed<T: Send + 'static>(
     within: Duration,
-    work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    work: impl Future<Output = Asked<T>> + Send + 'static,
     late: impl FnOnce() -> Refused,
-) -> Result<T, Refused> {
+) -> Asked<T> {
     match tokio::time::timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error)),

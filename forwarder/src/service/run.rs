@@ -112,14 +112,13 @@ pub async fn run(
     let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
     let slot = Arc::new(WatchSlot::default());
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         forwarder: Arc::clone(&forwarder),
         measured,
         links: links.clone(),
         slot: Arc::clone(&slot),
         end: end.clone(),
-    };
-    let shared = Arc::new(shared);
+    });
     let (close, closed) = tokio::sync::watch::channel(());
     let scraping = scraped.map(|listener| {
         if let Ok(address) = listener.local_addr() {

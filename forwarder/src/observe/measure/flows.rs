@@ -88,13 +88,12 @@ impl<S: WorkerMeasures> Measurements<S> {
 
     async fn read_flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let _reading = self.reading.lock().await;
-        let on = self.plan.flows > 0;
         let names: Names = {
             let ports = self.ports.lock().await;
             ports.iter().map(|(id, held)| (*id, held.name.clone())).collect()
         };
-        let mut reading = Reading::default();
-        if on {
+        let (mut reading, mut express) = (Reading::default(), BTreeMap::new());
+        if self.plan.flows > 0 {
             let mut before = ended(&self.sums().await?);
             for _ in 0..READINGS {
                 reading = self.read(&query, &names).await?;
@@ -103,11 +102,11 @@ impl<S: WorkerMeasures> Measurements<S> {
                     break;
                 }
             }
-        }
-        let express = if on { self.express_since(query.reset).await } else { BTreeMap::new() };
-        if query.reset && on {
-            for worker in &self.workers {
-                worker.forget_flows().await?;
+            express = self.express_since(query.reset).await;
+            if query.reset {
+                for worker in &self.workers {
+                    worker.forget_flows().await?;
+                }
             }
         }
         let mut reporter = FlowReporter::new(clock_monotonic_ns(), query.histograms);

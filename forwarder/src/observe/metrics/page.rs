@@ -59,12 +59,17 @@ fn quality(parameters: &str) -> f64 {
 /// The whole page.
 pub fn page(sample: &Sample, format: Format) -> String {
     let (mut text, open) = (String::new(), format == Format::OpenMetrics);
+    let before = invariant::of_this_thread().count;
     for metric in ALL {
         // Writing to a string cannot fail.
         let _ = family(&mut text, metric, sample, open);
     }
     if open {
         text.push_str("# EOF\n");
+    }
+    let broken = invariant::of_this_thread();
+    if broken.count > before {
+        tracing::error!("the metrics' page has a wrong row: {}", broken.last);
     }
     text
 }

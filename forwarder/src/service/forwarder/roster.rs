@@ -18,13 +18,14 @@ use weir_schema::PortPlan;
 const REMEMBERED: usize = 16;
 
 /// The state of a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
     /// It is served.
     Up,
     /// The interface exists but is set down.
     Down,
     /// The interface does not exist.
+    #[default]
     Gone,
     /// The port could not be served; the reason.
     Failed(String),
@@ -67,7 +68,7 @@ pub struct Active {
     pub settings: PortSettings,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Entry {
     pub plan: PortPlan,
     pub slot: u16,
@@ -143,8 +144,7 @@ impl Roster {
     /// frames: `elsewhere` is all that they ever counted for the slot.
     pub fn worker_counts(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
         let mut counts = entry.past.clone();
-        let none = Losses::default();
-        let settled = self.settled.get(&entry.slot).unwrap_or(&none);
+        let settled = self.settled.get(&entry.slot).copied().unwrap_or_default();
         for (reason, lost) in elsewhere.iter() {
             counts.lost.add(reason, lost.saturating_sub(settled.get(reason)));
         }
@@ -155,19 +155,7 @@ impl Roster {
     pub fn enlist(&mut self, plan: &PortPlan) -> Option<&mut Entry> {
         if !self.entries.contains_key(&plan.name) {
             let slot = self.free_slot()?;
-            let entry = Entry {
-                plan: plan.clone(),
-                slot,
-                state: State::Gone,
-                active: None,
-                leaving: None,
-                taken_off: TakenOff::default(),
-                past: WorkerCounts::default(),
-                driver: String::new(),
-                mtu: 0,
-                gone_at: 0,
-            };
-            self.entries.insert(plan.name.clone(), entry);
+            self.entries.insert(plan.name.clone(), Entry { slot, ..Entry::default() });
         }
         let entry = self.entries.get_mut(&plan.name)?;
         entry.plan.clone_from(plan);
@@ -198,21 +186,15 @@ impl Roster {
         gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
     }
 
-    /// Forgets a name; its counts are added to the closed ones. Returns the slot, whose counters in the
-    /// program must be cleared. `elsewhere` as in [`Self::worker_counts`].
-    pub fn strike_off(
-        &mut self,
-        name: &str,
-        program: &ProgramCounts,
-        elsewhere: &Losses,
-    ) -> Option<u16> {
-        let counts = self.worker_counts(self.get(name)?, elsewhere);
-        let entry = self.entries.remove(name)?;
+    /// Forgets a name; its counts are added to the closed ones. The slot's counters in the program must
+    /// be cleared then. `elsewhere` as in [`Self::worker_counts`].
+    pub fn strike_off(&mut self, name: &str, program: &ProgramCounts, elsewhere: &Losses) {
+        let Some(entry) = self.entries.remove(name) else { return };
+        let counts = self.worker_counts(&entry, elsewhere);
         self.closed.before.merge(program);
         self.closed.after.merge(program);
         self.closed.worker.merge(&counts);
         self.settled.insert(entry.slot, *elsewhere);
-        Some(entry.slot)
     }
 }
 
