@@ -3,11 +3,10 @@
 //! can neither delay the forwarder's end nor demand more than a copy of its numbers; a change that has
 //! begun is completed, even if its client is gone.
 
-mod measured;
+mod queries;
 mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
-mod watch;
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
@@ -43,25 +42,25 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What was asked for, or why there is none.
-pub type Asked<T> = Result<T, Refused>;
+pub type Reply<T> = Result<T, Refused>;
 
 /// The source of the numbers: the control side, or a twin in tests.
 pub trait Backend: Send + Sync + 'static {
-    fn stats(&self) -> impl Future<Output = Asked<StatsReport>> + Send;
-    fn ports(&self) -> impl Future<Output = Asked<PortList>> + Send;
-    fn latency(&self, query: LatencyQuery) -> impl Future<Output = Asked<LatencyReport>> + Send;
-    fn flows(&self, query: FlowQuery) -> impl Future<Output = Asked<FlowsReport>> + Send;
+    fn stats(&self) -> impl Future<Output = Reply<StatsReport>> + Send;
+    fn ports(&self) -> impl Future<Output = Reply<PortList>> + Send;
+    fn latency(&self, query: LatencyQuery) -> impl Future<Output = Reply<LatencyReport>> + Send;
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Reply<FlowsReport>> + Send;
     /// The settings that can be changed while traffic flows, with their present values.
-    fn config(&self) -> impl Future<Output = Asked<Value>> + Send;
+    fn config(&self) -> impl Future<Output = Reply<Value>> + Send;
     /// Changes them as RFC 7396 says; the answer has the new values. Either all of the patch is applied
     /// or, with an error, nothing.
-    fn patch(&self, patch: Value) -> impl Future<Output = Asked<Value>> + Send;
+    fn patch(&self, patch: Value) -> impl Future<Output = Reply<Value>> + Send;
     /// Begins to watch packets, on behalf of `who`.
     fn watch(
         &self,
         query: WatchQuery,
         who: String,
-    ) -> impl Future<Output = Asked<WatchStream>> + Send;
+    ) -> impl Future<Output = Reply<WatchStream>> + Send;
     /// Ends the capture or trace, or only the one with that number; returns its description.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
@@ -180,12 +179,12 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
         .route("/v1/config", get(config::<B>).patch(patch::<B>))
-        .route("/v1/latency", get(measured::latency::<B, false>))
-        .route("/v1/latency/reset", post(measured::latency::<B, true>))
-        .route("/v1/flows", get(measured::flows::<B, false>))
-        .route("/v1/flows/reset", post(measured::flows::<B, true>))
-        .route("/v1/capture", get(watch::watch::<B, true>).delete(watch::end::<B>))
-        .route("/v1/trace", get(watch::watch::<B, false>).delete(watch::end::<B>))
+        .route("/v1/latency", get(queries::latency::<B, false>))
+        .route("/v1/latency/reset", post(queries::latency::<B, true>))
+        .route("/v1/flows", get(queries::flows::<B, false>))
+        .route("/v1/flows/reset", post(queries::flows::<B, true>))
+        .route("/v1/capture", get(queries::watch::<B, true>).delete(queries::end::<B>))
+        .route("/v1/trace", get(queries::watch::<B, false>).delete(queries::end::<B>))
         .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
@@ -279,12 +278,12 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
 
 async fn report<T: Serialize>(
     within: Duration,
-    asked: impl Future<Output = Asked<T>>,
+    asked: impl Future<Output = Reply<T>>,
 ) -> Answer {
     Ok(Json(answer(within, asked).await?).into_response())
 }
 
-async fn answer<T>(within: Duration, asked: impl Future<Output = Asked<T>>) -> Asked<T> {
+async fn answer<T>(within: Duration, asked: impl Future<Output = Reply<T>>) -> Reply<T> {
     let late = || {
         Refused::unavailable(format!("the worker did not answer within {within:?}; see weir's log"))
     };
@@ -294,9 +293,9 @@ async fn answer<T>(within: Duration, asked: impl Future<Output = Asked<T>>) -> A
 /// Does `work` as a task of its own: it is completed even if the client leaves, or time is up.
 async fn completed<T: Send + 'static>(
     within: Duration,
-    work: impl Future<Output = Asked<T>> + Send + 'static,
+    work: impl Future<Output = Reply<T>> + Send + 'static,
     late: impl FnOnce() -> Refused,
-) -> Asked<T> {
+) -> Reply<T> {
     match tokio::time::timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error)),

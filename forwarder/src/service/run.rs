@@ -7,11 +7,11 @@
 
 mod bridge;
 mod ending;
-mod monitor;
 mod notify;
 mod pair;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,11 +20,10 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
-use weir_port::clock_monotonic_ns;
+use weir_port::{XskPort, clock_monotonic_ns};
 
 pub use self::ending::Ending;
 use self::ending::{End, WORK_ENDS, summary, write_dumps};
-use self::monitor::WorkerMonitor;
 use self::notify::Notifier;
 use self::shared::Shared;
 use super::api::{self, ControlSocket};
@@ -38,6 +37,7 @@ use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
 use crate::observe::metrics;
 use crate::observe::watch::WatchSlot;
+use crate::worker::{Asker, NoAnswer};
 use weir_schema::{ConfigErrors, Difference, Plan, PortPlan};
 
 /// Events are followed as they come. This often everything is compared, in case an event was missed,
@@ -214,7 +214,7 @@ async fn follow(
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refresh_at = Instant::now() + period(bridge.state());
-    let mut workers = WorkerMonitor::of(forwarder.lock().await.workers.askers());
+    let (workers, mut late) = (forwarder.lock().await.workers.askers(), BTreeSet::new());
     let newcomers = Arc::clone(&forwarder.lock().await.gate.newcomers);
     let mut own_pair =
         forwarder.lock().await.gate.pair.watch().context("weir's own pair cannot be followed")?;
@@ -269,7 +269,7 @@ async fn follow(
                 forwarder.mirror(bridge.state());
             }
             Wakeup::Compare => {
-                workers.check().await;
+                check_workers(&workers, &mut late).await;
                 watch.refresh().await.context("the interfaces cannot be followed any more")?;
                 pair::look(&mut own_pair, forwarder).await?;
                 read_paths(forwarder, watch, &Changed::all()).await;
@@ -291,6 +291,25 @@ async fn follow(
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
                 let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
                 tracing::trace!(?round, "addresses are kept alive");
+            }
+        }
+    }
+}
+
+/// Logs each worker that stops answering, and each that answers again, once; `late` are the cores of
+/// those that did not answer the last time.
+async fn check_workers(workers: &[Asker<XskPort>], late: &mut BTreeSet<usize>) {
+    for worker in workers {
+        match worker.ping().await {
+            Err(error @ NoAnswer::Late { .. }) => {
+                if late.insert(worker.core()) {
+                    tracing::error!("{error}: the fallback of its ports applies");
+                }
+            }
+            answer => {
+                if late.remove(&worker.core()) && answer.is_ok() {
+                    tracing::warn!("the worker on core {} answers again", worker.core());
+                }
             }
         }
     }
