@@ -29,12 +29,10 @@ use weir_api::{Refused, StatsReport};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     pub stats: StatsReport,
-    /// Times by source.
     pub times: Vec<PortTimes>,
     pub flows: FlowRoom,
 }
 
-/// A source of samples.
 pub trait Numbers: Send + Sync + 'static {
     fn sample(&self) -> impl Future<Output = Result<Sample, Refused>> + Send;
 }

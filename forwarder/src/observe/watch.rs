@@ -1,5 +1,4 @@
-//! Watching packets for a client of the control socket: captures of their bytes, or traces of single
-//! packets.
+//! Watching packets for a client of the control socket: captures of bytes, or traces of single packets.
 //!
 //! - [`query`]: the client's query
 //! - [`merge`]: the events of workers and program in one order

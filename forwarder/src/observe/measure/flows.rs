@@ -29,7 +29,6 @@ const READINGS: u32 = 3;
 /// The number of reports made before other tasks of this thread get a turn.
 const AT_ONCE: usize = 32;
 
-/// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     row: u32,
@@ -45,7 +44,6 @@ struct SeenFlow {
     places: Vec<(usize, Place)>,
 }
 
-/// The result of a reading.
 #[derive(Debug, Default)]
 struct Reading {
     known: usize,
@@ -55,7 +53,6 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
-/// The room of all sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowRoom {
     /// The most flows that can be told apart at once; 0: switched off.
@@ -63,7 +60,6 @@ pub struct FlowRoom {
     pub sources: Vec<SourceFlows>,
 }
 
-/// The flows of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceFlows {
     pub port: String,
@@ -80,8 +76,7 @@ impl<S: WorkerMeasures> Measurements<S> {
     /// were read: counts between the two are in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
-        // A separate task, since it must not be dropped half-way: flows in no report would already be
-        // forgotten.
+        // A task of its own: dropped half-way, it might have forgotten flows that are in no report.
         let read = tokio::spawn(async move { this.read_flows(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
@@ -213,8 +208,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(picked)
     }
 
-    /// Reads this many whole rows from a place on, or fewer at the table's end; a worker may return them
-    /// in parts.
+    /// This many whole rows from a place on, or fewer at the table's end; a worker may part them.
     async fn some(&self, worker: usize, from: u32, most: usize) -> Result<Vec<FlowRow>, NoAnswer> {
         let (mut all, mut from) = (Vec::new(), Some(from));
         while let Some(at) = from.filter(|_| all.len() < most) {
@@ -278,7 +272,6 @@ fn asks_for(query: &FlowQuery, name: &str) -> bool {
     query.vif.as_deref().is_none_or(|vif| vif == name)
 }
 
-/// Selects the flows that the query asks for.
 fn wanted(
     seen: HashMap<FlowKey, SeenFlow>,
     query: &FlowQuery,

@@ -1,7 +1,6 @@
 //! Writes the page in OpenMetrics or in the older text format, as the client prefers. Invariant: both
-//! carry the same data; what only OpenMetrics has is left
-//! out of the other or expressed in its terms. A row has exactly its metric's labels and a value of its
-//! metric's kind.
+//! carry the same data; what only OpenMetrics has is left out of the other or expressed in its terms. A
+//! row has exactly its metric's labels and a value of its metric's kind.
 
 use std::fmt::{self, Write as _};
 
@@ -56,7 +55,6 @@ fn quality(parameters: &str) -> f64 {
     quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
 }
 
-/// The whole page.
 pub fn page(sample: &Sample, format: Format) -> String {
     let (mut text, open) = (String::new(), format == Format::OpenMetrics);
     let before = invariant::of_this_thread().count;
@@ -74,8 +72,7 @@ pub fn page(sample: &Sample, format: Format) -> String {
     text
 }
 
-/// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units nor
-/// infos.
+/// The older format's `HELP` and `TYPE` name samples, not the family; it has neither units nor infos.
 fn family(text: &mut String, metric: &Metric, sample: &Sample, open: bool) -> fmt::Result {
     let (name, kind, suffix) = (metric.name, metric.kind, metric.kind.suffix());
     let heading = if open { "" } else { suffix };

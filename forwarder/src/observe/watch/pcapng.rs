@@ -50,7 +50,6 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Begins a file.
     pub(crate) fn new(points: Points, snaplen: u32, epoch_ns: u64, now_ns: u64) -> Self {
         let options = vec![
             SectionHeaderOption::OS(Cow::Borrowed("Linux")),

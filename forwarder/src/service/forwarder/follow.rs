@@ -103,13 +103,13 @@ impl Forwarder {
     }
 
     pub(super) fn served_ifindex(&self, name: &str) -> Option<u32> {
-        self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
+        self.roster.entries.get(name)?.active.as_ref().map(|active| active.ifindex)
     }
 
     async fn drop_out(&mut self, name: &str, state: State) {
         if self.served_ifindex(name).is_some() {
             self.take_out(name, state).await;
-        } else if self.roster.get(name).is_some_and(|entry| entry.state != state) {
+        } else if self.roster.entries.get(name).is_some_and(|entry| entry.state != state) {
             self.roster.mark_gone(name, state);
         }
     }
@@ -117,7 +117,7 @@ impl Forwarder {
     /// Marks a port that failed while others run: logged once, tried again at the next change.
     pub(super) fn mark_failed(&mut self, plan: &PortPlan, error: &anyhow::Error) {
         let why = error.to_string();
-        let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
+        let known = self.roster.entries.get(&plan.name).map(|entry| entry.state.clone());
         let repeated = match error.downcast_ref() {
             // The text contains the delay, which differs every time.
             Some(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
@@ -133,7 +133,7 @@ impl Forwarder {
     /// Updates what depends on the interfaces that may have changed: MTU and offloads.
     pub fn retune_changed(&mut self, changed: &Changed, links: &Snapshot) {
         for link in links.iter().filter(|link| changed.concerns(link.ifindex)) {
-            let Some(entry) = self.roster.get_mut(&link.name) else { continue };
+            let Some(entry) = self.roster.entries.get_mut(&link.name) else { continue };
             let active = entry.active.as_mut().filter(|active| active.ifindex == link.ifindex);
             let Some(active) = active else { continue };
             let features = ethtool::tx_features(&link.name).unwrap_or_default();
@@ -148,7 +148,7 @@ impl Forwarder {
     /// Ports in service, by role: for the log line that weir is ready.
     pub fn counts(&self) -> (usize, usize) {
         let up = |role: Role| {
-            self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
+            self.roster.entries.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
         };
         (up(Role::Vif), up(Role::Uplink))
     }

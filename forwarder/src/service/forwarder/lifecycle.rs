@@ -128,14 +128,14 @@ impl Forwarder {
             settings,
         };
         if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
-            if let Some(entry) = self.roster.get_mut(&plan.name) {
+            if let Some(entry) = self.roster.entries.get_mut(&plan.name) {
                 // It is unknown how much of it the workers have done.
                 entry.leaving = Some(active);
             }
             return Err(error.into());
         }
         active.attached = Some(attached);
-        if let Some(entry) = self.roster.get_mut(&plan.name) {
+        if let Some(entry) = self.roster.entries.get_mut(&plan.name) {
             entry.active = Some(active);
             entry.state = State::Up;
         }
@@ -188,7 +188,7 @@ impl Forwarder {
             self.owed = scheduler;
             return Err(error);
         }
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             let told = change.ports.iter().find(|(id, _)| *id == entry.id());
             if let (Some((_, told)), Some(active)) = (told, entry.active.as_mut()) {
                 active.settings = *told;
@@ -200,7 +200,7 @@ impl Forwarder {
     /// Takes a port out of service, whatever state its interface is in.
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
         self.detach(name);
-        let Some(entry) = self.roster.get_mut(name) else { return };
+        let Some(entry) = self.roster.entries.get_mut(name) else { return };
         let slot = entry.slot;
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
@@ -226,13 +226,13 @@ impl Forwarder {
     /// Has the worker give back a port that is out of service, and closes its sockets. If the worker
     /// does not answer, this can be tried again.
     pub(super) async fn give_back(&mut self, name: &str, why: Reason) -> Result<(), NoAnswer> {
-        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(entry) = self.roster.entries.get(name) else { return Ok(()) };
         let Some(leaving) = &entry.leaving else { return Ok(()) };
         let (worker, id) = (leaving.worker, entry.id());
         let given = self.end_service(name, worker, id, why).await;
         // A worker that has ended never gives anything back.
         if matches!(given, Ok(()) | Err(NoAnswer::Ended))
-            && let Some(entry) = self.roster.get_mut(name)
+            && let Some(entry) = self.roster.entries.get_mut(name)
         {
             entry.leaving = None;
         }
@@ -247,7 +247,7 @@ impl Forwarder {
         why: Reason,
     ) -> Result<(), NoAnswer> {
         if let Some(taken) = self.workers.withdraw(worker, id, why).await? {
-            if let Some(entry) = self.roster.get_mut(name) {
+            if let Some(entry) = self.roster.entries.get_mut(name) {
                 entry.past.merge(&(&taken.last).into());
             }
             // Closing waits for the kernel's grace period: so it runs on another thread, and for all
@@ -275,7 +275,7 @@ impl Forwarder {
     /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
     /// another core while the program is detached.
     async fn settle(&self, name: &str, worker: usize) {
-        let Some(entry) = self.roster.get(name) else { return };
+        let Some(entry) = self.roster.entries.get(name) else { return };
         let Ok(worker) = self.workers.handle(worker) else { return };
         let until = Instant::now() + gate::SETTLE;
         while Instant::now() < until {

@@ -58,7 +58,7 @@ impl Forwarder {
     /// Detaches the program from a port, if it is served; from here on its frames go by the kernel. What is
     /// gone with its interface needs no undoing, so failures are only worth a debug line.
     pub(super) fn detach(&mut self, name: &str) {
-        let Some(entry) = self.roster.get_mut(name) else { return };
+        let Some(entry) = self.roster.entries.get_mut(name) else { return };
         let (slot, Some(active)) = (entry.slot, entry.active.as_mut()) else { return };
         let ifindex = active.ifindex;
         if let Some(attached) = active.attached.take()
@@ -88,7 +88,7 @@ impl Forwarder {
     pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
         self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;
-        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(entry) = self.roster.entries.get(name) else { return Ok(()) };
         let (slot, id) = (entry.slot, entry.id());
         let program = self.program_counts(slot);
         let elsewhere = ledger::lost_elsewhere(&snapshots, id);
@@ -117,7 +117,7 @@ impl Forwarder {
         self.confirm_current();
         let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
         let (mut failed, mut served) = (Vec::new(), BTreeSet::new());
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };
             served.insert(active.ifindex);
             let Some(left) = active.attached.take_if(|gate| gate.is_left) else { continue };
@@ -144,7 +144,7 @@ impl Forwarder {
     /// Leaves the gates that can be kept to the next weir, with all their data: they go on. The ports
     /// are no longer in service.
     pub(super) fn leave_gates(&mut self) {
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             let Some(active) = entry.active.as_mut() else { continue };
             let Some(gate) = active.attached.take_if(|gate| gate.is_kept() == Some(true)) else {
                 continue;

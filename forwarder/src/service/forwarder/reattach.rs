@@ -74,7 +74,7 @@ impl Forwarder {
         let (ours, now) = (self.steering.id, Instant::now());
         let at_the_gate = self.steering.gate_program_ids();
         let mut due = Vec::new();
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             let Some(active) = entry.active.as_mut() else { continue };
             // An interface that is gone is handled elsewhere.
             let Some(program) = programs.get(&active.ifindex) else { continue };
@@ -106,7 +106,7 @@ impl Forwarder {
             match self.steering.attach(ifindex, &name, mode) {
                 Ok(attached) => {
                     tracing::warn!(port = name, "its {what} program is attached again");
-                    let Some(entry) = self.roster.get_mut(&name) else { continue };
+                    let Some(entry) = self.roster.entries.get_mut(&name) else { continue };
                     entry.state = State::Up;
                     if let Some(active) = entry.active.as_mut() {
                         active.attached = Some(attached);
@@ -125,7 +125,7 @@ impl Forwarder {
 
     /// Starts or stops charging the link of a served port, as its plan says.
     pub(super) fn keep_charged(&mut self, name: &str) {
-        let Some(entry) = self.roster.get_mut(name) else { return };
+        let Some(entry) = self.roster.entries.get_mut(name) else { return };
         let is_rated = entry.plan.rate.is_some();
         let Some(active) = entry.active.as_mut() else { return };
         if !is_rated {
@@ -153,7 +153,7 @@ impl Forwarder {
     pub(super) fn keep_all_charged(&mut self) {
         let ours = self.steering.gate_program_ids();
         for name in self.roster.names() {
-            let Some(entry) = self.roster.get_mut(&name) else { continue };
+            let Some(entry) = self.roster.entries.get_mut(&name) else { continue };
             if let Some(active) = entry.active.as_mut()
                 && active.charging.link.is_some()
                 && !has_any(&name, TcAttachType::Egress, &ours)
@@ -170,7 +170,7 @@ impl Forwarder {
 
     /// From here on frames that pass by the gate exceed the rates.
     pub(super) fn end_charging(&mut self) {
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             if let Some(active) = entry.active.as_mut() {
                 active.charging = Charging::default();
             }

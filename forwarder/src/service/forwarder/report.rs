@@ -23,8 +23,8 @@ use weir_core::addresses::Location;
 use weir_core::{ContainerCounts, Mode, PortId, Rate};
 use weir_schema::Plan;
 
-/// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
-/// answer one after the other, so pieces that one cuts meanwhile can be missing from a reading.
+/// How often several workers are read before an unbalanced ledger is reported: they answer one after the
+/// other, so pieces that one cuts meanwhile can be missing.
 const READINGS: u32 = 3;
 
 /// One port's numbers from all its counters.
@@ -50,7 +50,7 @@ impl Forwarder {
 
     async fn look(&self) -> Result<StatsReport, NoAnswer> {
         let before: Vec<ProgramCounts> =
-            self.roster.iter().map(|(_, entry)| self.program_counts(entry.slot)).collect();
+            self.roster.entries.values().map(|entry| self.program_counts(entry.slot)).collect();
         let snapshots = self.workers.snapshots().await?;
         Ok(self.assemble(before, &snapshots))
     }
@@ -58,9 +58,10 @@ impl Forwarder {
     fn assemble(&self, before: Vec<ProgramCounts>, snapshots: &[WorkerSnapshot]) -> StatsReport {
         let mut ports: Vec<PortNumbers<'_>> = self
             .roster
-            .iter()
+            .entries
+            .values()
             .zip(before)
-            .map(|((_, entry), before)| {
+            .map(|(entry, before)| {
                 let counters = self.steering.counters(entry.slot).unwrap_or_default();
                 let elsewhere = ledger::lost_elsewhere(snapshots, entry.id());
                 let mut worker = self.roster.worker_counts(entry, &elsewhere);
@@ -136,6 +137,7 @@ impl Forwarder {
     pub fn ports(&self) -> PortList {
         let ports = self
             .roster
+            .entries
             .iter()
             .map(|(name, entry)| {
                 let active = entry.active.as_ref();
@@ -283,6 +285,7 @@ fn links(
     express: &ExpressPairs,
 ) -> BTreeMap<PortId, Vec<LinkShare>> {
     let destinations: BTreeMap<PortId, (&str, Option<usize>)> = roster
+        .entries
         .iter()
         .map(|(name, entry)| {
             let worker = entry.active.as_ref().map(|active| active.worker);

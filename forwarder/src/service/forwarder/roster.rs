@@ -17,24 +17,18 @@ use weir_schema::PortPlan;
 /// come and go with a bridge, this many.
 const REMEMBERED: usize = 16;
 
-/// The state of a port.
+/// The state of a port, as in [`weir_api::State`]; a failed one's has the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// It is served.
     Up,
-    /// The interface exists but is set down.
     Down,
-    /// The interface does not exist.
     #[default]
     Gone,
-    /// The port could not be served; the reason.
     Failed(String),
-    /// The forwarder is stopping.
     Stopped,
 }
 
 impl State {
-    /// The state as reports have it, and why the port has failed.
     pub fn report(&self) -> (weir_api::State, Option<String>) {
         match self {
             Self::Up => (weir_api::State::Up, None),
@@ -60,7 +54,6 @@ pub struct Active {
     pub attached: Option<Attached>,
     /// Charges its link for frames that pass by the gate; empty without a rate.
     pub charging: Charging,
-    /// The index of the worker that serves it.
     pub worker: usize,
     /// The promise of its fill rings, in frames of the pool.
     pub fill_frames: u32,
@@ -74,8 +67,7 @@ pub struct Entry {
     pub slot: u16,
     pub state: State,
     pub active: Option<Active>,
-    /// Out of service, but its worker has not given it back yet, because it did not answer. Until then
-    /// the slot cannot be served again.
+    /// Out of service, but not given back by its worker, which did not answer: the slot is not free yet.
     pub leaving: Option<Active>,
     /// How often its program was detached lately.
     pub taken_off: TakenOff,
@@ -95,7 +87,8 @@ impl Entry {
 
 #[derive(Debug, Default)]
 pub struct Roster {
-    entries: BTreeMap<String, Entry>,
+    /// Added to and taken from by [`Self::enlist`] and [`Self::strike_off`] alone.
+    pub entries: BTreeMap<String, Entry>,
     /// The counts of names that were struck off.
     pub closed: PortLedger,
     /// Losses by slot that workers other than the port's own counted and that belong to earlier names
@@ -105,18 +98,6 @@ pub struct Roster {
 }
 
 impl Roster {
-    pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
-    }
-
-    pub fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.entries.get_mut(name)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.entries.iter()
-    }
-
     pub fn names(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
     }
@@ -134,10 +115,6 @@ impl Roster {
     /// The ports that workers have: those that are served, and those that are not given back yet.
     pub fn held(&self) -> impl Iterator<Item = &Active> {
         self.entries.values().filter_map(|entry| entry.active.as_ref().or(entry.leaving.as_ref()))
-    }
-
-    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.entries.values_mut()
     }
 
     /// The worker's counts of a name over all its earlier lives, with other workers' losses of its

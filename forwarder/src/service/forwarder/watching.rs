@@ -64,7 +64,7 @@ struct Started {
 impl Forwarder {
     /// The ports, by slot and name.
     fn port_names(&self) -> Vec<(PortId, String)> {
-        self.roster.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
+        self.roster.entries.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
     }
 
     /// Begins to watch; the program reports the `outcomes`.
