@@ -21,7 +21,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::socket::{ControlSocket, SocketError};
+pub use self::socket::ControlSocket;
 use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{

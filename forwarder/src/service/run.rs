@@ -182,9 +182,7 @@ async fn begin(
     bridge: &BridgeWatch,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
-    if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        return Err(error.context(format!("port `{}`", port.name)));
-    }
+    forwarder.take_in_all(watch.snapshot()).await?;
     forwarder.look_for_foreign_rules(bridge.state()).await;
     forwarder.mirror(bridge.state());
     if forwarder.has_gates_to_adopt() {

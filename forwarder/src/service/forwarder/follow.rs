@@ -30,11 +30,11 @@ impl Forwarder {
 
     /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
     /// where the operator reads it.
-    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> anyhow::Result<()> {
         for plan in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links).await {
                 if !plan.of_bridge {
-                    return Err((plan, error));
+                    return Err(error.context(format!("port `{}`", plan.name)));
                 }
                 self.mark_failed(&plan, &error);
             }

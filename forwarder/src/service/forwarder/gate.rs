@@ -16,7 +16,7 @@ use weir_core::{Mode, addresses::AddressTable};
 use weir_port::{AddressWords, SHARED_RING, XskConfig, XskPort};
 
 use super::Forwarder;
-use super::clearing::{Clearing, ClearingMaps};
+use super::clearing::Clearing;
 use super::mirroring::HostRules;
 use super::report::PortNumbers;
 use crate::host::attach::GateMaps;
@@ -112,13 +112,8 @@ impl Forwarder {
         let pair = &self.gate.pair;
         let (netns, inner) = (pair.netns.clone(), pair.inner.clone());
         let fence = self.steering.attach_fence(&pair.outer.name)?;
-        let maps = &mut self.steering.gate;
-        let words = ClearingMaps {
-            out: maps.taken.clone(),
-            fences: maps.fences.clone(),
-            changes: maps.changes.clone(),
-        };
-        let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
+        let clearing = Clearing::start(&netns, inner.ifindex, &self.steering.gate);
+        let clearing = clearing.context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
