@@ -1,6 +1,6 @@
 //! `forwarder.metrics`: the same numbers as the control socket's, for Prometheus.
 //!
-//! - [`families`]: every metric with its labels, its sentence and its reader; [`fill`]: reading
+//! - [`families`]: every metric with its labels, its sentence and its reader
 //! - [`times`]: the latency histograms' buckets
 //! - [`mod@page`]: writing the page
 //! - [`server`]: the connections, and the rate of samples
@@ -9,7 +9,6 @@
 //! configuration bounds a label's values, never the guests' traffic.
 
 mod families;
-mod fill;
 mod page;
 mod server;
 #[cfg(test)]
