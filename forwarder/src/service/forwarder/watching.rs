@@ -6,7 +6,6 @@
 //! the end is reported. So a start that is given up half-way leaves nothing switched on. While the
 //! client does not take its parts, nothing more is polled, and the rings count what they cannot hold.
 
-use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
 use super::Forwarder;
 use crate::observe::watch::assemble::TraceAssembler;
-use crate::observe::watch::merge::{EventMerger, UnsteeredRing};
+use crate::observe::watch::merge::EventMerger;
 use crate::observe::watch::pcapng::Capture;
 use crate::observe::watch::{Claim, WatchQuery, WatchSlot, WatchStream, outcomes, ports_of};
 use crate::worker::{NoAnswer, Purpose, WatchSpec, Watched};
@@ -44,21 +43,44 @@ pub(in crate::service) async fn begin(
     let claim = slot.claim(&query, who)?;
     let id = claim.id;
     let mut locked = forwarder.lock().await;
-    let spec = query.spec(ports_of(&query, &locked.port_names())?);
+    let names = locked.port_names();
+    let spec = query.spec(ports_of(&query, &names)?);
     let began = locked.watch(spec, outcomes(&query)).await.map_err(Refused::unavailable)?;
-    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, query, spec, began);
+    let (workers, unsteered_missed) = began;
+    let program = locked.steering.unsteered();
+    drop(locked);
+    let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
+    let count = query.count.unwrap_or(u64::MAX);
+    let now_ns = clock_monotonic_ns();
+    let epoch_ns = clock_realtime_ns().wrapping_sub(now_ns);
+    let sink = match spec.purpose {
+        Purpose::Capture(points) => {
+            Sink::Capture(Box::new(Capture::new(points, spec.snaplen, epoch_ns, now_ns)))
+        }
+        Purpose::Trace => {
+            let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, count));
+            Sink::Trace { assembler, lines: Vec::new() }
+        }
+    };
+    let (out, parts) = mpsc::channel(PARTS);
+    let now = Instant::now();
+    let mut session = Session {
+        forwarder,
+        claim,
+        count,
+        until: query.duration.map(|duration| now + duration),
+        merger: EventMerger::new(workers, program, spec.filter, spec.snaplen),
+        sink,
+        unsteered_missed,
+        names_at: now + NAMES_EVERY,
+        statistics_at: now + STATISTICS_EVERY,
+        missed: 0,
+        out,
+    };
+    session.set_names(&names);
+    session.follow();
     tokio::spawn(session.run());
     Ok(WatchStream { id, parts })
-}
-
-/// The start of a capture or trace.
-struct Started {
-    /// With the core of each worker.
-    workers: Vec<(usize, Watched)>,
-    program: UnsteeredRing,
-    /// Per port, the frames that the program could not report earlier.
-    unsteered_missed: Vec<u64>,
-    names: Vec<(PortId, String)>,
 }
 
 impl Forwarder {
@@ -67,11 +89,15 @@ impl Forwarder {
         self.roster.entries.iter().map(|(name, entry)| (entry.id(), name.clone())).collect()
     }
 
-    /// Begins to watch; the program reports the `outcomes`.
-    async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<Started, NoAnswer> {
-        let program = self.steering.unsteered();
+    /// Begins to watch; the program reports the `outcomes`. Returns the workers' ends, each with its core,
+    /// and what the program could not report earlier.
+    async fn watch(
+        &mut self,
+        spec: WatchSpec,
+        outcomes: u64,
+    ) -> Result<(Vec<(usize, Watched)>, Vec<u64>), NoAnswer> {
         // Discards what the last session left.
-        program.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
+        self.steering.unsteered().lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         let unsteered_missed = self.unsteered_missed();
         // Before the workers watch, so that they see every later frame.
         self.set_watched(true);
@@ -83,8 +109,7 @@ impl Forwarder {
             }
         };
         self.set_outcomes(outcomes, |port| spec.filter.takes_port(port));
-        let names = self.port_names();
-        Ok(Started { workers, program, unsteered_missed, names })
+        Ok((workers, unsteered_missed))
     }
 
     async fn unwatch(&mut self) {
@@ -137,48 +162,6 @@ struct Session {
 }
 
 impl Session {
-    fn new(
-        forwarder: Arc<Mutex<Forwarder>>,
-        claim: Claim,
-        query: WatchQuery,
-        spec: WatchSpec,
-        began: Started,
-    ) -> (Self, mpsc::Receiver<Bytes>) {
-        let (out, parts) = mpsc::channel(PARTS);
-        let count = query.count.unwrap_or(u64::MAX);
-        let Started { workers, program, unsteered_missed, names } = began;
-        let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
-        let now_ns = clock_monotonic_ns();
-        let epoch_ns = clock_realtime_ns().wrapping_sub(now_ns);
-        let sink = match spec.purpose {
-            Purpose::Capture(points) => {
-                Sink::Capture(Box::new(Capture::new(points, spec.snaplen, epoch_ns, now_ns)))
-            }
-            Purpose::Trace => {
-                let assembler = Box::new(TraceAssembler::new(cores, epoch_ns, count));
-                Sink::Trace { assembler, lines: Vec::new() }
-            }
-        };
-        let now = Instant::now();
-        let merger = EventMerger::new(workers, program, spec.filter, spec.snaplen);
-        let mut session = Self {
-            forwarder,
-            claim,
-            count,
-            until: query.duration.map(|duration| now + duration),
-            merger,
-            sink,
-            unsteered_missed,
-            names_at: now + NAMES_EVERY,
-            statistics_at: now + STATISTICS_EVERY,
-            missed: 0,
-            out,
-        };
-        session.set_names(&names);
-        session.follow();
-        (session, parts)
-    }
-
     async fn run(mut self) {
         let mut tick = interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,7 +175,7 @@ impl Session {
                 _ = tick.tick() => {}
             }
             let done = self.turn();
-            if self.pass_on().await.is_break() || done {
+            if !self.pass_on().await || done {
                 break;
             }
         }
@@ -312,21 +295,18 @@ impl Session {
         }
     }
 
-    /// Passes the client what was written, for as long as it takes.
-    async fn pass_on(&mut self) -> ControlFlow<()> {
+    /// Passes the client what was written, for as long as it takes; false: the session is over.
+    async fn pass_on(&mut self) -> bool {
         let part = self.part();
         if part.is_empty() {
-            return ControlFlow::Continue(());
+            return true;
         }
         let until = self.until.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
-            sent = self.out.send(part) => match sent {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            },
-            () = self.claim.stopped() => ControlFlow::Break(()),
-            () = sleep_until(until), if self.until.is_some() => ControlFlow::Break(()),
+            sent = self.out.send(part) => sent.is_ok(),
+            () = self.claim.stopped() => false,
+            () = sleep_until(until), if self.until.is_some() => false,
         }
     }
 }
