@@ -113,8 +113,9 @@ impl Forwarder {
         }
         self.lock(slot, plan)?;
         let fill_frames = fill_quota * queues;
-        let part = Part { promised: part.promised + fill_frames, ..part };
-        let settings = self.with_quota(promised, part, self.ports_of(worker) + 1);
+        let part =
+            Part { promised: part.promised + fill_frames, ports: part.ports + 1, ..part };
+        let settings = PortSettings { queue_frames: part.queue(), ..promised };
         let mut active = Active {
             ifindex: link.ifindex,
             mode,
@@ -145,21 +146,13 @@ impl Forwarder {
         Ok(())
     }
 
-    /// A worker's part of the pool, and what its ports were promised of it.
+    /// A worker's part of the pool, and who shares it now.
     fn part_of(&self, worker: usize) -> Part {
         let served = self.roster.active().filter(|(_, active)| active.worker == worker);
         let promised = gate::FILL + served.map(|(_, active)| active.fill_frames).sum::<u32>();
-        Part { frames: self.frames_per_worker, promised }
-    }
-
-    /// The number of ports that a worker has.
-    fn ports_of(&self, worker: usize) -> u32 {
-        self.roster.held().fold(0, |sum, held| sum + u32::from(held.worker == worker))
-    }
-
-    fn with_quota(&self, promised: PortSettings, part: Part, ports: u32) -> PortSettings {
-        let workers = u32::try_from(self.workers.count()).unwrap_or(u32::MAX);
-        PortSettings { queue_frames: part.queue(ports, workers), ..promised }
+        let ports = self.roster.held().filter(|held| held.worker == worker).count() as u32;
+        let workers = self.workers.count() as u32;
+        Part { frames: self.frames_per_worker, promised, ports, workers }
     }
 
     /// Sends the workers the ports' present promises if they differ from the last ones: changed
@@ -172,9 +165,9 @@ impl Forwarder {
             .roster
             .active()
             .map(|(entry, active)| {
-                let (part, ports) = (self.part_of(active.worker), self.ports_of(active.worker));
+                let queue_frames = self.part_of(active.worker).queue();
                 let promised = self.plan.port_settings(&entry.plan);
-                (entry.id(), active.settings, self.with_quota(promised, part, ports))
+                (entry.id(), active.settings, PortSettings { queue_frames, ..promised })
             })
             .filter(|(_, told, wanted)| told != wanted)
             .map(|(id, _, wanted)| (id, wanted))
