@@ -7,7 +7,7 @@
 //! half, so that something is left for the next one.
 //!
 //! Invariant: `reserve + promised + what every port may hold` is never more than the worker's part,
-//! while [`queue`] gives more than [`QUEUE_MIN`].
+//! while [`Part::queue`] gives more than [`QUEUE_MIN`].
 
 /// Per worker, of 4 KiB each: its shared fill ring, and a flood's worth of waiting packets; some more
 /// for each port.
