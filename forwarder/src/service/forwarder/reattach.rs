@@ -73,14 +73,15 @@ impl Forwarder {
         self.keep_all_charged();
         let (ours, now) = (self.steering.id, Instant::now());
         let at_the_gate = self.steering.gate_program_ids();
-        let mut due = Vec::new();
+        let mut failed = Vec::new();
         for entry in self.roster.entries.values_mut() {
-            let Some(active) = entry.active.as_mut() else { continue };
+            let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };
             // An interface that is gone is handled elsewhere.
             let Some(program) = programs.get(&active.ifindex) else { continue };
+            let what = kind(active.mode);
             if active.attached.is_some() {
                 let attached = match active.mode {
-                    Mode::Gate => has_any(&entry.plan.name, TcAttachType::Ingress, &at_the_gate),
+                    Mode::Gate => has_any(name, TcAttachType::Ingress, &at_the_gate),
                     Mode::Native => program.has(ours),
                 };
                 if attached {
@@ -88,8 +89,8 @@ impl Forwarder {
                 }
                 // Closing the link is all that is left to do.
                 active.attached = None;
-                let (name, wait) = (&entry.plan.name, entry.taken_off.note(now));
-                let (times, what) = (entry.taken_off.times, kind(active.mode));
+                let wait = entry.taken_off.note(now);
+                let times = entry.taken_off.times;
                 tracing::warn!(port = name, times, "its {what} program was detached from outside");
                 entry.state = State::Failed(format!(
                     "its {what} program was detached from outside, {times} times by now; it is attached \
@@ -97,29 +98,20 @@ impl Forwarder {
                     wait.as_secs().max(1)
                 ));
             }
-            if entry.taken_off.is_due(now) {
-                due.push((entry.plan.name.clone(), active.ifindex, active.mode));
+            if !entry.taken_off.is_due(now) {
+                continue;
             }
-        }
-        for (name, ifindex, mode) in due {
-            let what = kind(mode);
-            match self.steering.attach(ifindex, &name, mode) {
+            match self.steering.attach(active.ifindex, name, active.mode) {
                 Ok(attached) => {
                     tracing::warn!(port = name, "its {what} program is attached again");
-                    let Some(entry) = self.roster.entries.get_mut(&name) else { continue };
-                    entry.state = State::Up;
-                    if let Some(active) = entry.active.as_mut() {
-                        active.attached = Some(attached);
-                    }
+                    (entry.state, active.attached) = (State::Up, Some(attached));
                 }
-                Err(error) => {
-                    tracing::warn!(
-                        port = name,
-                        "its {what} program cannot be attached again: {error}"
-                    );
-                    self.take_out(&name, State::Failed(error.to_string())).await;
-                }
+                Err(error) => failed.push((name.clone(), what, error)),
             }
+        }
+        for (name, what, error) in failed {
+            tracing::warn!(port = name, "its {what} program cannot be attached again: {error}");
+            self.take_out(&name, State::Failed(error.to_string())).await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! is struck off, so that the program's counters of a slot are that name's.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use weir_abi::MAX_PORTS;
 use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
@@ -76,7 +77,7 @@ pub struct Entry {
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
-    gone_at: u64,
+    gone_at: Option<Instant>,
 }
 
 impl Entry {
@@ -94,7 +95,6 @@ pub struct Roster {
     /// Losses by slot that workers other than the port's own counted and that belong to earlier names
     /// of the slot: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
-    clock: u64,
 }
 
 impl Roster {
@@ -146,10 +146,9 @@ impl Roster {
 
     /// Notes when a port went out of service, so that the one gone longest is forgotten first.
     pub fn mark_gone(&mut self, name: &str, state: State) {
-        self.clock += 1;
         if let Some(entry) = self.entries.get_mut(name) {
             entry.state = state;
-            entry.gone_at = self.clock;
+            entry.gone_at = Some(Instant::now());
         }
     }
 
