@@ -144,16 +144,16 @@ impl Rounds {
     /// so it is sent again until one comes through.
     fn round(&mut self) {
         let until = Instant::now() + LONGEST;
-        for at in 0..self.cpus.len() {
+        for &cpu in &self.cpus {
             self.round = (self.round + 1) % maps::FENCE_ROUNDS;
             let Some(come) = self.words.fences.get(self.round as usize) else { return };
             come.store(0, Ordering::Release);
             let mut only = CpuSet::new();
-            self.cpus.get(at).iter().for_each(|cpu| only.set(**cpu));
+            only.set(cpu);
             let visits = sched_setaffinity(None, &only).is_ok();
             while come.load(Ordering::Acquire) == 0 && Instant::now() < until {
                 if visits && let Err(error) = self.socket.send(self.round) {
-                    tracing::trace!(%error, at, "no fence");
+                    tracing::trace!(%error, cpu, "no fence");
                 }
                 if come.load(Ordering::Acquire) == 0 {
                     thread::park_timeout(AGAIN);
