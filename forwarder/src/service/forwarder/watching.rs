@@ -174,20 +174,14 @@ impl Session {
                 () = sleep_until(until), if self.until.is_some() => break,
                 _ = tick.tick() => {}
             }
-            let done = self.turn();
+            self.refresh_names();
+            let done = self.look(false);
+            self.write_missed();
             if !self.pass_on().await || done {
                 break;
             }
         }
         self.end().await;
-    }
-
-    /// True if enough was seen.
-    fn turn(&mut self) -> bool {
-        self.refresh_names();
-        let done = self.look(false);
-        self.write_missed();
-        done
     }
 
     /// Withdraws the watchers, and writes the last part.
