@@ -114,7 +114,6 @@ impl TraceAssembler {
                 self.begun += 1;
                 self.finished += 1;
                 let mut packet = self.packet(*port, *at_ns, *len, facts, bytes);
-                packet.number = self.begun;
                 let (outcome, what) = refused(*outcome);
                 packet.outcome = outcome;
                 packet.steps = vec![TraceStep { at_ns: 0, what }];
@@ -138,9 +137,7 @@ impl TraceAssembler {
             Step::Arrived { taken_ns } => {
                 self.begun += 1;
                 let port = event.ingress;
-                let mut packet =
-                    self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
-                packet.number = self.begun;
+                let packet = self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
                 let core = self.cores.get(worker).map_or(0, |core| *core as u64);
                 step(event.ingress_ns, TraceEvent::Steered);
                 step(taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) });
@@ -176,6 +173,7 @@ impl TraceAssembler {
         self.open.insert(key, trace);
     }
 
+    /// The packet that has begun last.
     fn packet(
         &self,
         port: PortId,
@@ -187,7 +185,7 @@ impl TraceAssembler {
         let names = meta_flags::NAMES.iter().filter(|(flag, _)| facts.has(*flag));
         TracedPacket {
             version: VERSION,
-            number: 0,
+            number: self.begun,
             port: self.named(port),
             ingress_unix_ns: ingress_ns.wrapping_add(self.epoch_ns),
             length: len.into(),
