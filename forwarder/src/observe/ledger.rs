@@ -210,8 +210,9 @@ pub fn ledger<'a>(
     for PortLedger { before, after, worker } in ports {
         let arrived = worker.arrived();
         // The ring holds whole packets but is counted in frames, of which a superframe has many: so
-        // this is an upper bound of what waits there.
-        let steered = (arrived + worker.rx_waiting).clamp(before.steered, after.steered);
+        // this is an upper bound of what waits there. A frame that was lost behind the gate meanwhile is
+        // in the first count of steered frames and not in the second.
+        let steered = (arrived + worker.rx_waiting).max(before.steered).min(after.steered);
         let in_ring = steered.saturating_sub(arrived).min(worker.rx_waiting);
         unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;

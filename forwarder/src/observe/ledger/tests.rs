@@ -94,6 +94,15 @@ fn traffic_between_the_two_readings_is_no_imbalance() {
 }
 
 #[test]
+fn a_frame_that_is_lost_behind_the_gate_between_the_two_readings_is_no_imbalance() {
+    let (before, mut after) = (program(100, 0), program(99, 0));
+    after.received += 1;
+    after.lost.add(Reason::NoMeta, 1);
+    let ledger = one(&before, &after, &worker(99, 99, 0), 0);
+    assert_eq!((ledger.received, ledger.lost, ledger.balanced), (100, 1, true));
+}
+
+#[test]
 fn a_superframe_in_the_ring_is_one_frame() {
     let quiet = program(101, 0);
     let ledger = one(&quiet, &quiet, &worker(100, 100, 17), 0);
