@@ -28,9 +28,7 @@ use weir_port::{XskPort, clock_realtime_ns};
 pub use self::flows::{FlowRoom, SourceFlows};
 use crate::host::attach::ExpressCounters;
 use crate::worker::{Asker, FlowPage, NoAnswer};
-use weir_api::{
-    Amount, LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode,
-};
+use weir_api::{Amount, LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 use weir_schema::MeasurePlan;
 
 /// The part of a worker that measures.

@@ -276,10 +276,7 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
     Ok(Json(health).into_response())
 }
 
-async fn report<T: Serialize>(
-    within: Duration,
-    asked: impl Future<Output = Reply<T>>,
-) -> Answer {
+async fn report<T: Serialize>(within: Duration, asked: impl Future<Output = Reply<T>>) -> Answer {
     Ok(Json(answer(within, asked).await?).into_response())
 }
 

@@ -64,8 +64,7 @@ pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
 
 /// Decodes a histogram.
 pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
-    let encoded =
-        encoded.ok_or_else(|| DumpError(format!("answer has no histogram of {name}")))?;
+    let encoded = encoded.ok_or_else(|| DumpError(format!("answer has no histogram of {name}")))?;
     let garbled = || DumpError(format!("histogram of {name} cannot be read"));
     let times = decode(encoded).ok_or_else(garbled)?;
     // All histograms have this shape, so that they can be added and subtracted.

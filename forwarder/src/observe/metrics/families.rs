@@ -227,10 +227,7 @@ fn each<'s, R: IntoIterator<Item = MetricRow<'s>>>(
 }
 
 /// One number of each port; `None`: the port has none.
-fn ports<'s>(
-    all: &'s Sample,
-    of: fn(&PortReport) -> Option<Value<'static>>,
-) -> MetricRows<'s> {
+fn ports<'s>(all: &'s Sample, of: fn(&PortReport) -> Option<Value<'static>>) -> MetricRows<'s> {
     each(all, |port| of(port).map(|value| row([&port.name], value)))
 }
 

@@ -147,9 +147,8 @@ impl Forwarder {
 
     /// Ports in service, by role: for the log line that weir is ready.
     pub fn counts(&self) -> (usize, usize) {
-        let up = |role: Role| {
-            self.roster.entries.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
-        };
+        let up =
+            |role: Role| self.roster.active().filter(|(entry, _)| entry.plan.role == role).count();
         (up(Role::Vif), up(Role::Uplink))
     }
 }

@@ -10,9 +10,9 @@ use weir_core::{Mode, PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
-use super::reattach::Charging;
 use super::gate;
 use super::quota::{FILL_SCARCE, Part};
+use super::reattach::Charging;
 use super::roster::{Active, State};
 use crate::host::attach::Attached;
 use crate::host::links::{Link, Snapshot, check_port, tx_dropped};
@@ -113,8 +113,7 @@ impl Forwarder {
         }
         self.lock(slot, plan)?;
         let fill_frames = fill_quota * queues;
-        let part =
-            Part { promised: part.promised + fill_frames, ports: part.ports + 1, ..part };
+        let part = Part { promised: part.promised + fill_frames, ports: part.ports + 1, ..part };
         let settings = PortSettings { queue_frames: part.queue(), ..promised };
         let mut active = Active {
             ifindex: link.ifindex,

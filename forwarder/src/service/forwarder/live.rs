@@ -76,7 +76,8 @@ impl Forwarder {
 
     /// The ports that are there because they are the bridge's.
     fn followed(&self) -> Vec<String> {
-        let there = self.roster.entries.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
+        let there =
+            self.roster.entries.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
         there.map(|(name, _)| name.clone()).collect()
     }
 
@@ -193,7 +194,7 @@ impl Forwarder {
             let is_new = changes.added.contains(name);
             // Otherwise it is taken in with its new plan when it comes. A port of the bridge that is now
             // listed is served already.
-            if !is_new && self.roster.entries.get(name).is_none_or(|entry| entry.active.is_none()) {
+            if !is_new && self.served_ifindex(name).is_none() {
                 continue;
             }
             let plan = self.plan.port_named(name);

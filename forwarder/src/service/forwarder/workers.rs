@@ -96,11 +96,7 @@ impl Workers {
 
     /// Hands a port to its worker and makes it known to the others. When this returns, all of them can
     /// send to it; after an error, it must be withdrawn.
-    pub(super) async fn serve(
-        &self,
-        worker: usize,
-        new: NewPort<XskPort>,
-    ) -> Result<(), NoAnswer> {
+    pub(super) async fn serve(&self, worker: usize, new: NewPort<XskPort>) -> Result<(), NoAnswer> {
         let (id, settings) = (new.id, new.settings);
         self.handle(worker)?.add(new).await?;
         for other in self.others(worker) {
