@@ -97,7 +97,6 @@ pub struct Recorded<T> {
 /// The slots that have names.
 type Ports = BTreeMap<PortId, RecordedPort>;
 
-/// See the module.
 #[derive(Debug)]
 pub struct Measurements<S = Asker<XskPort>> {
     workers: Vec<S>,

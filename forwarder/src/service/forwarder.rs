@@ -69,7 +69,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 const WIND_DOWN: Duration = Duration::from_secs(5);
 const LAST_NUMBERS: Duration = Duration::from_secs(5);
 
-/// See the module.
 #[derive(Debug)]
 pub struct Forwarder {
     pub plan: Plan,

@@ -41,7 +41,6 @@ pub struct Bridge {
     pub own: bool,
 }
 
-/// See the module.
 #[derive(Debug)]
 pub(in crate::service) struct Gate {
     pub(in crate::service) bridge: Bridge,
