@@ -21,7 +21,11 @@ mod tests;
 
 pub use series::Series;
 
-/// What a report lacks for the requested format.
+/// The part that a report lacks for the requested format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("weir's {0}: is it another version?")]
-pub struct DumpError(String);
+pub enum DumpError {
+    #[error("weir's answer has no histogram of {0}: is it another version?")]
+    NoHistogram(String),
+    #[error("weir's histogram of {0} cannot be read: is it another version?")]
+    Garbled(String),
+}

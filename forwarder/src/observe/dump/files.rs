@@ -22,8 +22,11 @@ pub struct FileError {
 pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     let failed = |source| FileError { path: path.to_owned(), source };
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
     // Another process may write the same file; the last rename wins.
-    let beside = path.with_file_name(format!(".{}.{}.tmp", name.display(), std::process::id()));
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(beside);
     let written = File::create(&beside)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));

@@ -64,12 +64,11 @@ pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
 
 /// Decodes a histogram.
 pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
-    let encoded = encoded.ok_or_else(|| DumpError(format!("answer has no histogram of {name}")))?;
-    let garbled = || DumpError(format!("histogram of {name} cannot be read"));
-    let times = decode(encoded).ok_or_else(garbled)?;
+    let encoded = encoded.ok_or_else(|| DumpError::NoHistogram(name.to_owned()))?;
+    let times = decode(encoded).ok_or_else(|| DumpError::Garbled(name.to_owned()))?;
     // All histograms have this shape, so that they can be added and subtracted.
     let mut own = histogram();
-    own.add(&times).map_err(|_| garbled())?;
+    own.add(&times).map_err(|_| DumpError::Garbled(name.to_owned()))?;
     Ok(own)
 }
 
