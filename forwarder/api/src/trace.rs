@@ -117,7 +117,4 @@ pub struct TraceEnd {
     pub packets: u64,
     /// Steps that found no room in the buffer.
     pub missed: u64,
-    /// What this trace cannot show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::TraceArgs;
-use super::render::{WIDTH, grouped, hanging, paragraph};
+use super::render::{WIDTH, grouped, hanging};
 use super::stop::{Stop, follow};
 use super::{CliError, print};
 use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
@@ -41,16 +41,9 @@ impl Lines {
 fn text(line: &TraceLine) -> String {
     match line {
         TraceLine::Packet(packet) => block(packet),
+        TraceLine::End(end) if end.missed == 0 => String::new(),
         TraceLine::End(end) => {
-            let mut text = String::new();
-            if let Some(note) = &end.note {
-                text.push_str(&paragraph(note));
-            }
-            if end.missed > 0 {
-                let missed = grouped(end.missed);
-                let _ = writeln!(text, "{missed} steps are missing: the buffer was full");
-            }
-            text
+            format!("{} steps are missing: the buffer was full\n", grouped(end.missed))
         }
     }
 }

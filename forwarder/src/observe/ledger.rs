@@ -189,18 +189,17 @@ pub fn lost_elsewhere(snapshots: &[WorkerSnapshot], port: PortId) -> Losses {
 }
 
 /// One port in the whole forwarder's ledger.
-#[derive(Debug)]
-pub struct PortLedger<'a> {
-    /// The program's counts before the workers' were taken.
-    pub before: &'a ProgramCounts,
-    /// The program's counts after the workers' were taken.
-    pub after: &'a ProgramCounts,
-    pub worker: &'a WorkerCounts,
+#[derive(Debug, Default)]
+pub struct PortLedger {
+    /// The program's counts, before and after the workers' were taken.
+    pub before: ProgramCounts,
+    pub after: ProgramCounts,
+    pub worker: WorkerCounts,
 }
 
 /// The whole forwarder's ledger: balanced, or its difference is the number of frames that are missing.
 pub fn ledger<'a>(
-    ports: impl IntoIterator<Item = PortLedger<'a>>,
+    ports: impl IntoIterator<Item = &'a PortLedger>,
     workers: &WorkersTotal,
 ) -> LedgerReport {
     let mut ledger = LedgerReport::default();
@@ -211,8 +210,9 @@ pub fn ledger<'a>(
     for PortLedger { before, after, worker } in ports {
         let arrived = worker.arrived();
         // The ring holds whole packets but is counted in frames, of which a superframe has many: so
-        // this is an upper bound of what waits there.
-        let steered = (arrived + worker.rx_waiting).clamp(before.steered, after.steered);
+        // this is an upper bound of what waits there. A frame that was lost behind the gate meanwhile is
+        // in the first count of steered frames and not in the second.
+        let steered = (arrived + worker.rx_waiting).max(before.steered).min(after.steered);
         let in_ring = steered.saturating_sub(arrived).min(worker.rx_waiting);
         unseen += after.steered - steered;
         ledger.received += after.received - after.steered + steered;

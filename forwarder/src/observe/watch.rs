@@ -1,25 +1,22 @@
-//! Watches packets for a client of the control socket: captures their bytes, or traces single packets.
+//! Watching packets for a client of the control socket: captures of bytes, or traces of single packets.
 //!
 //! - [`query`]: the client's query
-//! - [`slot`]: one session at a time, and how it ends
-//! - [`session`]: passes events from the workers and the program to the client
 //! - [`merge`]: the events of workers and program in one order
-//! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines; [`summary`]: a packet's addresses in words
+//! - [`pcapng`]: a capture's file; [`assemble`]: a trace's lines
 //!
-//! Invariant: a client that is slow or gone costs events, which are counted, and never a frame.
+//! Invariants: a client that is slow or gone costs events, which are counted, and never a frame. One
+//! session runs at a time; dropping its claim frees the slot, whatever the reason.
 
-mod assemble;
-mod merge;
-mod pcapng;
+pub(crate) mod assemble;
+pub(crate) mod merge;
+pub(crate) mod pcapng;
 pub mod query;
-mod session;
-pub mod slot;
-mod summary;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::body::Bytes;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use weir_abi::{Counter, watch::bit};
 use weir_api::{Refused, StatusCode};
 use weir_core::{PortId, PortSet};
@@ -27,10 +24,7 @@ use weir_port::reason_of;
 
 use self::query::Kind;
 pub use self::query::WatchQuery;
-use self::session::Session;
-pub use self::session::WatchStarted;
-use self::slot::WatchSlot;
-use crate::worker::{NoAnswer, Points, WatchSpec};
+use crate::worker::Points;
 
 /// A client's answer, part by part; dropping it ends the session.
 #[derive(Debug)]
@@ -40,45 +34,11 @@ pub struct WatchStream {
     pub parts: mpsc::Receiver<Bytes>,
 }
 
-/// The part of the forwarder that watching packets needs.
-pub trait Watchable: Send + 'static {
-    /// The ports, by slot and name.
-    fn port_names(&self) -> Vec<(PortId, String)>;
-
-    /// Begins to watch; the program reports the `outcomes`.
-    fn watch(
-        &mut self,
-        spec: WatchSpec,
-        outcomes: u64,
-    ) -> impl Future<Output = Result<WatchStarted, NoAnswer>> + Send;
-
-    fn unwatch(&mut self) -> impl Future<Output = ()> + Send;
-
-    /// Per port, the frames that the program could not report, in total.
-    fn unsteered_missed(&self) -> Vec<u64>;
-}
-
-/// Begins to watch, on behalf of `who`.
-pub async fn begin<F: Watchable>(
-    forwarder: Arc<Mutex<F>>,
-    slot: Arc<WatchSlot>,
-    query: WatchQuery,
-    who: &str,
-) -> Result<WatchStream, Refused> {
-    let claim = slot.claim(&query, who)?;
-    let id = claim.id;
-    let mut locked = forwarder.lock().await;
-    let ports = ports_of(&query, &locked.port_names())?;
-    let spec = query.spec(ports);
-    let outcomes = outcomes(&query);
-    let began = locked.watch(spec, outcomes).await.map_err(Refused::unavailable)?;
-    let (session, parts) = Session::new(Arc::clone(&forwarder), claim, query, spec, began);
-    tokio::spawn(session.run());
-    Ok(WatchStream { id, parts })
-}
-
 /// The slots of the named ports; without names, of all.
-fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<PortSet>, Refused> {
+pub(crate) fn ports_of(
+    query: &WatchQuery,
+    names: &[(PortId, String)],
+) -> Result<Option<PortSet>, Refused> {
     if query.ports.is_empty() {
         return Ok(None);
     }
@@ -95,7 +55,7 @@ fn ports_of(query: &WatchQuery, names: &[(PortId, String)]) -> Result<Option<Por
 }
 
 /// The outcomes that the program is to report.
-fn outcomes(query: &WatchQuery) -> u64 {
+pub(crate) fn outcomes(query: &WatchQuery) -> u64 {
     let points = match query.kind {
         Kind::Capture => query.direction.points(),
         Kind::Trace => Points { arrival: true, ..Points::default() },
@@ -104,6 +64,116 @@ fn outcomes(query: &WatchQuery) -> u64 {
         .filter(|outcome| *outcome != Counter::Steered)
         .filter(|outcome| points.arrival || points.loss && reason_of(*outcome).is_some())
         .fold(0, |outcomes, outcome| outcomes | bit(outcome))
+}
+
+#[derive(Debug)]
+struct Running {
+    id: u64,
+    what: String,
+    since: Instant,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Option<Running>,
+    last_id: u64,
+    closed: bool,
+}
+
+/// The one slot for a capture or a trace.
+#[derive(Debug, Default)]
+pub struct WatchSlot {
+    state: Mutex<State>,
+    /// Notified when a claim is dropped.
+    free: Notify,
+}
+
+/// The right to watch.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    slot: Arc<WatchSlot>,
+    pub(crate) id: u64,
+    stop: watch::Receiver<bool>,
+}
+
+impl WatchSlot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn claim(self: &Arc<Self>, query: &WatchQuery, who: &str) -> Result<Claim, Refused> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Refused::unavailable("weir is stopping"));
+        }
+        if let Some(running) = &state.running {
+            let Running { what, since, .. } = running;
+            let error = format!(
+                "{what} has been watching for {} s, and one can at a time: end it first (Ctrl-C \
+                 there, or DELETE on this path)",
+                since.elapsed().as_secs()
+            );
+            return Err(Refused::new(StatusCode::CONFLICT, error));
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        let (stop, stopped) = watch::channel(false);
+        let what = describe(query, who);
+        state.running = Some(Running { id, what, since: Instant::now(), stop });
+        Ok(Claim { slot: Arc::clone(self), id, stop: stopped })
+    }
+
+    /// Tells the session to end, if it has the given number; returns its description.
+    pub fn end(&self, id: Option<u64>) -> Option<String> {
+        let state = self.state();
+        let running = state.running.as_ref()?;
+        if id.is_some_and(|id| id != running.id) {
+            return None;
+        }
+        let _ = running.stop.send(true);
+        Some(running.what.clone())
+    }
+
+    /// The forwarder ends: no session begins any more. Returns when the running one has ended.
+    pub async fn close(&self) {
+        self.state().closed = true;
+        self.end(None);
+        loop {
+            let freed = self.free.notified();
+            if self.state().running.is_none() {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Claim {
+    /// Resolves when the session is told to end.
+    pub(crate) async fn stopped(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.slot.state().running = None;
+        self.slot.free.notify_one();
+    }
+}
+
+fn describe(query: &WatchQuery, who: &str) -> String {
+    let kind = match query.kind {
+        Kind::Capture => "a capture",
+        Kind::Trace => "a trace",
+    };
+    let of = if query.ports.is_empty() {
+        String::new()
+    } else {
+        format!(" of {}", query.ports.join(", "))
+    };
+    format!("{kind}{of} ({who})")
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 //! can neither delay the forwarder's end nor demand more than a copy of its numbers; a change that has
 //! begun is completed, even if its client is gone.
 
-mod measured;
+mod queries;
 mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
-mod watch;
 
 use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
@@ -20,8 +19,9 @@ use axum::{
     routing::{get, post},
 };
 use serde::Serialize;
+use serde_json::Value;
 
-pub use self::socket::{ControlSocket, SocketError};
+pub use self::socket::ControlSocket;
 use crate::observe::watch::{WatchQuery, WatchStream};
 use weir_api::client::MERGE_PATCH;
 use weir_api::{
@@ -41,29 +41,26 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// The time that requests under way are given when the forwarder ends.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// What was asked for, or why there is none.
+pub type Reply<T> = Result<T, Refused>;
+
 /// The source of the numbers: the control side, or a twin in tests.
 pub trait Backend: Send + Sync + 'static {
-    fn stats(&self) -> impl Future<Output = Result<StatsReport, Refused>> + Send;
-    fn ports(&self) -> impl Future<Output = Result<PortList, Refused>> + Send;
-    fn latency(
-        &self,
-        query: LatencyQuery,
-    ) -> impl Future<Output = Result<LatencyReport, Refused>> + Send;
-    fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<FlowsReport, Refused>> + Send;
+    fn stats(&self) -> impl Future<Output = Reply<StatsReport>> + Send;
+    fn ports(&self) -> impl Future<Output = Reply<PortList>> + Send;
+    fn latency(&self, query: LatencyQuery) -> impl Future<Output = Reply<LatencyReport>> + Send;
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Reply<FlowsReport>> + Send;
     /// The settings that can be changed while traffic flows, with their present values.
-    fn config(&self) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    fn config(&self) -> impl Future<Output = Reply<Value>> + Send;
     /// Changes them as RFC 7396 says; the answer has the new values. Either all of the patch is applied
     /// or, with an error, nothing.
-    fn patch(
-        &self,
-        patch: serde_json::Value,
-    ) -> impl Future<Output = Result<serde_json::Value, Refused>> + Send;
+    fn patch(&self, patch: Value) -> impl Future<Output = Reply<Value>> + Send;
     /// Begins to watch packets, on behalf of `who`.
     fn watch(
         &self,
         query: WatchQuery,
         who: String,
-    ) -> impl Future<Output = Result<WatchStream, Refused>> + Send;
+    ) -> impl Future<Output = Reply<WatchStream>> + Send;
     /// Ends the capture or trace, or only the one with that number; returns its description.
     fn end_watch(&self, id: Option<u64>) -> Option<String>;
 }
@@ -182,12 +179,12 @@ fn router<B: Backend>(backend: Arc<B>) -> Router {
         .route("/v1/ports", get(ports::<B>))
         .route("/v1/health", get(health::<B>))
         .route("/v1/config", get(config::<B>).patch(patch::<B>))
-        .route("/v1/latency", get(measured::latency::<B, false>))
-        .route("/v1/latency/reset", post(measured::latency::<B, true>))
-        .route("/v1/flows", get(measured::flows::<B, false>))
-        .route("/v1/flows/reset", post(measured::flows::<B, true>))
-        .route("/v1/capture", get(watch::watch::<B, true>).delete(watch::end::<B>))
-        .route("/v1/trace", get(watch::watch::<B, false>).delete(watch::end::<B>))
+        .route("/v1/latency", get(queries::latency::<B, false>))
+        .route("/v1/latency/reset", post(queries::latency::<B, true>))
+        .route("/v1/flows", get(queries::flows::<B, false>))
+        .route("/v1/flows/reset", post(queries::flows::<B, true>))
+        .route("/v1/capture", get(queries::watch::<B, true>).delete(queries::end::<B>))
+        .route("/v1/trace", get(queries::watch::<B, false>).delete(queries::end::<B>))
         .layer(DefaultBodyLimit::max(MAX_PATCH_BYTES))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
@@ -279,17 +276,11 @@ async fn health<B: Backend>(State(backend): State<Arc<B>>) -> Answer {
     Ok(Json(health).into_response())
 }
 
-async fn report<T: Serialize>(
-    within: Duration,
-    asked: impl Future<Output = Result<T, Refused>>,
-) -> Answer {
+async fn report<T: Serialize>(within: Duration, asked: impl Future<Output = Reply<T>>) -> Answer {
     Ok(Json(answer(within, asked).await?).into_response())
 }
 
-async fn answer<T>(
-    within: Duration,
-    asked: impl Future<Output = Result<T, Refused>>,
-) -> Result<T, Refused> {
+async fn answer<T>(within: Duration, asked: impl Future<Output = Reply<T>>) -> Reply<T> {
     let late = || {
         Refused::unavailable(format!("the worker did not answer within {within:?}; see weir's log"))
     };
@@ -299,9 +290,9 @@ async fn answer<T>(
 /// Does `work` as a task of its own: it is completed even if the client leaves, or time is up.
 async fn completed<T: Send + 'static>(
     within: Duration,
-    work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    work: impl Future<Output = Reply<T>> + Send + 'static,
     late: impl FnOnce() -> Refused,
-) -> Result<T, Refused> {
+) -> Reply<T> {
     match tokio::time::timeout(within, tokio::spawn(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, error)),

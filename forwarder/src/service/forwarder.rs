@@ -5,35 +5,29 @@
 //! - [`lifecycle`]: taking a port into service and out of it, in an order that loses nothing;
 //!   [`program`]: what the program knows of it
 //! - [`follow`]: making the ports match the present interfaces
-//! - [`reattach`]: restoring programs of ours that were detached
-//! - [`keeping`]: gates that outlive the process, and are adopted
+//! - [`reattach`]: programs of ours are restored when they were detached
 //! - [`gate`]: the way from the gate to the workers; [`mirroring`]: what the gate knows of the bridge
-//! - [`express`]: which frames the gate may forward by itself; [`paths`]: how it hands them to the ports;
-//!   [`clearing`]: when the frames given to the bridge have arrived
-//! - [`charging`]: links that are charged for frames that pass by the gate
+//! - [`express`]: which frames the gate may forward by itself, and how; [`clearing`]: when the frames
+//!   given to the bridge have arrived
 //! - [`live`]: changes of the plan while traffic flows
 //! - [`watching`]: captures and traces
-//! - [`report`]: reports for the API; [`shares`]: a port's promises, and what it gets
+//! - [`report`]: reports for the API
 //!
 //! Invariant: the program is attached to an interface only while a worker serves its sockets.
 
-mod charging;
 mod clearing;
 mod express;
 mod follow;
 mod gate;
-mod keeping;
 mod lifecycle;
 mod live;
 mod mirroring;
-mod paths;
 mod program;
 mod quota;
 mod reattach;
 mod report;
 pub mod roster;
-mod shares;
-mod watching;
+pub(super) mod watching;
 mod workers;
 
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -42,7 +36,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
-use weir_port::{Pool, UmemError, UmemHandle, XskPort, clock_monotonic_ns};
+use weir_port::{Pool, UmemError, UmemHandle, clock_monotonic_ns};
 
 use self::gate::Gate;
 use self::lifecycle::Closing;
@@ -56,7 +50,7 @@ use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
 use crate::observe::measure::Measurements;
-use crate::worker::{Asker, NoAnswer, Pulses, WorkerSettings};
+use crate::worker::{NoAnswer, Pulses, WorkerSettings};
 pub use gate::Bridge;
 #[cfg(test)]
 pub(crate) use live::refused;
@@ -75,23 +69,22 @@ const DRAIN: Duration = Duration::from_secs(1);
 const WIND_DOWN: Duration = Duration::from_secs(5);
 const LAST_NUMBERS: Duration = Duration::from_secs(5);
 
-/// See the module.
 #[derive(Debug)]
 pub struct Forwarder {
     pub plan: Plan,
     /// The operator gave `--force`.
     pub force: bool,
-    steering: Steering,
+    pub(super) steering: Steering,
     settings: HostSettings,
     umem: UmemHandle,
     frames_per_worker: u32,
-    workers: Workers,
+    pub(super) workers: Workers,
     /// Latency and flows, which can be read without the forwarder's lock.
     pub measured: Arc<Measurements>,
     roster: Roster,
     /// Whether the workers run, as their heartbeats tell the gate.
     pub pulses: Pulses,
-    gate: Gate,
+    pub(super) gate: Gate,
     /// The links' scheduler settings, if a worker that did not answer may not have them.
     owed: Option<SchedulerSettings>,
     stopping: bool,
@@ -120,7 +113,7 @@ impl Forwarder {
         let count = u32::try_from(cores.len()).unwrap_or(u32::MAX);
         let identity = Identity::new(&plan.forwarder.control)
             .context("weir's own pair of devices cannot be named")?;
-        let pins = keeping::claim(identity)?;
+        let pins = program::claim(identity)?;
         let pair = Pair::ensure(identity, count)?;
         if let Some(warning) = &pair.warning {
             tracing::warn!("{warning}");
@@ -188,15 +181,6 @@ impl Forwarder {
             closing: Vec::new(),
             stopping: false,
         })
-    }
-
-    pub fn workers_live(&self) -> bool {
-        self.workers.live()
-    }
-
-    /// Handles for requests to the workers without the forwarder's lock.
-    pub fn askers(&self) -> Vec<Asker<XskPort>> {
-        self.workers.askers()
     }
 
     /// Stops steering, lets frames under way arrive, detaches everything (at a restart: all but the

@@ -7,12 +7,11 @@
 
 mod bridge;
 mod ending;
-mod monitor;
 mod notify;
 mod pair;
 mod shared;
-mod summary;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,14 +20,12 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, sleep_until};
-use weir_port::clock_monotonic_ns;
+use weir_port::{XskPort, clock_monotonic_ns};
 
 pub use self::ending::Ending;
-use self::ending::{End, WORK_ENDS};
-use self::monitor::WorkerMonitor;
+use self::ending::{End, WORK_ENDS, summary, write_dumps};
 use self::notify::Notifier;
 use self::shared::Shared;
-use self::summary::{summary, write_dumps};
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder, wrong_ports};
 use crate::host::bridge::refresh::{Refresher, period};
@@ -39,7 +36,8 @@ use crate::host::privileges::check_privileges;
 use crate::host::settings::HostSettings;
 use crate::observe::dump::files;
 use crate::observe::metrics;
-use crate::observe::watch::slot::WatchSlot;
+use crate::observe::watch::WatchSlot;
+use crate::worker::{Asker, NoAnswer};
 use weir_schema::{ConfigErrors, Difference, Plan, PortPlan};
 
 /// Events are followed as they come. This often everything is compared, in case an event was missed,
@@ -110,18 +108,17 @@ pub async fn run(
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.pins());
+    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.steering.pins());
     let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
     let slot = Arc::new(WatchSlot::default());
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         forwarder: Arc::clone(&forwarder),
         measured,
         links: links.clone(),
         slot: Arc::clone(&slot),
         end: end.clone(),
-    };
-    let shared = Arc::new(shared);
+    });
     let (close, closed) = tokio::sync::watch::channel(());
     let scraping = scraped.map(|listener| {
         if let Ok(address) = listener.local_addr() {
@@ -185,9 +182,7 @@ async fn begin(
     bridge: &BridgeWatch,
 ) -> anyhow::Result<()> {
     forwarder.open_gate().await?;
-    if let Err((port, error)) = forwarder.take_in_all(watch.snapshot()).await {
-        return Err(error.context(format!("port `{}`", port.name)));
-    }
+    forwarder.take_in_all(watch.snapshot()).await?;
     forwarder.look_for_foreign_rules(bridge.state()).await;
     forwarder.mirror(bridge.state());
     if forwarder.has_gates_to_adopt() {
@@ -217,10 +212,10 @@ async fn follow(
     let mut compare = interval(COMPARE_EVERY);
     compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut refresh_at = Instant::now() + period(bridge.state());
-    let mut workers = WorkerMonitor::of(forwarder.lock().await.askers());
-    let newcomers = forwarder.lock().await.newcomers();
+    let (workers, mut late) = (forwarder.lock().await.workers.askers(), BTreeSet::new());
+    let newcomers = Arc::clone(&forwarder.lock().await.gate.newcomers);
     let mut own_pair =
-        forwarder.lock().await.watch_pair().context("weir's own pair cannot be followed")?;
+        forwarder.lock().await.gate.pair.watch().context("weir's own pair cannot be followed")?;
     loop {
         // Signals come first. Among the rest, guests can make the bridge learn any number of addresses,
         // so no event source precedes another; the rare comparison precedes all.
@@ -272,12 +267,12 @@ async fn follow(
                 forwarder.mirror(bridge.state());
             }
             Wakeup::Compare => {
-                workers.check().await;
+                check_workers(&workers, &mut late).await;
                 watch.refresh().await.context("the interfaces cannot be followed any more")?;
                 pair::look(&mut own_pair, forwarder).await?;
                 read_paths(forwarder, watch, &Changed::all()).await;
                 let mut forwarder = forwarder.lock().await;
-                if !forwarder.workers_live() {
+                if !forwarder.workers.live() {
                     bail!("a worker has ended; see the messages above");
                 }
                 keep_attached(&mut forwarder, links).await;
@@ -294,6 +289,25 @@ async fn follow(
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
                 let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
                 tracing::trace!(?round, "addresses are kept alive");
+            }
+        }
+    }
+}
+
+/// Logs each worker that stops answering, and each that answers again, once; `late` are the cores of
+/// those that did not answer the last time.
+async fn check_workers(workers: &[Asker<XskPort>], late: &mut BTreeSet<usize>) {
+    for worker in workers {
+        match worker.ping().await {
+            Err(error @ NoAnswer::Late { .. }) => {
+                if late.insert(worker.core()) {
+                    tracing::error!("{error}: the fallback of its ports applies");
+                }
+            }
+            answer => {
+                if late.remove(&worker.core()) && answer.is_ok() {
+                    tracing::warn!("the worker on core {} answers again", worker.core());
+                }
             }
         }
     }

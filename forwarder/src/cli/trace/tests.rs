@@ -58,7 +58,7 @@ fn a_loss_says_what_it_means_within_80_columns() {
 
 #[test]
 fn lines_may_come_in_parts_and_the_end_says_what_is_missing() {
-    let end = TraceEnd { version: VERSION, packets: 1, missed: 1200, note: None };
+    let end = TraceEnd { version: VERSION, packets: 1, missed: 1200 };
     assert_eq!(
         text(&TraceLine::End(end.clone())),
         "1,200 steps are missing: the buffer was full\n"

@@ -54,12 +54,9 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
         let same = earlier.get(&name).copied().filter(same).inspect(|_| {
             earlier.remove(&name);
         });
-        let mut changed = Counted::read(&name, &flow.counts, &flow.histogram)?;
-        if let Some(same) = same {
-            changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
-        }
-        if !changed.is_nothing() {
-            let (counts, histogram) = changed.told();
+        let before = same.map(|same| (name.as_str(), &same.counts, &same.histogram));
+        let changed = changed((&name, &flow.counts, &flow.histogram), before)?;
+        if let Some((counts, histogram)) = changed {
             flows.push(FlowReport { counts, histogram, ..flow.clone() });
         }
     }
@@ -67,25 +64,21 @@ pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, D
     let mut sums = Vec::new();
     for sum in &after.sums {
         let name = sum_name(sum);
-        let mut changed = Counted::read(&name, &sum.counts, &sum.histogram)?;
         let same = |earlier: &&FlowSumReport| earlier.vif == sum.vif && earlier.kind == sum.kind;
         let listed = before.sums.iter().find(same);
         let same = listed.filter(|earlier| continues(&earlier.counts, &sum.counts));
         // All flows were forgotten meanwhile: then the sum does not include the vanished ones.
         let forgotten = listed.is_some() && same.is_none();
-        if let Some(same) = same {
-            changed.take(&Counted::read(&name, &same.counts, &same.histogram)?);
-        }
-        if sum.kind == SumKind::Ended && !forgotten {
-            // A flow that ended brought along its earlier counts.
-            for (name, flow) in earlier.iter().filter(|(_, flow)| flow.vif == sum.vif) {
-                changed.take(&Counted::read(name, &flow.counts, &flow.histogram)?);
-            }
-        }
-        if !changed.is_nothing() {
+        let before = same.map(|same| (name.as_str(), &same.counts, &same.histogram));
+        // A flow that ended brought along its earlier counts.
+        let brings = sum.kind == SumKind::Ended && !forgotten;
+        let ended = earlier.iter().filter(|(_, flow)| brings && flow.vif == sum.vif);
+        let ended = ended.map(|(name, flow)| (name.as_str(), &flow.counts, &flow.histogram));
+        let before = before.into_iter().chain(ended);
+        let changed = changed((&name, &sum.counts, &sum.histogram), before)?;
+        if let Some((counts, histogram)) = changed {
             let more = |all: u64| all.saturating_sub(same.and_then(|s| s.flows).unwrap_or(0));
             let express = sum.express.saturating_sub(same.map_or(0, |same| same.express));
-            let (counts, histogram) = changed.told();
             sums.push(FlowSumReport {
                 counts,
                 histogram,
@@ -102,45 +95,39 @@ fn continues(before: &FlowNumbers, after: &FlowNumbers) -> bool {
     before.frames <= after.frames && before.delivered <= after.delivered
 }
 
-/// Counts and, where the report has it, their histogram.
-struct Counted {
-    counts: FlowNumbers,
-    times: Option<Histogram<u64>>,
-}
+/// The counts of a flow or a sum and, where the report has it, their histogram; first the name that an
+/// error gives.
+type Counted<'a> = (&'a str, &'a FlowNumbers, &'a Option<String>);
 
-impl Counted {
-    fn read(name: &str, counts: &FlowNumbers, times: &Option<String>) -> Result<Self, DumpError> {
-        let times = times.as_ref().map(|times| whole(name, Some(times))).transpose()?;
-        Ok(Self { counts: counts.clone(), times })
-    }
-
-    fn take(&mut self, before: &Self) {
-        let (counts, before_counts) = (&mut self.counts, &before.counts);
+/// What was counted beyond `before`, if anything was.
+fn changed<'a>(
+    (name, counts, histogram): Counted<'a>,
+    before: impl IntoIterator<Item = Counted<'a>>,
+) -> Result<Option<(FlowNumbers, Option<String>)>, DumpError> {
+    let read = |name: &str, histogram: &Option<String>| {
+        histogram.as_ref().map(|times| whole(name, Some(times))).transpose()
+    };
+    let (mut counts, mut times) = (counts.clone(), read(name, histogram)?);
+    for (name, before, histogram) in before {
         for (now, before) in [
-            (&mut counts.frames, before_counts.frames),
-            (&mut counts.bytes, before_counts.bytes),
-            (&mut counts.delivered, before_counts.delivered),
-            (&mut counts.delivered_bytes, before_counts.delivered_bytes),
+            (&mut counts.frames, before.frames),
+            (&mut counts.bytes, before.bytes),
+            (&mut counts.delivered, before.delivered),
+            (&mut counts.delivered_bytes, before.delivered_bytes),
         ] {
             *now = now.saturating_sub(before);
         }
-        counts.losses = change(&counts.losses, &before_counts.losses);
-        if let (Some(times), Some(before)) = (&mut self.times, &before.times) {
+        counts.losses = change(&counts.losses, &before.losses);
+        if let (Some(times), Some(before)) = (&mut times, &read(name, histogram)?) {
             take(times, before);
         }
     }
-
-    fn is_nothing(&self) -> bool {
-        let counts = &self.counts;
-        counts.frames == 0 && counts.delivered == 0 && counts.losses.is_empty()
+    if counts.frames == 0 && counts.delivered == 0 && counts.losses.is_empty() {
+        return Ok(None);
     }
-
-    fn told(self) -> (FlowNumbers, Option<String>) {
-        let residence = self.times.as_ref().map(Summary::of);
-        // Without histograms the interval's times are unknown: none is better than wrong ones.
-        let residence = residence.unwrap_or_default();
-        (FlowNumbers { residence, ..self.counts }, self.times.as_ref().map(encode))
-    }
+    // Without histograms the interval's times are unknown: none is better than wrong ones.
+    counts.residence = times.as_ref().map(Summary::of).unwrap_or_default();
+    Ok(Some((counts, times.as_ref().map(encode))))
 }
 
 /// Subtracts `before` from `times`, unless `times` does not contain it: then the two belong to

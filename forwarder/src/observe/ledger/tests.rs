@@ -17,6 +17,10 @@ fn worker(rx_packets: u64, tx_packets: u64, rx_waiting: u64) -> WorkerCounts {
     WorkerCounts { rx, tx, rx_waiting, ..WorkerCounts::default() }
 }
 
+fn port(before: &ProgramCounts, after: &ProgramCounts, worker: &WorkerCounts) -> PortLedger {
+    PortLedger { before: before.clone(), after: after.clone(), worker: worker.clone() }
+}
+
 fn one(
     before: &ProgramCounts,
     after: &ProgramCounts,
@@ -24,7 +28,7 @@ fn one(
     held: u64,
 ) -> LedgerReport {
     let workers = WorkersTotal { held_packets: held, ..WorkersTotal::default() };
-    ledger([PortLedger { before, after, worker: counts }], &workers)
+    ledger(&[port(before, after, counts)], &workers)
 }
 
 /// Two workers: packets that came in at one go out at the other.
@@ -32,11 +36,7 @@ fn two(after: u64, rx: u64, tx: u64, workers: WorkersTotal) -> LedgerReport {
     let (before, after) = (program(100, 0), program(after, 0));
     let (from, to) = (worker(rx, 0, 0), worker(0, tx, 0));
     let quiet = ProgramCounts::default();
-    let ports = [
-        PortLedger { before: &before, after: &after, worker: &from },
-        PortLedger { before: &quiet, after: &quiet, worker: &to },
-    ];
-    ledger(ports, &workers)
+    ledger(&[port(&before, &after, &from), port(&quiet, &quiet, &to)], &workers)
 }
 
 fn between(held_packets: u64, handed_over: u64, taken_over: u64) -> WorkersTotal {
@@ -94,6 +94,15 @@ fn traffic_between_the_two_readings_is_no_imbalance() {
 }
 
 #[test]
+fn a_frame_that_is_lost_behind_the_gate_between_the_two_readings_is_no_imbalance() {
+    let (before, mut after) = (program(100, 0), program(99, 0));
+    after.received += 1;
+    after.lost.add(Reason::NoMeta, 1);
+    let ledger = one(&before, &after, &worker(99, 99, 0), 0);
+    assert_eq!((ledger.received, ledger.lost, ledger.balanced), (100, 1, true));
+}
+
+#[test]
 fn a_superframe_in_the_ring_is_one_frame() {
     let quiet = program(101, 0);
     let ledger = one(&quiet, &quiet, &worker(100, 100, 17), 0);
@@ -129,11 +138,8 @@ fn what_the_gate_handed_over_is_delivered_and_never_in_flight() {
     // And some by a worker as well.
     (from.received, from.steered) = (from.received + 30, 30);
     let (sent, quiet) = (worker(30, 20, 0), WorkerCounts::default());
-    let ports = [
-        PortLedger { before: &from, after: &from, worker: &sent },
-        PortLedger { before: &to, after: &to, worker: &quiet },
-    ];
-    let ledger = ledger(ports, &WorkersTotal { held_packets: 10, ..WorkersTotal::default() });
+    let ports = [port(&from, &from, &sent), port(&to, &to, &quiet)];
+    let ledger = ledger(&ports, &WorkersTotal { held_packets: 10, ..WorkersTotal::default() });
     assert_eq!((ledger.received, ledger.delivered, ledger.express), (100, 90, 70));
     assert_eq!((ledger.in_flight, ledger.balance()), (10, 0));
 }

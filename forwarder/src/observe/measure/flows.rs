@@ -29,7 +29,6 @@ const READINGS: u32 = 3;
 /// The number of reports made before other tasks of this thread get a turn.
 const AT_ONCE: usize = 32;
 
-/// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     row: u32,
@@ -45,7 +44,6 @@ struct SeenFlow {
     places: Vec<(usize, Place)>,
 }
 
-/// The result of a reading.
 #[derive(Debug, Default)]
 struct Reading {
     known: usize,
@@ -55,26 +53,42 @@ struct Reading {
 
 type Names = BTreeMap<PortId, String>;
 
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowRoom {
+    /// The most flows that can be told apart at once; 0: switched off.
+    pub capacity: u64,
+    pub sources: Vec<SourceFlows>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFlows {
+    pub port: String,
+    /// Flows that have a row now.
+    pub known: u64,
+    /// Flows that had a row and ended, since the last reset.
+    pub ended: u64,
+    /// Frames of flows that got no row.
+    pub other_frames: u64,
+}
+
 impl<S: WorkerMeasures> Measurements<S> {
     /// The flows, the largest by bytes first. With `reset` all of them are forgotten right after they
     /// were read: counts between the two are in no report.
     pub async fn flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let this = Arc::clone(self);
-        // A separate task, since it must not be dropped half-way: flows in no report would already be
-        // forgotten.
+        // A task of its own: dropped half-way, it might have forgotten flows that are in no report.
         let read = tokio::spawn(async move { this.read_flows(query).await });
         read.await.unwrap_or(Err(NoAnswer::Ended))
     }
 
     async fn read_flows(self: &Arc<Self>, query: FlowQuery) -> Result<FlowsReport, NoAnswer> {
         let _reading = self.reading.lock().await;
-        let on = self.plan.flows > 0;
         let names: Names = {
             let ports = self.ports.lock().await;
             ports.iter().map(|(id, held)| (*id, held.name.clone())).collect()
         };
-        let mut reading = Reading::default();
-        if on {
+        let (mut reading, mut express) = (Reading::default(), BTreeMap::new());
+        if self.plan.flows > 0 {
             let mut before = ended(&self.sums().await?);
             for _ in 0..READINGS {
                 reading = self.read(&query, &names).await?;
@@ -83,11 +97,11 @@ impl<S: WorkerMeasures> Measurements<S> {
                     break;
                 }
             }
-        }
-        let express = if on { self.express_since(query.reset).await } else { BTreeMap::new() };
-        if query.reset && on {
-            for worker in &self.workers {
-                worker.forget_flows().await?;
+            express = self.express_since(query.reset).await;
+            if query.reset {
+                for worker in &self.workers {
+                    worker.forget_flows().await?;
+                }
             }
         }
         let mut reporter = FlowReporter::new(clock_monotonic_ns(), query.histograms);
@@ -194,8 +208,7 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok(picked)
     }
 
-    /// Reads this many whole rows from a place on, or fewer at the table's end; a worker may return them
-    /// in parts.
+    /// This many whole rows from a place on, or fewer at the table's end; a worker may part them.
     async fn some(&self, worker: usize, from: u32, most: usize) -> Result<Vec<FlowRow>, NoAnswer> {
         let (mut all, mut from) = (Vec::new(), Some(from));
         while let Some(at) = from.filter(|_| all.len() < most) {
@@ -219,7 +232,30 @@ impl<S: WorkerMeasures> Measurements<S> {
         Ok((page.rows, page.from))
     }
 
-    pub(super) async fn sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+    /// How full the flow tables are, without reading a single row. The worker that serves a source knows
+    /// all of its flows, and others know some of the same: so the largest numbers are the source's.
+    pub async fn flow_room(self: &Arc<Self>) -> Result<FlowRoom, NoAnswer> {
+        if self.plan.flows == 0 {
+            return Ok(FlowRoom::default());
+        }
+        let mut sources = BTreeMap::new();
+        for sum in self.sums().await? {
+            let FlowSum { ingress, known, ended_flows, other, .. } = sum;
+            let Some(name) = self.ports.lock().await.get(&ingress).map(|held| held.name.clone())
+            else {
+                continue;
+            };
+            let source: &mut SourceFlows = sources.entry(ingress).or_default();
+            source.port = name;
+            source.known = source.known.max(known.into());
+            source.ended = source.ended.max(ended_flows);
+            source.other_frames += other.0.frames;
+        }
+        let capacity = u64::from(self.plan.flows) * self.workers.len() as u64;
+        Ok(FlowRoom { capacity, sources: sources.into_values().collect() })
+    }
+
+    async fn sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
         let mut sums = Vec::new();
         for worker in &self.workers {
             sums.extend(worker.flow_sums().await?);
@@ -236,7 +272,6 @@ fn asks_for(query: &FlowQuery, name: &str) -> bool {
     query.vif.as_deref().is_none_or(|vif| vif == name)
 }
 
-/// Selects the flows that the query asks for.
 fn wanted(
     seen: HashMap<FlowKey, SeenFlow>,
     query: &FlowQuery,
@@ -301,8 +336,7 @@ fn report_sums(
         let unlisted = all.entry(name).or_default();
         unlisted.other.add(&Tally::of(sum.other.0, Some(&sum.other.1)));
         unlisted.ended.add(&Tally::of(sum.ended.0, Some(&sum.ended.1)));
-        // The worker that serves the source knows all of its flows; other workers know some of the
-        // same.
+        // As in `flow_room`.
         unlisted.ended_flows = sum.ended_flows.max(unlisted.ended_flows);
     }
     for (id, amount) in express {

@@ -1,6 +1,6 @@
-//! Writes the page, in either format. Invariant: both carry the same data; what only OpenMetrics has is left
-//! out of the other or expressed in its terms. A row has exactly its metric's labels and a value of its
-//! metric's kind.
+//! Writes the page in OpenMetrics or in the older text format, as the client prefers. Invariant: both
+//! carry the same data; what only OpenMetrics has is left out of the other or expressed in its terms. A
+//! row has exactly its metric's labels and a value of its metric's kind.
 
 use std::fmt::{self, Write as _};
 
@@ -8,7 +8,6 @@ use weir_core::{Reason, broken, invariant};
 
 use super::Sample;
 use super::families::{ALL, Kind, Metric};
-use super::format::Format;
 use super::times::Spread;
 
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +17,47 @@ pub(super) enum Value<'s> {
     Spread(&'s Spread),
 }
 
-/// The whole page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    OpenMetrics,
+    Classic,
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const CLASSIC: &str = "text/plain";
+
+impl Format {
+    /// Chooses by the request's `Accept`. A client that does not ask for OpenMetrics may not know it.
+    pub(super) fn wanted(accept: &str) -> Self {
+        let (mut open, mut classic) = (0.0, 0.0_f64);
+        for range in accept.split(',') {
+            let (media, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let quality = quality(parameters);
+            match media.trim().to_ascii_lowercase().as_str() {
+                OPEN_METRICS => open = quality,
+                CLASSIC => classic = classic.max(quality),
+                _ => {}
+            }
+        }
+        if open > 0.0 && open >= classic { Self::OpenMetrics } else { Self::Classic }
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+fn quality(parameters: &str) -> f64 {
+    let quality = parameters.split(';').find_map(|parameter| parameter.trim().strip_prefix("q="));
+    quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
+}
+
 pub fn page(sample: &Sample, format: Format) -> String {
     let (mut text, open) = (String::new(), format == Format::OpenMetrics);
+    let before = invariant::of_this_thread().count;
     for metric in ALL {
         // Writing to a string cannot fail.
         let _ = family(&mut text, metric, sample, open);
@@ -28,11 +65,14 @@ pub fn page(sample: &Sample, format: Format) -> String {
     if open {
         text.push_str("# EOF\n");
     }
+    let broken = invariant::of_this_thread();
+    if broken.count > before {
+        tracing::error!("the metrics' page has a wrong row: {}", broken.last);
+    }
     text
 }
 
-/// In the older format, `HELP` and `TYPE` name the samples instead of the family; it has neither units nor
-/// infos.
+/// The older format's `HELP` and `TYPE` name samples, not the family; it has neither units nor infos.
 fn family(text: &mut String, metric: &Metric, sample: &Sample, open: bool) -> fmt::Result {
     let (name, kind, suffix) = (metric.name, metric.kind, metric.kind.suffix());
     let heading = if open { "" } else { suffix };
@@ -94,3 +134,6 @@ fn help(metric: &Metric) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

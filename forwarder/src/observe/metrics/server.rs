@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -47,23 +48,14 @@ const INDEX: &str = concat!(
     "</ul>\n<p>Everything else is asked on the control socket: <code>weir --help</code>.\n"
 );
 
-/// Why metrics cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    #[error(
-        "forwarder.metrics: {address} is in use by another program; valid: a loopback address and \
-         port that are free"
-    )]
-    InUse { address: SocketAddr },
-    #[error("forwarder.metrics: nothing can listen on {address}: {source}")]
-    Io { address: SocketAddr, source: io::Error },
-}
-
 /// Binds the address; with port 0, any free port. Connections made before it is served wait.
-pub async fn claim(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::InUse { address },
-        _ => ListenError::Io { address, source },
+pub async fn claim(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "forwarder.metrics: {address} is in use by another program; valid: a loopback address \
+             and port that are free"
+        ),
+        _ => anyhow!("forwarder.metrics: nothing can listen on {address}: {error}"),
     })
 }
 

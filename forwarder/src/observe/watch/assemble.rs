@@ -3,17 +3,15 @@
 //! Invariant: a packet is reported once: when all of its pieces have ended, or when no event of it came
 //! for too long. Then its mark is free for another packet.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 
-use weir_abi::{Counter, meta_flags};
-use weir_core::{PortId, Reason};
+use weir_abi::{Bytes as _, Counter, meta_flags};
+use weir_core::{Mac, PortId, Reason};
 use weir_port::reason_of;
 
 use super::merge::Observation;
-use super::summary::summary;
 use crate::worker::{Event, Facts, MARKS, Step, Watched};
 use weir_api::{TraceEnd, TraceEvent, TraceLine, TraceOutcome, TraceStep, TracedPacket, VERSION};
 
@@ -34,7 +32,7 @@ struct OpenTrace {
 
 /// All packets that are followed, with their events.
 #[derive(Debug)]
-pub(super) struct TraceAssembler {
+pub(crate) struct TraceAssembler {
     /// By mark and arrival: a mark that an earlier trace left on a packet matches none here.
     open: HashMap<(u8, u64), OpenTrace>,
     /// Free marks, by worker.
@@ -57,7 +55,7 @@ impl OpenTrace {
 
 impl TraceAssembler {
     /// `cores`: the workers' cores, in the workers' order.
-    pub(super) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
+    pub(crate) fn new(cores: Vec<usize>, epoch_ns: u64, wanted: u64) -> Self {
         let share = MARKS / cores.len().max(1);
         let marks =
             |worker: usize| (0..share).map(|nth| (worker * share + nth + 1) as u8).collect();
@@ -73,12 +71,12 @@ impl TraceAssembler {
         }
     }
 
-    pub(super) fn name(&mut self, port: PortId, name: &str) {
+    pub(crate) fn name(&mut self, port: PortId, name: &str) {
         self.names.insert(port, name.to_owned());
     }
 
     /// Lets each worker follow as many packets as are still wanted.
-    pub(super) fn follow(&mut self, workers: &mut [Watched]) {
+    pub(crate) fn follow(&mut self, workers: &mut [Watched]) {
         for (worker, watched) in workers.iter_mut().enumerate() {
             let of_worker = |(begun, _): &&(usize, TracedPacket)| *begun == worker;
             let begun = self.open.values().filter_map(|s| s.begun.as_ref()).filter(of_worker);
@@ -92,7 +90,7 @@ impl TraceAssembler {
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.finished >= self.wanted
     }
 
@@ -101,7 +99,7 @@ impl TraceAssembler {
     }
 
     /// Takes an observation in; returns the traces that are complete.
-    pub(super) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
+    pub(crate) fn observe(&mut self, seen: &Observation, bytes: &[u8]) -> Option<TraceLine> {
         match seen {
             Observation::Worker(worker, event) => {
                 self.step(*worker, event, bytes);
@@ -116,7 +114,6 @@ impl TraceAssembler {
                 self.begun += 1;
                 self.finished += 1;
                 let mut packet = self.packet(*port, *at_ns, *len, facts, bytes);
-                packet.number = self.begun;
                 let (outcome, what) = refused(*outcome);
                 packet.outcome = outcome;
                 packet.steps = vec![TraceStep { at_ns: 0, what }];
@@ -140,9 +137,7 @@ impl TraceAssembler {
             Step::Arrived { taken_ns } => {
                 self.begun += 1;
                 let port = event.ingress;
-                let mut packet =
-                    self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
-                packet.number = self.begun;
+                let packet = self.packet(port, event.ingress_ns, event.len, &event.facts, bytes);
                 let core = self.cores.get(worker).map_or(0, |core| *core as u64);
                 step(event.ingress_ns, TraceEvent::Steered);
                 step(taken_ns, TraceEvent::Taken { core, waited_ns: since(taken_ns) });
@@ -178,6 +173,7 @@ impl TraceAssembler {
         self.open.insert(key, trace);
     }
 
+    /// The packet that has begun last.
     fn packet(
         &self,
         port: PortId,
@@ -189,7 +185,7 @@ impl TraceAssembler {
         let names = meta_flags::NAMES.iter().filter(|(flag, _)| facts.has(*flag));
         TracedPacket {
             version: VERSION,
-            number: 0,
+            number: self.begun,
             port: self.named(port),
             ingress_unix_ns: ingress_ns.wrapping_add(self.epoch_ns),
             length: len.into(),
@@ -226,7 +222,7 @@ impl TraceAssembler {
     }
 
     /// Reports packets without recent events; with `last`, all that have begun.
-    pub(super) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
+    pub(crate) fn end_stale(&mut self, now_ns: u64, last: bool) -> Vec<TraceLine> {
         let stale = |trace: &OpenTrace| last || now_ns.saturating_sub(trace.seen_ns) > PATIENCE_NS;
         let mut keys: Vec<(u8, u64)> =
             self.open.iter().filter(|(_, trace)| stale(trace)).map(|(key, _)| *key).collect();
@@ -234,8 +230,8 @@ impl TraceAssembler {
         keys.into_iter().filter_map(|key| self.finish(key)).collect()
     }
 
-    pub(super) fn end(&self, missed: u64, note: Option<String>) -> TraceLine {
-        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed, note })
+    pub(crate) fn end(&self, missed: u64) -> TraceLine {
+        TraceLine::End(TraceEnd { version: VERSION, packets: self.finished, missed })
     }
 }
 
@@ -253,3 +249,40 @@ fn refused(outcome: Counter) -> (TraceOutcome, TraceEvent) {
         }
     }
 }
+
+/// A packet's addresses in one line; what is absent is left out.
+fn summary(facts: &Facts, head: &[u8]) -> String {
+    let mut text = String::new();
+    if let (Some(dst), Some(src)) = (head.mac(0), head.mac(6)) {
+        let _ = write!(text, "{} > {}", Mac::new(src), Mac::new(dst));
+    }
+    let name = match () {
+        () if facts.has(meta_flags::IPV4) => "IPv4",
+        () if facts.has(meta_flags::IPV6) => "IPv6",
+        () if facts.has(meta_flags::ARP) => "ARP",
+        () => {
+            let kind = head.be16(12).map(|kind| format!(", EtherType 0x{kind:04x}"));
+            text.push_str(&kind.unwrap_or_default());
+            return text;
+        }
+    };
+    let above = [
+        (meta_flags::FRAGMENT, " fragment"),
+        (meta_flags::TCP, " TCP"),
+        (meta_flags::UDP, " UDP"),
+        (meta_flags::ICMP, " ICMP"),
+    ];
+    let above = above.iter().find(|(flag, _)| facts.has(*flag)).map_or("", |(_, name)| name);
+    let _ = write!(text, ", {name}{above}");
+    let [Some(src), Some(dst)] = facts.addresses(head) else { return text };
+    let _ = match facts.ports(head) {
+        [Some(from), Some(to)] => {
+            write!(text, " {} > {}", SocketAddr::new(src, from), SocketAddr::new(dst, to))
+        }
+        _ => write!(text, " {src} > {dst}"),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 //! Invariant: events come out by their times, each once. Those of the last poll wait for the next,
 //! because another worker may have seen an earlier event that was not in its ring yet.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use weir_abi::watch::Unsteered;
@@ -15,7 +14,7 @@ use crate::worker::{Event, Facts, Filter, Watched};
 
 /// An event, and its observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Observation {
+pub(crate) enum Observation {
     /// The worker at that position observed it.
     Worker(usize, Event),
     /// The program observed it and did not steer the frame.
@@ -36,86 +35,70 @@ pub(crate) type UnsteeredRing = Arc<Mutex<UnsteeredReader>>;
 
 /// The reading ends of one client, and the events that must still wait.
 #[derive(Debug)]
-pub(super) struct EventMerger {
+pub(crate) struct EventMerger {
     workers: Vec<Watched>,
-    program: Option<UnsteeredRing>,
+    program: UnsteeredRing,
     filter: Filter,
     snaplen: usize,
-    held: Vec<(Observation, Range<usize>)>,
-    bytes: Vec<u8>,
+    held: Vec<(Observation, Vec<u8>)>,
     /// The time of the last poll.
     polled_ns: u64,
 }
 
 impl EventMerger {
-    pub(super) fn new(
+    pub(crate) fn new(
         workers: Vec<Watched>,
-        program: Option<UnsteeredRing>,
+        program: UnsteeredRing,
         filter: Filter,
         snaplen: u32,
     ) -> Self {
         let snaplen = snaplen as usize;
-        let (held, bytes) = (Vec::new(), Vec::new());
-        Self { workers, program, filter, snaplen, held, bytes, polled_ns: 0 }
+        Self { workers, program, filter, snaplen, held: Vec::new(), polled_ns: 0 }
     }
 
-    pub(super) fn workers(&mut self) -> &mut [Watched] {
+    pub(crate) fn workers(&mut self) -> &mut [Watched] {
         &mut self.workers
     }
 
     /// Events of a port for which the workers had no room.
-    pub(super) fn missed_at(&self, port: PortId) -> u64 {
+    pub(crate) fn missed_at(&self, port: PortId) -> u64 {
         self.workers.iter().map(|watched| watched.events.missed_at(port)).sum()
     }
 
-    pub(super) fn takes_port(&self, port: PortId) -> bool {
+    pub(crate) fn takes_port(&self, port: PortId) -> bool {
         self.filter.takes_port(port)
     }
 
-    pub(super) fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.workers.iter().map(|watched| watched.events.missed()).sum()
     }
 
     /// Takes in the events since the last call, and returns those that are older than that call; all of
     /// them with `last`.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         now_ns: u64,
         last: bool,
         mut observe: impl FnMut(&Observation, &[u8]),
     ) {
-        let mut one = Vec::new();
         for (place, watched) in self.workers.iter_mut().enumerate() {
-            while let Some(event) = watched.events.next(&mut one) {
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(&one);
-                self.held.push((Observation::Worker(place, event), start..self.bytes.len()));
+            let mut bytes = Vec::new();
+            while let Some(event) = watched.events.next(&mut bytes) {
+                self.held.push((Observation::Worker(place, event), std::mem::take(&mut bytes)));
             }
         }
-        if let Some(program) = &self.program {
-            let mut told = program.lock().unwrap_or_else(PoisonError::into_inner);
-            told.each(|head, bytes| {
-                let Some(seen) = observation_of(&head, bytes, &self.filter) else { return };
-                let bytes = bytes.get(..self.snaplen).unwrap_or(bytes);
-                let start = self.bytes.len();
-                self.bytes.extend_from_slice(bytes);
-                self.held.push((seen, start..self.bytes.len()));
-            });
-        }
+        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        program.each(|head, bytes| {
+            let Some(seen) = observation_of(&head, bytes, &self.filter) else { return };
+            self.held.push((seen, bytes.get(..self.snaplen).unwrap_or(bytes).to_vec()));
+        });
+        drop(program);
         self.held.sort_by_key(|(seen, _)| seen.at_ns());
         let until_ns = if last { u64::MAX } else { self.polled_ns };
         let ripe = self.held.partition_point(|(seen, _)| seen.at_ns() <= until_ns);
-        for (seen, range) in self.held.drain(..ripe) {
-            observe(&seen, self.bytes.get(range).unwrap_or_default());
+        for (seen, bytes) in self.held.drain(..ripe) {
+            observe(&seen, &bytes);
         }
-        // The events held back begin the next arena.
-        let mut kept = Vec::new();
-        for (_, range) in &mut self.held {
-            let start = kept.len();
-            kept.extend_from_slice(self.bytes.get(range.clone()).unwrap_or_default());
-            *range = start..kept.len();
-        }
-        self.bytes = kept;
         self.polled_ns = now_ns;
     }
 }

@@ -38,7 +38,7 @@ struct Interface {
 }
 
 /// Writes into memory; [`Self::take`] returns what was written.
-pub(super) struct Capture {
+pub(crate) struct Capture {
     writer: PcapNgWriter<Vec<u8>>,
     interfaces: BTreeMap<PortId, Interface>,
     snaplen: u32,
@@ -50,22 +50,14 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Begins a file; programs that open it show `note`.
-    pub(super) fn new(
-        points: Points,
-        snaplen: u32,
-        epoch_ns: u64,
-        now_ns: u64,
-        note: Option<&str>,
-    ) -> Self {
-        let mut options = vec![
+    pub(crate) fn new(points: Points, snaplen: u32, epoch_ns: u64, now_ns: u64) -> Self {
+        let options = vec![
             SectionHeaderOption::OS(Cow::Borrowed("Linux")),
             SectionHeaderOption::UserApplication(Cow::Borrowed(concat!(
                 "weir ",
                 env!("CARGO_PKG_VERSION")
             ))),
         ];
-        options.extend(note.map(|note| SectionHeaderOption::Comment(Cow::Owned(note.to_owned()))));
         let section =
             SectionHeaderBlock { endianness: Endianness::native(), options, ..Default::default() };
         #[expect(clippy::expect_used, reason = "only the Vec could fail, and it does not")]
@@ -82,16 +74,16 @@ impl Capture {
         }
     }
 
-    pub(super) fn packets(&self) -> u64 {
+    pub(crate) fn packets(&self) -> u64 {
         self.packets
     }
 
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(self.writer.get_mut())
     }
 
     /// Describes a port, unless it is already described by that name.
-    pub(super) fn name(&mut self, port: PortId, name: &str) {
+    pub(crate) fn name(&mut self, port: PortId, name: &str) {
         if self.interfaces.get(&port).is_some_and(|interface| interface.name == name) {
             return;
         }
@@ -110,7 +102,7 @@ impl Capture {
     }
 
     /// Writes an observation, if it is a packet.
-    pub(super) fn write(&mut self, seen: &Observation, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, seen: &Observation, bytes: &[u8]) {
         let (port, at_ns, len, flags, comment) = match seen {
             Observation::Worker(_, event) => {
                 let (flags, comment) = match event.step {
@@ -150,7 +142,7 @@ impl Capture {
     }
 
     /// Writes how many packets of each port were captured, and how many found no room.
-    pub(super) fn statistics(&mut self, now_ns: u64, missed_at: impl Fn(PortId) -> u64) {
+    pub(crate) fn statistics(&mut self, now_ns: u64, missed_at: impl Fn(PortId) -> u64) {
         let time = |ns: u64| words(ns.wrapping_add(self.epoch_ns));
         for (port, interface) in &self.interfaces {
             let missed = missed_at(*port);

@@ -42,7 +42,7 @@ weir_core::choices! {
 }
 
 impl Direction {
-    pub(super) fn points(self) -> Points {
+    pub(crate) fn points(self) -> Points {
         let is = |other| self == other || self == Self::Both;
         Points { arrival: is(Self::In), departure: is(Self::Out), loss: is(Self::Lost) }
     }
@@ -159,7 +159,7 @@ impl WatchQuery {
     }
 
     /// The workers' form, with the ports' slots.
-    pub(super) fn spec(&self, ports: Option<weir_core::PortSet>) -> WatchSpec {
+    pub(crate) fn spec(&self, ports: Option<weir_core::PortSet>) -> WatchSpec {
         let purpose = match self.kind {
             Kind::Capture => Purpose::Capture(self.direction.points()),
             Kind::Trace => Purpose::Trace,

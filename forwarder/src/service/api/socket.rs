@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{anyhow, bail};
 use nix::sys::{
     socket::{
         AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
@@ -25,22 +26,6 @@ use nix::sys::{
 };
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why the control socket could not be claimed.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    #[error(
-        "{}: a weir is running already{}: stop it first, or give this one another --control",
-        path.display(), pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
-    )]
-    InUse { path: PathBuf, pid: Option<i32> },
-    #[error("{}: is in the way and no socket: remove it, or give another --control", path.display())]
-    NotASocket { path: PathBuf },
-    #[error("{}: there is no such directory: create it, or give another --control", dir.display())]
-    NoDirectory { dir: PathBuf },
-    #[error("{}: the control socket cannot be made: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-}
 
 /// A listening control socket. Dropping it removes the file.
 #[derive(Debug)]
@@ -59,25 +44,28 @@ pub(super) struct SocketFile {
 
 impl ControlSocket {
     /// Claims the path: refuses if a process listens there, and replaces a dead weir's socket.
-    pub fn claim(path: &Path) -> Result<Self, SocketError> {
-        let io = |source: io::Error| SocketError::Io { path: path.into(), source };
+    pub fn claim(path: &Path) -> anyhow::Result<Self> {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Two weirs that start at once would both find a dead socket, and the slower would remove the
         // faster one's new one.
         let _alone = lock(dir).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => SocketError::NoDirectory { dir: dir.into() },
-            _ => io(error),
+            io::ErrorKind::NotFound => anyhow!(
+                "{}: there is no such directory: create it, or give another --control",
+                dir.display()
+            ),
+            _ => unmade(path, error),
         })?;
         match fs::symlink_metadata(path) {
-            Ok(found) if !found.file_type().is_socket() => {
-                return Err(SocketError::NotASocket { path: path.into() });
-            }
+            Ok(found) if !found.file_type().is_socket() => bail!(
+                "{}: is in the way and no socket: remove it, or give another --control",
+                path.display()
+            ),
             Ok(_) => remove_dead(path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io(error)),
+            Err(error) => return Err(unmade(path, error)),
         }
-        let listener = listen_at(path).map_err(io)?;
-        let id = identity(path).map_err(io)?;
+        let listener = listen_at(path).map_err(|error| unmade(path, error))?;
+        let id = identity(path).map_err(|error| unmade(path, error))?;
         Ok(Self { listener, file: SocketFile { path: path.into(), id } })
     }
 
@@ -118,19 +106,25 @@ fn lock(dir: &Path) -> io::Result<File> {
     }
 }
 
-fn remove_dead(path: &Path) -> Result<(), SocketError> {
-    let io = |source: io::Error| SocketError::Io { path: path.into(), source };
-    match peer_of(path) {
-        Ok(pid) => Err(SocketError::InUse { path: path.into(), pid }),
+fn unmade(path: &Path, error: io::Error) -> anyhow::Error {
+    anyhow!("{}: the control socket cannot be made: {error}", path.display())
+}
+
+fn remove_dead(path: &Path) -> anyhow::Result<()> {
+    let pid = match peer_of(path) {
+        Ok(pid) => pid,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(io)
+            return fs::remove_file(path).map_err(|error| unmade(path, error));
         }
         // The backlog is full: so a process listens, however slowly.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(SocketError::InUse { path: path.into(), pid: None })
-        }
-        Err(error) => Err(io(error)),
-    }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => return Err(unmade(path, error)),
+    };
+    bail!(
+        "{}: a weir is running already{}: stop it first, or give this one another --control",
+        path.display(),
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )
 }
 
 /// The listening process, without waiting for it.

@@ -24,7 +24,7 @@ use weir_abi::gate::out;
 use weir_abi::{MAX_PORTS, maps};
 use weir_port::{Cells, FenceSocket};
 
-use crate::host::attach::PendingChanges;
+use crate::host::attach::{GateMaps, PendingChanges};
 use crate::host::netns::Netns;
 use weir_schema::Host;
 
@@ -38,12 +38,11 @@ const LONGEST: Duration = Duration::from_millis(50);
 
 /// The maps with the counts.
 #[derive(Debug)]
-pub(super) struct ClearingMaps {
+struct ClearingMaps {
     /// `TAKEN`.
-    pub(super) out: Cells,
-    /// `FENCES`.
-    pub(super) fences: Cells,
-    pub(super) changes: PendingChanges,
+    out: Cells,
+    fences: Cells,
+    changes: PendingChanges,
 }
 
 /// Slots with frames that may still be on their way by the bridge, and the gate's count of the frames
@@ -81,7 +80,9 @@ pub(super) struct Clearing {
 
 impl Clearing {
     /// `inner` is the pair's end in `netns`.
-    pub(super) fn start(netns: &Netns, inner: u32, words: ClearingMaps) -> io::Result<Self> {
+    pub(super) fn start(netns: &Netns, inner: u32, maps: &GateMaps) -> io::Result<Self> {
+        let (out, fences) = (maps.taken.clone(), maps.fences.clone());
+        let words = ClearingMaps { out, fences, changes: maps.changes.clone() };
         let socket = netns.enter(|| FenceSocket::open(inner))??;
         let cpus = Host::detect().cores;
         let stop = Arc::new(AtomicBool::new(false));
@@ -143,16 +144,16 @@ impl Rounds {
     /// so it is sent again until one comes through.
     fn round(&mut self) {
         let until = Instant::now() + LONGEST;
-        for at in 0..self.cpus.len() {
+        for &cpu in &self.cpus {
             self.round = (self.round + 1) % maps::FENCE_ROUNDS;
             let Some(come) = self.words.fences.get(self.round as usize) else { return };
             come.store(0, Ordering::Release);
             let mut only = CpuSet::new();
-            self.cpus.get(at).iter().for_each(|cpu| only.set(**cpu));
+            only.set(cpu);
             let visits = sched_setaffinity(None, &only).is_ok();
             while come.load(Ordering::Acquire) == 0 && Instant::now() < until {
                 if visits && let Err(error) = self.socket.send(self.round) {
-                    tracing::trace!(%error, at, "no fence");
+                    tracing::trace!(%error, cpu, "no fence");
                 }
                 if come.load(Ordering::Acquire) == 0 {
                     thread::park_timeout(AGAIN);

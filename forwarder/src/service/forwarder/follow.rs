@@ -3,7 +3,8 @@
 //! Invariant: `reconcile` depends on nothing but the present state of links and roster, so a missed,
 //! doubled or late event changes nothing in the end.
 
-use weir_core::{Reason, Role};
+use weir_core::{PortId, Reason, Role};
+use weir_port::ethtool;
 
 use super::Forwarder;
 use super::roster::State;
@@ -29,11 +30,11 @@ impl Forwarder {
 
     /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
     /// where the operator reads it.
-    pub async fn take_in_all(&mut self, links: &Snapshot) -> Result<(), (PortPlan, anyhow::Error)> {
+    pub async fn take_in_all(&mut self, links: &Snapshot) -> anyhow::Result<()> {
         for plan in self.wanted(links) {
             if let Err(error) = self.take_in_once_up(&plan, links).await {
                 if !plan.of_bridge {
-                    return Err((plan, error));
+                    return Err(error.context(format!("port `{}`", plan.name)));
                 }
                 self.mark_failed(&plan, &error);
             }
@@ -102,13 +103,13 @@ impl Forwarder {
     }
 
     pub(super) fn served_ifindex(&self, name: &str) -> Option<u32> {
-        self.roster.get(name)?.active.as_ref().map(|active| active.ifindex)
+        self.roster.entries.get(name)?.active.as_ref().map(|active| active.ifindex)
     }
 
     async fn drop_out(&mut self, name: &str, state: State) {
         if self.served_ifindex(name).is_some() {
             self.take_out(name, state).await;
-        } else if self.roster.get(name).is_some_and(|entry| entry.state != state) {
+        } else if self.roster.entries.get(name).is_some_and(|entry| entry.state != state) {
             self.roster.mark_gone(name, state);
         }
     }
@@ -116,7 +117,7 @@ impl Forwarder {
     /// Marks a port that failed while others run: logged once, tried again at the next change.
     pub(super) fn mark_failed(&mut self, plan: &PortPlan, error: &anyhow::Error) {
         let why = error.to_string();
-        let known = self.roster.get(&plan.name).map(|entry| entry.state.clone());
+        let known = self.roster.entries.get(&plan.name).map(|entry| entry.state.clone());
         let repeated = match error.downcast_ref() {
             // The text contains the delay, which differs every time.
             Some(NoAnswer::Late { .. }) => matches!(known, Some(State::Failed(_))),
@@ -132,17 +133,22 @@ impl Forwarder {
     /// Updates what depends on the interfaces that may have changed: MTU and offloads.
     pub fn retune_changed(&mut self, changed: &Changed, links: &Snapshot) {
         for link in links.iter().filter(|link| changed.concerns(link.ifindex)) {
-            if self.roster.active_at(link.ifindex).is_some() {
-                self.retune(&link.name, link);
+            let Some(entry) = self.roster.entries.get_mut(&link.name) else { continue };
+            let active = entry.active.as_mut().filter(|active| active.ifindex == link.ifindex);
+            let Some(active) = active else { continue };
+            let features = ethtool::tx_features(&link.name).unwrap_or_default();
+            (entry.mtu, active.superframes) = (link.mtu, features.tso4);
+            if let Ok(worker) = self.workers.handle(active.worker) {
+                let _ = worker.retune(PortId(entry.slot), link.mtu, features);
             }
+            self.update_gate_port(link.ifindex);
         }
     }
 
     /// Ports in service, by role: for the log line that weir is ready.
     pub fn counts(&self) -> (usize, usize) {
-        let up = |role: Role| {
-            self.roster.iter().filter(|(_, e)| e.plan.role == role && e.active.is_some()).count()
-        };
+        let up =
+            |role: Role| self.roster.active().filter(|(entry, _)| entry.plan.role == role).count();
         (up(Role::Vif), up(Role::Uplink))
     }
 }

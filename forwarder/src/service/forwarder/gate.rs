@@ -16,14 +16,14 @@ use weir_core::{Mode, addresses::AddressTable};
 use weir_port::{AddressWords, SHARED_RING, XskConfig, XskPort};
 
 use super::Forwarder;
-use super::clearing::{Clearing, ClearingMaps};
+use super::clearing::Clearing;
 use super::mirroring::HostRules;
 use super::report::PortNumbers;
 use crate::host::attach::GateMaps;
 use crate::host::bridge::make::{self, MakeError};
 use crate::host::bridge::offload::PortView;
-use crate::host::links::{ExpressPath, Link, LinksError, Snapshot};
-use crate::host::pair::{Pair, PairWatch};
+use crate::host::links::{ExpressPath, Link};
+use crate::host::pair::Pair;
 use crate::observe::ledger::{self, WorkersTotal};
 use crate::worker::{Gathering, Room, WorkerSnapshot};
 use weir_schema::PortPlan;
@@ -34,18 +34,17 @@ pub(super) const SETTLE: Duration = Duration::from_millis(50);
 pub(super) const FILL: u32 = 2 * RX_PLACES as u32;
 
 /// The bridge whose ports are served at the gate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bridge {
     pub ifindex: u32,
     /// weir made it: later ports are to join it.
     pub own: bool,
 }
 
-/// See the module.
 #[derive(Debug)]
-pub(super) struct Gate {
-    pub(super) bridge: Bridge,
-    pub(super) pair: Pair,
+pub(in crate::service) struct Gate {
+    pub(in crate::service) bridge: Bridge,
+    pub(in crate::service) pair: Pair,
     /// The programs behind the gate, while it is open.
     pub(super) behind: Option<Behind>,
     /// The pair is gone or down: no frame arrives any more.
@@ -60,8 +59,8 @@ pub(super) struct Gate {
     pub(super) foreign: HostRules,
     /// A capture or a trace runs: no frame may use the express lane.
     pub(super) watched: bool,
-    /// Notified when a port has come for which the bridge's state is needed.
-    pub(super) newcomers: Arc<Notify>,
+    /// Notified when a port was taken in for which [`Forwarder::mirror`] must be called.
+    pub(in crate::service) newcomers: Arc<Notify>,
 }
 
 /// The programs on the pair, and the thread that sends fences through it. The thread ends first.
@@ -90,16 +89,6 @@ impl Gate {
 }
 
 impl Forwarder {
-    /// Sets the bridge to mirror from here on.
-    pub fn take_bridge(&mut self, bridge: &Bridge) {
-        self.gate.bridge = bridge.clone();
-    }
-
-    /// Whether the mirrored bridge is among the interfaces.
-    pub fn bridge_is_there(&self, links: &Snapshot) -> bool {
-        links.get(self.gate.bridge.ifindex).is_some()
-    }
-
     /// Puts the interface of a port that has come (back) into weir's own bridge, unless it is in a
     /// bridge.
     pub(super) async fn join_own_bridge(
@@ -122,13 +111,8 @@ impl Forwarder {
         let pair = &self.gate.pair;
         let (netns, inner) = (pair.netns.clone(), pair.inner.clone());
         let fence = self.steering.attach_fence(&pair.outer.name)?;
-        let maps = &mut self.steering.gate;
-        let words = ClearingMaps {
-            out: maps.taken.clone(),
-            fences: maps.fences.clone(),
-            changes: maps.changes.clone(),
-        };
-        let clearing = Clearing::start(&netns, inner.ifindex, words).context(inside)?;
+        let clearing = Clearing::start(&netns, inner.ifindex, &self.steering.gate);
+        let clearing = clearing.context(inside)?;
         for worker in 0..self.workers.count() {
             let queue = worker as u32;
             let config = XskConfig {
@@ -159,11 +143,6 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Follows changes of weir's own pair.
-    pub fn watch_pair(&self) -> Result<PairWatch, LinksError> {
-        self.gate.pair.watch()
-    }
-
     /// The pair is gone: from here on all ports are left to the bridge, and frames that do not arrive
     /// within a moment are lost.
     pub async fn abandon_pair(&mut self) {
@@ -189,10 +168,11 @@ impl Forwarder {
             if port.entry.active.as_ref().is_some_and(|active| active.mode == Mode::Native) {
                 continue;
             }
-            let missing = port.after.steered.saturating_sub(port.worker.arrived());
+            let counts = &mut port.ledger;
+            let missing = counts.after.steered.saturating_sub(counts.worker.arrived());
             let taken = missing.min(named);
             named -= taken;
-            port.worker.give_up(missing - taken);
+            counts.worker.give_up(missing - taken);
         }
     }
 

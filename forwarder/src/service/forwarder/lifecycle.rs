@@ -10,9 +10,9 @@ use weir_core::{Mode, PortId, PortSettings, Reason, SchedulerSettings};
 use weir_port::{Transmit, XskConfig, XskPort, ethtool};
 
 use super::Forwarder;
-use super::charging::Charging;
 use super::gate;
 use super::quota::{FILL_SCARCE, Part};
+use super::reattach::Charging;
 use super::roster::{Active, State};
 use crate::host::attach::Attached;
 use crate::host::links::{Link, Snapshot, check_port, tx_dropped};
@@ -86,7 +86,7 @@ impl Forwarder {
         let at_the_gate = mode == Mode::Gate;
         let queues = if at_the_gate { 0 } else { link.rx_queues.clamp(1, weir_abi::MAX_QUEUES) };
         let promised = self.plan.port_settings(plan);
-        let worker = self.workers.place(plan.worker, promised.role);
+        let worker = self.workers.place(&self.roster, plan.worker, promised.role);
         let part = self.part_of(worker);
         let fill_quota =
             if at_the_gate { FILL_SCARCE } else { fill_quota(part, &plan.name, queues) };
@@ -113,8 +113,8 @@ impl Forwarder {
         }
         self.lock(slot, plan)?;
         let fill_frames = fill_quota * queues;
-        let part = Part { promised: part.promised + fill_frames, ..part };
-        let settings = self.with_quota(promised, part, self.workers.ports_of(worker) + 1);
+        let part = Part { promised: part.promised + fill_frames, ports: part.ports + 1, ..part };
+        let settings = PortSettings { queue_frames: part.queue(), ..promised };
         let mut active = Active {
             ifindex: link.ifindex,
             mode,
@@ -128,14 +128,14 @@ impl Forwarder {
             settings,
         };
         if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
-            if let Some(entry) = self.roster.get_mut(&plan.name) {
+            if let Some(entry) = self.roster.entries.get_mut(&plan.name) {
                 // It is unknown how much of it the workers have done.
                 entry.leaving = Some(active);
             }
             return Err(error.into());
         }
         active.attached = Some(attached);
-        if let Some(entry) = self.roster.get_mut(&plan.name) {
+        if let Some(entry) = self.roster.entries.get_mut(&plan.name) {
             entry.active = Some(active);
             entry.state = State::Up;
         }
@@ -145,16 +145,13 @@ impl Forwarder {
         Ok(())
     }
 
-    /// A worker's part of the pool, and what its ports were promised of it.
+    /// A worker's part of the pool, and who shares it now.
     fn part_of(&self, worker: usize) -> Part {
         let served = self.roster.active().filter(|(_, active)| active.worker == worker);
         let promised = gate::FILL + served.map(|(_, active)| active.fill_frames).sum::<u32>();
-        Part { frames: self.frames_per_worker, promised }
-    }
-
-    fn with_quota(&self, promised: PortSettings, part: Part, ports: u32) -> PortSettings {
-        let workers = u32::try_from(self.workers.count()).unwrap_or(u32::MAX);
-        PortSettings { queue_frames: part.queue(ports, workers), ..promised }
+        let ports = self.roster.held().filter(|held| held.worker == worker).count() as u32;
+        let workers = self.workers.count() as u32;
+        Part { frames: self.frames_per_worker, promised, ports, workers }
     }
 
     /// Sends the workers the ports' present promises if they differ from the last ones: changed
@@ -167,10 +164,9 @@ impl Forwarder {
             .roster
             .active()
             .map(|(entry, active)| {
-                let (part, ports) = (self.part_of(active.worker), active.worker);
+                let queue_frames = self.part_of(active.worker).queue();
                 let promised = self.plan.port_settings(&entry.plan);
-                let ports = self.workers.ports_of(ports);
-                (entry.id(), active.settings, self.with_quota(promised, part, ports))
+                (entry.id(), active.settings, PortSettings { queue_frames, ..promised })
             })
             .filter(|(_, told, wanted)| told != wanted)
             .map(|(id, _, wanted)| (id, wanted))
@@ -184,7 +180,7 @@ impl Forwarder {
             self.owed = scheduler;
             return Err(error);
         }
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             let told = change.ports.iter().find(|(id, _)| *id == entry.id());
             if let (Some((_, told)), Some(active)) = (told, entry.active.as_mut()) {
                 active.settings = *told;
@@ -196,14 +192,14 @@ impl Forwarder {
     /// Takes a port out of service, whatever state its interface is in.
     pub(super) async fn take_out(&mut self, name: &str, state: State) {
         self.detach(name);
-        let Some(entry) = self.roster.get_mut(name) else { return };
+        let Some(entry) = self.roster.entries.get_mut(name) else { return };
         let slot = entry.slot;
         let stopping = matches!(state, State::Stopped);
         let why = if stopping { Reason::Shutdown } else { Reason::PortGone };
         if let Some(active) = entry.active.take() {
-            let (plan, ifindex) = (entry.plan.clone(), active.ifindex);
+            let (plan, ifindex, worker) = (entry.plan.clone(), active.ifindex, active.worker);
             entry.leaving = Some(active);
-            self.settle(name, slot).await;
+            self.settle(name, worker).await;
             if let Err(error) = self.give_back(name, why).await {
                 tracing::warn!(port = name, "it is detached, but its worker still has it: {error}");
             }
@@ -222,13 +218,13 @@ impl Forwarder {
     /// Has the worker give back a port that is out of service, and closes its sockets. If the worker
     /// does not answer, this can be tried again.
     pub(super) async fn give_back(&mut self, name: &str, why: Reason) -> Result<(), NoAnswer> {
-        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(entry) = self.roster.entries.get(name) else { return Ok(()) };
         let Some(leaving) = &entry.leaving else { return Ok(()) };
         let (worker, id) = (leaving.worker, entry.id());
         let given = self.end_service(name, worker, id, why).await;
         // A worker that has ended never gives anything back.
-        if !matches!(given, Err(NoAnswer::Late { .. }))
-            && let Some(entry) = self.roster.get_mut(name)
+        if matches!(given, Ok(()) | Err(NoAnswer::Ended))
+            && let Some(entry) = self.roster.entries.get_mut(name)
         {
             entry.leaving = None;
         }
@@ -242,8 +238,8 @@ impl Forwarder {
         id: PortId,
         why: Reason,
     ) -> Result<(), NoAnswer> {
-        if let Some(taken) = self.workers.withdraw(id, why).await? {
-            if let Some(entry) = self.roster.get_mut(name) {
+        if let Some(taken) = self.workers.withdraw(worker, id, why).await? {
+            if let Some(entry) = self.roster.entries.get_mut(name) {
                 entry.past.merge(&(&taken.last).into());
             }
             // Closing waits for the kernel's grace period: so it runs on another thread, and for all
@@ -270,12 +266,13 @@ impl Forwarder {
 
     /// Waits until the worker has seen all steered frames: one may be on its way into the ring on
     /// another core while the program is detached.
-    async fn settle(&self, name: &str, slot: u16) {
+    async fn settle(&self, name: &str, worker: usize) {
+        let Some(entry) = self.roster.entries.get(name) else { return };
+        let Ok(worker) = self.workers.handle(worker) else { return };
         let until = Instant::now() + gate::SETTLE;
         while Instant::now() < until {
-            let program = self.program_counts(slot);
-            let Some(entry) = self.roster.get(name) else { return };
-            let Ok(snapshot) = self.workers.snapshot_of(entry.id()).await else { return };
+            let program = self.program_counts(entry.slot);
+            let Ok(snapshot) = worker.snapshot().await else { return };
             let mut counts = entry.past.clone();
             if let Some(port) = snapshot.ports.iter().find(|port| port.id == entry.id()) {
                 counts.merge(&port.into());
@@ -291,18 +288,6 @@ impl Forwarder {
         for error in self.settings.restore_port(ifindex) {
             tracing::error!(port = name, "a setting could not be put back: {error}");
         }
-    }
-
-    /// Updates what the worker and the program know of a device that has changed.
-    pub(super) fn retune(&mut self, name: &str, link: &Link) {
-        let Some(entry) = self.roster.get_mut(name) else { return };
-        entry.mtu = link.mtu;
-        let Some(active) = entry.active.as_mut() else { return };
-        let features = ethtool::tx_features(&link.name).unwrap_or_default();
-        active.superframes = features.tso4;
-        let id = PortId(entry.slot);
-        let _ = self.workers.retune(id, link.mtu, features);
-        self.update_gate_port(link.ifindex);
     }
 }
 

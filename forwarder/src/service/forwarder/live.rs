@@ -13,44 +13,31 @@ use weir_api::{Refused, StatusCode};
 use super::Forwarder;
 use super::roster::State;
 use crate::host::links::{GuardError, Snapshot, check_port};
-use crate::worker::NoAnswer;
 use weir_schema::{Difference, DifferenceKind, PatchError, Plan, PortPlan};
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    #[error("weir is stopping")]
-    Stopping,
+    /// Interfaces that cannot be ports.
     #[error("{}", lines(.0))]
     Ports(Vec<(PortPlan, GuardError)>),
-    #[error(
-        "`{name}` is a port of `{bridge}`, and all of those are served; to take it out: ip link \
-         set dev {name} nomaster"
-    )]
-    OfTheBridge { name: String, bridge: String },
-    #[error("port `{name}`: {error}")]
-    Port { name: String, error: anyhow::Error },
     #[error(transparent)]
-    Worker(#[from] NoAnswer),
+    Refused(#[from] Refused),
 }
 
 fn lines(wrong: &[(PortPlan, GuardError)]) -> String {
     wrong.iter().map(|(_, error)| error.to_string()).collect::<Vec<_>>().join("\n")
 }
 
-impl ApplyError {
-    pub fn why(&self) -> StatusCode {
-        match self {
-            Self::Ports(wrong) => {
-                let missing =
-                    |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
-                match wrong.iter().all(missing) {
-                    true => StatusCode::NOT_FOUND,
-                    false => StatusCode::UNPROCESSABLE_ENTITY,
-                }
+impl From<ApplyError> for Refused {
+    fn from(error: ApplyError) -> Self {
+        let missing = |(_, error): &(_, GuardError)| matches!(error, GuardError::Missing { .. });
+        match &error {
+            ApplyError::Refused(refused) => refused.clone(),
+            ApplyError::Ports(wrong) if wrong.iter().all(missing) => {
+                Self::new(StatusCode::NOT_FOUND, &error)
             }
-            Self::OfTheBridge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Stopping | Self::Port { .. } | Self::Worker(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ApplyError::Ports(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &error),
         }
     }
 }
@@ -81,12 +68,6 @@ pub(crate) fn refused(error: PatchError) -> Refused {
     Refused::new(why, error)
 }
 
-impl From<ApplyError> for Refused {
-    fn from(error: ApplyError) -> Self {
-        Self::new(error.why(), error)
-    }
-}
-
 impl Forwarder {
     /// The changeable settings, with their present values.
     pub fn document(&self) -> Value {
@@ -95,7 +76,8 @@ impl Forwarder {
 
     /// The ports that are there because they are the bridge's.
     fn followed(&self) -> Vec<String> {
-        let there = self.roster.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
+        let there =
+            self.roster.entries.iter().filter(|(_, e)| e.plan.of_bridge && e.state != State::Gone);
         there.map(|(name, _)| name.clone()).collect()
     }
 
@@ -116,20 +98,20 @@ impl Forwarder {
         links: &Snapshot,
     ) -> Result<Vec<Difference>, ApplyError> {
         if self.stopping {
-            return Err(ApplyError::Stopping);
+            return Err(Refused::unavailable("weir is stopping").into());
         }
         let differences = self.plan.differences(&new);
         let new = new.without_restart(&self.plan);
         let changes = Changes::of(&differences);
         self.refuse(&changes, &new, links)?;
-        self.workers.ping().await?;
+        self.workers.ping().await.map_err(Refused::unavailable)?;
 
         let before = self.plan.scheduler_settings();
         let scheduler = Some(new.scheduler_settings()).filter(|new| *new != before);
         let old = std::mem::replace(&mut self.plan, new);
         if let Err(error) = self.take_in_changed(&changes, &old, links).await {
             self.plan = old;
-            self.reshape(None).await?;
+            self.reshape(None).await.map_err(Refused::unavailable)?;
             return Err(error);
         }
         for name in &changes.removed {
@@ -141,7 +123,7 @@ impl Forwarder {
             self.plan = old;
             self.hand_out_plan();
             let _ = self.reshape(scheduler.map(|_| before)).await;
-            return Err(error.into());
+            return Err(Refused::unavailable(error).into());
         }
         self.update_gate_for(&differences);
         Ok(differences)
@@ -149,7 +131,7 @@ impl Forwarder {
 
     /// Gives each port its part of the plan.
     fn hand_out_plan(&mut self) {
-        for entry in self.roster.entries_mut() {
+        for entry in self.roster.entries.values_mut() {
             entry.plan = self.plan.port_named(&entry.plan.name);
         }
     }
@@ -187,17 +169,17 @@ impl Forwarder {
             return Err(ApplyError::Ports(wrong));
         }
         let bridge = new.bridge.as_deref().and_then(|name| links.by_name(name));
-        let of_the_bridge = changes.removed.iter().find(|name| {
-            let master = links.by_name(name).and_then(|link| link.bridge());
-            bridge.is_some_and(|bridge| master == Some(bridge.ifindex))
-        });
-        match (of_the_bridge, bridge) {
-            (Some(name), Some(bridge)) => Err(ApplyError::OfTheBridge {
-                name: (*name).to_owned(),
-                bridge: bridge.name.clone(),
-            }),
-            _ => Ok(()),
-        }
+        let Some(bridge) = bridge else { return Ok(()) };
+        let is_member = |name: &&&str| {
+            links.by_name(name).and_then(|link| link.bridge()) == Some(bridge.ifindex)
+        };
+        let Some(name) = changes.removed.iter().find(is_member) else { return Ok(()) };
+        let error = format!(
+            "`{name}` is a port of `{}`, and all of those are served; to take it out: ip link set \
+             dev {name} nomaster",
+            bridge.name
+        );
+        Err(Refused::new(StatusCode::UNPROCESSABLE_ENTITY, error).into())
     }
 
     /// Takes in new ports, and takes out and in those that need it. With an error, all is as it was.
@@ -212,7 +194,7 @@ impl Forwarder {
             let is_new = changes.added.contains(name);
             // Otherwise it is taken in with its new plan when it comes. A port of the bridge that is now
             // listed is served already.
-            if !is_new && self.roster.get(name).is_none_or(|entry| entry.active.is_none()) {
+            if !is_new && self.served_ifindex(name).is_none() {
                 continue;
             }
             let plan = self.plan.port_named(name);
@@ -220,7 +202,7 @@ impl Forwarder {
             self.take_out(name, State::Gone).await;
             if let Err(error) = self.take_in_once_up(&plan, links).await {
                 self.undo(&done, changes, old, links).await;
-                return Err(ApplyError::Port { name: (*name).to_owned(), error });
+                return Err(Refused::unavailable(format!("port `{name}`: {error}")).into());
             }
         }
         Ok(())

@@ -5,10 +5,8 @@
 //! frames to the bridge.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
 use weir_abi::gate::{UNTAGGED, VLAN_WORDS, Vlans};
 use weir_abi::{GatePort, Storm, gate_flags};
 use weir_core::addresses::{self, Location};
@@ -116,12 +114,6 @@ impl Forwarder {
         self.update_gate_port(ifindex);
         self.keep_charged(&plan.name);
         self.gate.newcomers.notify_one();
-    }
-
-    /// Notified when a port has been taken in. The caller, who has the bridge's state, then calls
-    /// [`Self::mirror`].
-    pub fn newcomers(&self) -> Arc<Notify> {
-        Arc::clone(&self.gate.newcomers)
     }
 
     /// Updates the gate's entry of a served port.

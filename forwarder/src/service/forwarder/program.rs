@@ -1,16 +1,39 @@
-//! The program's half of a port: its data when a port comes, changes and goes.
+//! The program's half of a port: its data when a port comes, changes and goes, and gates that outlive
+//! the process or that an earlier weir left.
 //!
-//! Invariant: when the port is taken out, its data in the program is removed, except its counters,
-//! which belong to the name until that is struck off.
+//! Invariants: when the port is taken out, its data in the program is removed, except its counters,
+//! which belong to the name until that is struck off. A gate is adopted only when its maps hold
+//! everything it needs, and no frame that its predecessor passed to the bridge can be overtaken.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use weir_core::Reason;
 
 use super::Forwarder;
-use super::charging::Charging;
+use super::reattach::Charging;
+use super::roster::State;
 use crate::host::attach::MapsError;
+use crate::host::pair::Identity;
+use crate::host::pins::{DIR, Pins, PinsError};
 use crate::observe::ledger;
 use crate::worker::NoAnswer;
 use weir_schema::PortPlan;
+
+/// The folder in which this weir's gates are kept; `None`, with a line in the log: they end with it.
+pub(super) fn claim(identity: Identity) -> Result<Option<Arc<Pins>>, PinsError> {
+    match Pins::claim(identity) {
+        Ok(pins) => Ok(Some(Arc::new(pins))),
+        Err(PinsError::NotKept(why)) => {
+            tracing::warn!(
+                "the gates end with weir, and the ports are the bridge's then: they cannot be kept in \
+                 {DIR} ({why})"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 impl Forwarder {
     pub(super) fn lock(&mut self, slot: u16, plan: &PortPlan) -> Result<(), MapsError> {
@@ -35,7 +58,7 @@ impl Forwarder {
     /// Detaches the program from a port, if it is served; from here on its frames go by the kernel. What is
     /// gone with its interface needs no undoing, so failures are only worth a debug line.
     pub(super) fn detach(&mut self, name: &str) {
-        let Some(entry) = self.roster.get_mut(name) else { return };
+        let Some(entry) = self.roster.entries.get_mut(name) else { return };
         let (slot, Some(active)) = (entry.slot, entry.active.as_mut()) else { return };
         let ifindex = active.ifindex;
         if let Some(attached) = active.attached.take()
@@ -65,7 +88,7 @@ impl Forwarder {
     pub(super) async fn strike_off(&mut self, name: &str) -> Result<(), NoAnswer> {
         self.give_back(name, Reason::PortGone).await?;
         let snapshots = self.workers.snapshots().await?;
-        let Some(entry) = self.roster.get(name) else { return Ok(()) };
+        let Some(entry) = self.roster.entries.get(name) else { return Ok(()) };
         let (slot, id) = (entry.slot, entry.id());
         let program = self.program_counts(slot);
         let elsewhere = ledger::lost_elsewhere(&snapshots, id);
@@ -75,5 +98,60 @@ impl Forwarder {
             tracing::warn!(port = name, "{error}");
         }
         Ok(())
+    }
+
+    /// Whether an earlier weir left gates to adopt.
+    pub fn has_gates_to_adopt(&self) -> bool {
+        let mut served = self.roster.active();
+        served.any(|(_, active)| active.attached.as_ref().is_some_and(|gate| gate.is_left))
+    }
+
+    /// Ends the start: adopts the gates of the ports, and detaches those of other interfaces.
+    ///
+    /// Until here the old gates have decided, each with its own maps. They may have passed frames to
+    /// the bridge that still stand in a backlog, and none of them is counted here. So all sources are
+    /// held as if the ports had just been announced
+    /// ([`GateMaps::hold_all`](crate::host::attach::GateMaps::hold_all)). If an old program still runs
+    /// on a CPU, the first fence queues behind the frames that it releases.
+    pub async fn adopt_gates(&mut self) {
+        self.confirm_current();
+        let changing = self.has_gates_to_adopt().then(|| self.steering.gate.hold_all());
+        let (mut failed, mut served) = (Vec::new(), BTreeSet::new());
+        for entry in self.roster.entries.values_mut() {
+            let (name, Some(active)) = (&entry.plan.name, entry.active.as_mut()) else { continue };
+            served.insert(active.ifindex);
+            let Some(left) = active.attached.take_if(|gate| gate.is_left) else { continue };
+            match self.steering.adopt(left, name) {
+                Ok(attached) => active.attached = Some(attached),
+                Err(error) => failed.push((name.clone(), error)),
+            }
+        }
+        drop(changing);
+        self.steering.ready_to_adopt();
+        for (name, error) in failed {
+            tracing::warn!(port = name, "{error}");
+            self.take_out(&name, State::Failed(error.to_string())).await;
+        }
+        let Some(pins) = self.steering.pins() else { return };
+        for ifindex in pins.sweep(&served) {
+            tracing::info!(
+                ifindex,
+                "took off the gate that an earlier weir left on no port of this"
+            );
+        }
+    }
+
+    /// Leaves the gates that can be kept to the next weir, with all their data: they go on. The ports
+    /// are no longer in service.
+    pub(super) fn leave_gates(&mut self) {
+        for entry in self.roster.entries.values_mut() {
+            let Some(active) = entry.active.as_mut() else { continue };
+            let Some(gate) = active.attached.take_if(|gate| gate.is_kept() == Some(true)) else {
+                continue;
+            };
+            gate.leave();
+            tracing::info!(port = entry.plan.name, "its gate is left to the next weir");
+            entry.leaving = entry.active.take();
+        }
     }
 }

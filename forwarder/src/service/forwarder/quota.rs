@@ -7,7 +7,7 @@
 //! half, so that something is left for the next one.
 //!
 //! Invariant: `reserve + promised + what every port may hold` is never more than the worker's part,
-//! while [`queue`] gives more than [`QUEUE_MIN`].
+//! while [`Part::queue`] gives more than [`QUEUE_MIN`].
 
 /// Per worker, of 4 KiB each: its shared fill ring, and a flood's worth of waiting packets; some more
 /// for each port.
@@ -30,11 +30,15 @@ pub(super) fn frames_per_worker(ports: u32, workers: u32) -> u32 {
     ports.saturating_mul(PER_PORT).saturating_add(WORKER_MIN).min(most)
 }
 
-/// A worker's part of the pool, and the promises to fill rings.
+/// A worker's part of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) frames: u32,
+    /// To fill rings.
     pub(super) promised: u32,
+    /// The worker's.
+    pub(super) ports: u32,
+    pub(super) workers: u32,
 }
 
 impl Part {
@@ -49,10 +53,10 @@ impl Part {
         (self.left() / 2 / queues.max(1)).clamp(FILL_MIN, FILL_MAX)
     }
 
-    /// The number of frames that packets from one port may hold in each engine, with this many ports at
-    /// the worker: the engines of the other workers have queues of their own for them.
-    pub(super) fn queue(self, ports: u32, workers: u32) -> u32 {
-        (self.left() / ports.max(2) / workers.max(1)).max(QUEUE_MIN)
+    /// The number of frames that packets from one port may hold in each engine: those of the other
+    /// workers have queues of their own for them.
+    pub(super) fn queue(self) -> u32 {
+        (self.left() / self.ports.max(2) / self.workers.max(1)).max(QUEUE_MIN)
     }
 }
 

@@ -1,38 +1,37 @@
 //! Reports for the API.
 //!
-//! Invariant: the program's counters are read before and after the workers' numbers are taken, so
-//! that traffic between the readings cannot be mistaken for frames that vanished.
+//! Invariants: the program's counters are read before and after the workers' numbers are taken, so
+//! that traffic between the readings cannot be mistaken for frames that vanished. A link's delivered
+//! traffic comes from the worker that serves it and from the gate, and its backlog from all workers
+//! together: a hand-over between two workers is no delivery.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use weir_abi::{Counter, PortCounters};
 
 use super::Forwarder;
-use super::roster::{Active, Entry};
-use super::shares::{containers, links, promise, queued};
+use super::roster::{Active, Entry, Roster};
 use crate::host::links::tx_dropped;
 use crate::observe::ledger::{self, PortLedger, ProgramCounts, WorkerCounts, WorkersTotal};
-use crate::worker::{NoAnswer, WorkerSnapshot};
+use crate::worker::{NoAnswer, VifQueue, WorkerSnapshot};
 use weir_api::{
-    Amount, Attached, CensusReport, FdbReport, LaneNow, Limited, LinkLane, LinkShare, PortCounter,
-    PortCounts, PortInfo, PortList, PortReport, Queued, Regimes, StatsReport, Traffic,
-    WorkerReport,
+    Amount, Attached, CensusReport, Containers, FdbReport, LaneNow, Limited, LinkLane, LinkShare,
+    PortCounter, PortCounts, PortInfo, PortList, PortReport, Promise, Queued, Regimes, StatsReport,
+    Traffic, WorkerReport,
 };
-use weir_core::Mode;
 use weir_core::addresses::Location;
+use weir_core::{ContainerCounts, Mode, PortId, Rate};
+use weir_schema::Plan;
 
-/// How often the numbers of several workers are read before an unbalanced ledger is reported. Workers
-/// answer one after the other, so pieces that one cuts meanwhile can be missing from a reading.
+/// How often several workers are read before an unbalanced ledger is reported: they answer one after the
+/// other, so pieces that one cuts meanwhile can be missing.
 const READINGS: u32 = 3;
 
 /// One port's numbers from all its counters.
 pub(super) struct PortNumbers<'a> {
-    name: &'a str,
     pub(super) entry: &'a Entry,
-    before: ProgramCounts,
     counters: PortCounters,
-    pub(super) after: ProgramCounts,
-    pub(super) worker: WorkerCounts,
+    pub(super) ledger: PortLedger,
 }
 
 impl Forwarder {
@@ -51,7 +50,7 @@ impl Forwarder {
 
     async fn look(&self) -> Result<StatsReport, NoAnswer> {
         let before: Vec<ProgramCounts> =
-            self.roster.iter().map(|(_, entry)| self.program_counts(entry.slot)).collect();
+            self.roster.entries.values().map(|entry| self.program_counts(entry.slot)).collect();
         let snapshots = self.workers.snapshots().await?;
         Ok(self.assemble(before, &snapshots))
     }
@@ -59,9 +58,10 @@ impl Forwarder {
     fn assemble(&self, before: Vec<ProgramCounts>, snapshots: &[WorkerSnapshot]) -> StatsReport {
         let mut ports: Vec<PortNumbers<'_>> = self
             .roster
-            .iter()
+            .entries
+            .values()
             .zip(before)
-            .map(|((name, entry), before)| {
+            .map(|(entry, before)| {
                 let counters = self.steering.counters(entry.slot).unwrap_or_default();
                 let elsewhere = ledger::lost_elsewhere(snapshots, entry.id());
                 let mut worker = self.roster.worker_counts(entry, &elsewhere);
@@ -70,23 +70,11 @@ impl Forwarder {
                     worker.merge(&WorkerCounts::from(port));
                 }
                 let after = ProgramCounts::new(&counters, self.reached(entry.slot));
-                PortNumbers { name, entry, before, counters, after, worker }
+                PortNumbers { entry, counters, ledger: PortLedger { before, after, worker } }
             })
             .collect();
         self.give_up_missing(&mut ports, snapshots);
-        let closed = &self.roster.closed;
-        let pages = ports
-            .iter()
-            .map(|port| PortLedger {
-                before: &port.before,
-                after: &port.after,
-                worker: &port.worker,
-            })
-            .chain([PortLedger {
-                before: &closed.program,
-                after: &closed.program,
-                worker: &closed.worker,
-            }]);
+        let pages = ports.iter().map(|port| &port.ledger).chain([&self.roster.closed]);
         let ledger = ledger::ledger(pages, &WorkersTotal::of(snapshots));
         let express = self.steering.gate.express_pairs().unwrap_or_default();
         let mut shares = links(&self.roster, snapshots, &express);
@@ -149,6 +137,7 @@ impl Forwarder {
     pub fn ports(&self) -> PortList {
         let ports = self
             .roster
+            .entries
             .iter()
             .map(|(name, entry)| {
                 let active = entry.active.as_ref();
@@ -182,7 +171,7 @@ impl Forwarder {
         snapshots: &[WorkerSnapshot],
         dropped: &HashMap<u32, u64>,
     ) -> PortReport {
-        let PortNumbers { name, entry, counters, after, worker, .. } = port;
+        let PortNumbers { entry, counters, ledger: PortLedger { after, worker, .. } } = port;
         let (lanes, tx_lanes) = ledger::lanes(after, worker);
         let mut losses = after.lost;
         losses += worker.lost;
@@ -212,7 +201,7 @@ impl Forwarder {
         let link = self.link_lane(entry, snapshots);
         let (state, problem) = entry.state.report();
         PortReport {
-            name: (*name).to_owned(),
+            name: entry.plan.name.clone(),
             role: entry.plan.role,
             state,
             problem: problem.or_else(|| self.remark(entry)),
@@ -255,7 +244,7 @@ impl Forwarder {
     /// The worker that serves a port, or would serve it now.
     fn worker_of(&self, entry: &Entry) -> usize {
         entry.active.as_ref().map_or_else(
-            || self.workers.place(entry.plan.worker, self.plan.port_settings(&entry.plan).role),
+            || self.workers.place(&self.roster, entry.plan.worker, entry.plan.role),
             |active| active.worker,
         )
     }
@@ -285,3 +274,94 @@ fn census(snapshots: &[WorkerSnapshot]) -> CensusReport {
     }
     sum
 }
+
+/// Frames and bytes that the gate handed over, by the slots of ingress and egress.
+type ExpressPairs = BTreeMap<(u16, u16), [u64; 2]>;
+
+/// Every port's links, by the port as a source; the links in the order of their names.
+fn links(
+    roster: &Roster,
+    snapshots: &[WorkerSnapshot],
+    express: &ExpressPairs,
+) -> BTreeMap<PortId, Vec<LinkShare>> {
+    let destinations: BTreeMap<PortId, (&str, Option<usize>)> = roster
+        .entries
+        .iter()
+        .map(|(name, entry)| {
+            let worker = entry.active.as_ref().map(|active| active.worker);
+            (entry.id(), (name.as_str(), worker))
+        })
+        .collect();
+    let queues = snapshots
+        .iter()
+        .enumerate()
+        .flat_map(|(worker, snapshot)| snapshot.queues.iter().map(move |queue| (worker, queue)));
+    gather(&destinations, queues, express)
+}
+
+fn gather<'a>(
+    destinations: &BTreeMap<PortId, (&str, Option<usize>)>,
+    queues: impl IntoIterator<Item = (usize, &'a VifQueue)>,
+    express: &ExpressPairs,
+) -> BTreeMap<PortId, Vec<LinkShare>> {
+    let mut pairs: BTreeMap<(PortId, &str), LinkShare> = BTreeMap::new();
+    for (worker, queue) in queues {
+        let Some(&(to, home)) = destinations.get(&queue.egress) else { continue };
+        let share = pairs.entry((queue.ingress, to)).or_default();
+        share.queued.packets += queue.packets;
+        share.queued.bytes += queue.bytes;
+        share.shed |= queue.shed;
+        if home == Some(worker) {
+            share.frames += queue.sent_packets;
+            share.bytes += queue.sent_bytes;
+        }
+    }
+    for (&(ingress, egress), &[frames, bytes]) in express {
+        let Some(&(to, _)) = destinations.get(&PortId(egress)) else { continue };
+        let share = pairs.entry((PortId(ingress), to)).or_default();
+        share.frames += frames;
+        share.bytes += bytes;
+    }
+    let mut links: BTreeMap<PortId, Vec<LinkShare>> = BTreeMap::new();
+    let idle = LinkShare::default();
+    for ((ingress, to), share) in pairs.into_iter().filter(|(_, share)| *share != idle) {
+        links.entry(ingress).or_default().push(LinkShare { to: to.to_owned(), ..share });
+    }
+    links
+}
+
+/// What waits to be sent out of each port.
+fn queued(snapshots: &[WorkerSnapshot]) -> BTreeMap<PortId, Queued> {
+    let mut queued: BTreeMap<PortId, Queued> = BTreeMap::new();
+    for pair in snapshots.iter().flat_map(|snapshot| &snapshot.queues) {
+        let sum = queued.entry(pair.egress).or_default();
+        sum.packets += pair.packets;
+        sum.bytes += pair.bytes;
+    }
+    queued
+}
+
+/// A port's promises, with the settings for all ports filled in.
+fn promise(plan: &Plan, entry: &Entry, core: usize) -> Promise {
+    let settings = plan.port_settings(&entry.plan);
+    let bps = |rate: Option<Rate>| rate.map_or(0, |rate| rate.bits_per_s);
+    Promise {
+        weight: u64::from(settings.share.weight),
+        min_rate_bps: bps(settings.share.min_rate),
+        max_rate_bps: bps(settings.share.max_rate),
+        rate_bps: bps(settings.link_rate),
+        queue_bytes: settings.queue_bytes,
+        release: plan.release_of(&entry.plan).to_string(),
+        timeout_ns: settings.release.timeout_ns,
+        work_conserving: settings.release.work_conserving,
+        worker: core as u64,
+    }
+}
+
+fn containers(stats: &ContainerCounts) -> Containers {
+    let ContainerCounts { released, packets, bytes, wait_ns } = *stats;
+    Containers { released: released.by_name(), packets, bytes, wait_ns }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,37 +4,32 @@
 //! is struck off, so that the program's counters of a slot are that name's.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use weir_abi::MAX_PORTS;
 use weir_core::{Losses, Mode, PortId, PortSet, PortSettings};
 
-use super::charging::Charging;
-use super::reattach::TakenOff;
+use super::reattach::{Charging, TakenOff};
 use crate::host::attach::Attached;
-use crate::observe::ledger::{ProgramCounts, WorkerCounts};
+use crate::observe::ledger::{PortLedger, ProgramCounts, WorkerCounts};
 use weir_schema::PortPlan;
 
 /// Names of absent interfaces are remembered, so that their numbers can still be read; for ports that
 /// come and go with a bridge, this many.
 const REMEMBERED: usize = 16;
 
-/// The state of a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of a port, as in [`weir_api::State`]; a failed one's has the reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// It is served.
     Up,
-    /// The interface exists but is set down.
     Down,
-    /// The interface does not exist.
+    #[default]
     Gone,
-    /// The port could not be served; the reason.
     Failed(String),
-    /// The forwarder is stopping.
     Stopped,
 }
 
 impl State {
-    /// The state as reports have it, and why the port has failed.
     pub fn report(&self) -> (weir_api::State, Option<String>) {
         match self {
             Self::Up => (weir_api::State::Up, None),
@@ -60,7 +55,6 @@ pub struct Active {
     pub attached: Option<Attached>,
     /// Charges its link for frames that pass by the gate; empty without a rate.
     pub charging: Charging,
-    /// The index of the worker that serves it.
     pub worker: usize,
     /// The promise of its fill rings, in frames of the pool.
     pub fill_frames: u32,
@@ -68,14 +62,13 @@ pub struct Active {
     pub settings: PortSettings,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Entry {
     pub plan: PortPlan,
     pub slot: u16,
     pub state: State,
     pub active: Option<Active>,
-    /// Out of service, but its worker has not given it back yet, because it did not answer. Until then
-    /// the slot cannot be served again.
+    /// Out of service, but not given back by its worker, which did not answer: the slot is not free yet.
     pub leaving: Option<Active>,
     /// How often its program was detached lately.
     pub taken_off: TakenOff,
@@ -84,7 +77,7 @@ pub struct Entry {
     /// For the list of ports.
     pub driver: String,
     pub mtu: u32,
-    gone_at: u64,
+    gone_at: Option<Instant>,
 }
 
 impl Entry {
@@ -93,36 +86,18 @@ impl Entry {
     }
 }
 
-/// The counts of names that were struck off.
-#[derive(Debug, Default)]
-pub struct Closed {
-    pub program: ProgramCounts,
-    pub worker: WorkerCounts,
-}
-
 #[derive(Debug, Default)]
 pub struct Roster {
-    entries: BTreeMap<String, Entry>,
-    pub closed: Closed,
+    /// Added to and taken from by [`Self::enlist`] and [`Self::strike_off`] alone.
+    pub entries: BTreeMap<String, Entry>,
+    /// The counts of names that were struck off.
+    pub closed: PortLedger,
     /// Losses by slot that workers other than the port's own counted and that belong to earlier names
     /// of the slot: workers count them by slot and never reset them.
     settled: BTreeMap<u16, Losses>,
-    clock: u64,
 }
 
 impl Roster {
-    pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
-    }
-
-    pub fn get_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.entries.get_mut(name)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Entry)> {
-        self.entries.iter()
-    }
-
     pub fn names(&self) -> Vec<String> {
         self.entries.keys().cloned().collect()
     }
@@ -137,16 +112,16 @@ impl Roster {
         self.entries.values().filter_map(|entry| Some((entry, entry.active.as_ref()?)))
     }
 
-    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.entries.values_mut()
+    /// The ports that workers have: those that are served, and those that are not given back yet.
+    pub fn held(&self) -> impl Iterator<Item = &Active> {
+        self.entries.values().filter_map(|entry| entry.active.as_ref().or(entry.leaving.as_ref()))
     }
 
     /// The worker's counts of a name over all its earlier lives, with other workers' losses of its
     /// frames: `elsewhere` is all that they ever counted for the slot.
     pub fn worker_counts(&self, entry: &Entry, elsewhere: &Losses) -> WorkerCounts {
         let mut counts = entry.past.clone();
-        let none = Losses::default();
-        let settled = self.settled.get(&entry.slot).unwrap_or(&none);
+        let settled = self.settled.get(&entry.slot).copied().unwrap_or_default();
         for (reason, lost) in elsewhere.iter() {
             counts.lost.add(reason, lost.saturating_sub(settled.get(reason)));
         }
@@ -157,19 +132,7 @@ impl Roster {
     pub fn enlist(&mut self, plan: &PortPlan) -> Option<&mut Entry> {
         if !self.entries.contains_key(&plan.name) {
             let slot = self.free_slot()?;
-            let entry = Entry {
-                plan: plan.clone(),
-                slot,
-                state: State::Gone,
-                active: None,
-                leaving: None,
-                taken_off: TakenOff::default(),
-                past: WorkerCounts::default(),
-                driver: String::new(),
-                mtu: 0,
-                gone_at: 0,
-            };
-            self.entries.insert(plan.name.clone(), entry);
+            self.entries.insert(plan.name.clone(), Entry { slot, ..Entry::default() });
         }
         let entry = self.entries.get_mut(&plan.name)?;
         entry.plan.clone_from(plan);
@@ -183,10 +146,9 @@ impl Roster {
 
     /// Notes when a port went out of service, so that the one gone longest is forgotten first.
     pub fn mark_gone(&mut self, name: &str, state: State) {
-        self.clock += 1;
         if let Some(entry) = self.entries.get_mut(name) {
             entry.state = state;
-            entry.gone_at = self.clock;
+            entry.gone_at = Some(Instant::now());
         }
     }
 
@@ -200,20 +162,15 @@ impl Roster {
         gone().min_by_key(|(_, entry)| entry.gone_at).map(|(name, _)| name.clone())
     }
 
-    /// Forgets a name; its counts are added to the closed ones. Returns the slot, whose counters in the
-    /// program must be cleared. `elsewhere` as in [`Self::worker_counts`].
-    pub fn strike_off(
-        &mut self,
-        name: &str,
-        program: &ProgramCounts,
-        elsewhere: &Losses,
-    ) -> Option<u16> {
-        let counts = self.worker_counts(self.get(name)?, elsewhere);
-        let entry = self.entries.remove(name)?;
-        self.closed.program.merge(program);
+    /// Forgets a name; its counts are added to the closed ones. The slot's counters in the program must
+    /// be cleared then. `elsewhere` as in [`Self::worker_counts`].
+    pub fn strike_off(&mut self, name: &str, program: &ProgramCounts, elsewhere: &Losses) {
+        let Some(entry) = self.entries.remove(name) else { return };
+        let counts = self.worker_counts(&entry, elsewhere);
+        self.closed.before.merge(program);
+        self.closed.after.merge(program);
         self.closed.worker.merge(&counts);
         self.settled.insert(entry.slot, *elsewhere);
-        Some(entry.slot)
     }
 }
 

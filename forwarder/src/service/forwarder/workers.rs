@@ -1,34 +1,27 @@
-//! The workers together: which worker serves which port, and the data that all of them need.
+//! The workers together: which worker is to serve a port, and the data that all of them need.
 //!
 //! Invariant: a port is served by one worker, and every other worker knows which, from before the
 //! program steers a frame of the port until after it has stopped.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
 use weir_core::{PortId, Reason, Role};
-use weir_port::{Pool, TxFeatures, XskPort};
+use weir_port::{Pool, XskPort};
 
+use super::roster::Roster;
 use crate::worker::{
     self, Asker, Change, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
     WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
 #[derive(Debug)]
-pub(super) struct Workers {
+pub(in crate::service) struct Workers {
     cores: Vec<usize>,
     handles: Vec<WorkerHandle<XskPort>>,
-    homes: BTreeMap<PortId, Home>,
     /// Kicks of ports that have left, by worker.
     past_kicks: Vec<u64>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Home {
-    worker: usize,
-    role: Role,
 }
 
 /// The number of ports of a worker.
@@ -53,11 +46,11 @@ impl Workers {
             })
             .collect::<io::Result<Vec<_>>>()?;
         let past_kicks = vec![0; handles.len()];
-        Ok(Self { cores: cores.to_vec(), handles, homes: BTreeMap::new(), past_kicks })
+        Ok(Self { cores: cores.to_vec(), handles, past_kicks })
     }
 
     /// Handles for requests, one for each worker in their order.
-    pub(super) fn askers(&self) -> Vec<Asker<XskPort>> {
+    pub(in crate::service) fn askers(&self) -> Vec<Asker<XskPort>> {
         self.handles.iter().map(WorkerHandle::asker).collect()
     }
 
@@ -66,7 +59,7 @@ impl Workers {
     }
 
     /// Whether all of them run. A worker that has ended leaves its ports unserved.
-    pub(super) fn live(&self) -> bool {
+    pub(in crate::service) fn live(&self) -> bool {
         self.handles.iter().all(WorkerHandle::lives)
     }
 
@@ -74,25 +67,15 @@ impl Workers {
         self.cores.get(worker).copied().unwrap_or_default()
     }
 
-    /// The worker for a port that is not served yet.
-    pub(super) fn place(&self, wanted: Option<usize>, role: Role) -> usize {
+    /// The worker for one more port, beside the ports in the roster.
+    pub(super) fn place(&self, roster: &Roster, wanted: Option<usize>, role: Role) -> usize {
         let mut loads = vec![Load::default(); self.count()];
-        for home in self.homes.values() {
-            if let Some(load) = loads.get_mut(home.worker) {
-                load.add(home.role);
+        for held in roster.held() {
+            if let Some(load) = loads.get_mut(held.worker) {
+                load.add(held.settings.role);
             }
         }
         place(&self.cores, &loads, wanted, role)
-    }
-
-    /// The worker that serves a port.
-    pub(super) fn home(&self, id: PortId) -> Option<usize> {
-        self.homes.get(&id).map(|home| home.worker)
-    }
-
-    /// The number of ports that a worker serves.
-    pub(super) fn ports_of(&self, worker: usize) -> u32 {
-        self.homes.values().fold(0, |sum, home| sum + u32::from(home.worker == worker))
     }
 
     pub(super) fn handle(&self, worker: usize) -> Result<&WorkerHandle<XskPort>, NoAnswer> {
@@ -113,13 +96,8 @@ impl Workers {
 
     /// Hands a port to its worker and makes it known to the others. When this returns, all of them can
     /// send to it; after an error, it must be withdrawn.
-    pub(super) async fn serve(
-        &mut self,
-        worker: usize,
-        new: NewPort<XskPort>,
-    ) -> Result<(), NoAnswer> {
+    pub(super) async fn serve(&self, worker: usize, new: NewPort<XskPort>) -> Result<(), NoAnswer> {
         let (id, settings) = (new.id, new.settings);
-        self.homes.insert(id, Home { worker, role: settings.role });
         self.handle(worker)?.add(new).await?;
         for other in self.others(worker) {
             other.add_remote(id, settings, worker).await?;
@@ -131,15 +109,14 @@ impl Workers {
     /// any more. After an error it can be tried again; `None` means that the port was back already.
     pub(super) async fn withdraw(
         &mut self,
+        worker: usize,
         id: PortId,
         why: Reason,
     ) -> Result<Option<Box<Taken<XskPort>>>, NoAnswer> {
-        let Some(worker) = self.home(id) else { return Ok(None) };
         for other in self.others(worker) {
             other.remove_remote(id, why).await?;
         }
         let taken = self.handle(worker)?.take(id, why).await?;
-        self.homes.remove(&id);
         if let (Some(taken), Some(past)) = (&taken, self.past_kicks.get_mut(worker)) {
             *past += taken.last.stats.kicks;
         }
@@ -152,16 +129,6 @@ impl Workers {
             handle.reshape(change.clone()).await?;
         }
         Ok(())
-    }
-
-    pub(super) fn retune(
-        &self,
-        id: PortId,
-        mtu: u32,
-        features: TxFeatures,
-    ) -> Result<(), NoAnswer> {
-        let Some(worker) = self.home(id) else { return Ok(()) };
-        self.handle(worker)?.retune(id, mtu, features)
     }
 
     /// Has every worker watch, or none; returns the reading ends, each with its worker's core.
@@ -190,12 +157,6 @@ impl Workers {
             all.push(handle.snapshot().await?);
         }
         Ok(all)
-    }
-
-    /// The numbers of a port's own worker.
-    pub(super) async fn snapshot_of(&self, id: PortId) -> Result<WorkerSnapshot, NoAnswer> {
-        let worker = self.home(id).ok_or(NoAnswer::Ended)?;
-        self.handle(worker)?.snapshot().await
     }
 
     pub(super) fn past_kicks(&self, worker: usize) -> u64 {

@@ -47,7 +47,7 @@ pub(super) async fn keep_up(
     watch: &mut BridgeWatch,
     refresher: &mut Refresher,
 ) {
-    if forwarder.bridge_is_there(links) {
+    if links.get(forwarder.gate.bridge.ifindex).is_some() {
         return;
     }
     let named = forwarder.plan.bridge.clone();
@@ -69,7 +69,7 @@ async fn take_up(
     let bridge = bridge_for(&forwarder.plan, links, forwarder.force).await?;
     let followed = BridgeWatch::open(bridge.ifindex).await?;
     refresher.schedule.begin(followed.state(), clock_monotonic_ns());
-    forwarder.take_bridge(&bridge);
+    forwarder.gate.bridge = bridge;
     *watch = followed;
     tracing::info!(ifindex = bridge.ifindex, "the bridge is there again");
     Ok(())

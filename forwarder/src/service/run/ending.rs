@@ -1,15 +1,20 @@
-//! The signals, and the work under way when one says to end.
+//! How weir ends: the signals, the work under way when one comes, and the last numbers.
 //!
-//! Invariant: SIGINT, SIGTERM and SIGUSR2 take effect at any time, during any wait. Work under way then
+//! Invariants: SIGINT, SIGTERM and SIGUSR2 take effect at any time, during any wait. Work under way then
 //! is awaited for no longer than [`WORK_ENDS`]; after that it is abandoned where it waits, and the
-//! forwarder's end undoes it.
+//! forwarder's end undoes it. The exit code is about the forwarding; a failed dump is only logged.
 
 use std::io;
+use std::path::Path;
 use std::pin::pin;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
+
+use crate::observe::dump::files;
+use crate::service::forwarder::FinalNumbers;
+use weir_api::LedgerReport;
 
 /// Longer than a worker may take to answer.
 pub(super) const WORK_ENDS: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 3000 });
@@ -77,6 +82,42 @@ impl End {
         }
         done.ok()
     }
+}
+
+pub(super) fn write_dumps(last: &FinalNumbers, folder: &Path) {
+    let Some((latency, flows)) = &last.measured else { return };
+    let wrong = files::write_last(folder, &last.stats, latency, flows);
+    for wrong in &wrong {
+        tracing::error!("not dumped: {wrong}");
+    }
+    if wrong.is_empty() {
+        tracing::info!("dumped what was measured into {}", folder.display());
+    }
+}
+
+pub(super) fn summary(ledger: &LedgerReport) -> String {
+    let express = match ledger.express {
+        0 => String::new(),
+        express => format!(" ({express} by the express lane)"),
+    };
+    format!(
+        "received {} + copies {} = delivered {}{express} + passed {} + lost {}{} + in flight {}{}",
+        ledger.received,
+        ledger.copies,
+        ledger.delivered,
+        ledger.passed,
+        ledger.lost,
+        reasons(ledger),
+        ledger.in_flight,
+        if ledger.balanced { "" } else { " (NOT balanced: please report it)" }
+    )
+}
+
+/// ` (shed 3, shutdown 1)`; nothing if nothing was lost.
+fn reasons(ledger: &LedgerReport) -> String {
+    let each: Vec<String> =
+        ledger.lost_by_reason.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::ending::End;
 use crate::host::links::Links;
 use crate::observe::measure::Measurements;
 use crate::observe::metrics::{Numbers, PortTimes, Sample};
-use crate::observe::watch::{self, WatchQuery, WatchStream, slot::WatchSlot};
+use crate::observe::watch::{WatchQuery, WatchSlot, WatchStream};
 use crate::service::api::Backend;
-use crate::service::forwarder::{ApplyError, Forwarder};
+use crate::service::forwarder::{Forwarder, watching};
 use weir_api::{
     FlowQuery, FlowsReport, LatencyQuery, LatencyReport, PortList, Refused, StatsReport,
 };
@@ -52,12 +52,12 @@ impl Backend for Shared {
             let links = self.links.snapshot().await.map_err(Refused::unavailable)?;
             forwarder.patch(&patch, &links).await
         };
-        let given_up = || Err(Refused::unavailable(ApplyError::Stopping));
+        let given_up = || Err(Refused::unavailable("weir is stopping"));
         self.end.bound(change).await.unwrap_or_else(given_up)
     }
 
     async fn watch(&self, query: WatchQuery, who: String) -> Result<WatchStream, Refused> {
-        watch::begin(Arc::clone(&self.forwarder), Arc::clone(&self.slot), query, &who).await
+        watching::begin(Arc::clone(&self.forwarder), Arc::clone(&self.slot), query, &who).await
     }
 
     fn end_watch(&self, id: Option<u64>) -> Option<String> {

@@ -32,7 +32,7 @@ fn blocks(bytes: &[u8]) -> Vec<Block<'static>> {
 
 #[test]
 fn each_packet_says_where_which_way_and_what_became_of_it() {
-    let mut file = Capture::new(ALL, 2048, 1_000_000_000_000, 0, Some("a note"));
+    let mut file = Capture::new(ALL, 2048, 1_000_000_000_000, 0);
     file.name(PortId(1), "v1");
     file.name(PortId(2), "v2");
     file.name(PortId(1), "v1");
@@ -108,7 +108,7 @@ fn what_was_passed_is_no_loss() {
         facts: Facts::default(),
     };
     let losses = Points { loss: true, ..Points::default() };
-    let mut file = Capture::new(losses, 2048, 0, 0, None);
+    let mut file = Capture::new(losses, 2048, 0, 0);
     file.name(PortId(1), "v1");
     file.write(&program(Counter::PassedHost), &[0; 4]);
     assert_eq!(file.packets(), 0);
@@ -119,7 +119,7 @@ fn what_was_passed_is_no_loss() {
 
 #[test]
 fn a_place_that_gets_another_name_is_another_interface() {
-    let mut file = Capture::new(ALL, 2048, 0, 0, None);
+    let mut file = Capture::new(ALL, 2048, 0, 0);
     file.name(PortId(1), "v1");
     file.name(PortId(1), "v9");
     file.write(&event(Step::Arrived { taken_ns: 0 }, 0), &[0; 4]);

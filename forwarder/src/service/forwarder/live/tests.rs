@@ -43,7 +43,7 @@ fn only_what_is_not_there_is_not_found() {
     let missing = GuardError::Missing { name: "v1".into(), candidates: vec![] };
     let default = GuardError::DefaultRoute { name: "v1".into() };
     let both = vec![(port.clone(), missing.clone()), (port.clone(), default)];
-    assert_eq!(ApplyError::Ports(vec![(port, missing)]).why(), StatusCode::NOT_FOUND);
-    assert_eq!(ApplyError::Ports(both).why(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(ApplyError::Stopping.why(), StatusCode::SERVICE_UNAVAILABLE);
+    let why = |wrong| Refused::from(ApplyError::Ports(wrong)).why;
+    assert_eq!(why(vec![(port, missing)]), StatusCode::NOT_FOUND);
+    assert_eq!(why(both), StatusCode::UNPROCESSABLE_ENTITY);
 }

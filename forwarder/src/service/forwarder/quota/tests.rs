@@ -2,7 +2,7 @@ use super::*;
 
 /// Takes in this many ports one after the other.
 fn crowd(frames: u32, ports: u32, queues: u32) -> Part {
-    let mut part = Part { frames, promised: 0 };
+    let mut part = Part { frames, promised: 0, ports, workers: 1 };
     for _ in 0..ports {
         part.promised += part.fill(queues) * queues;
     }
@@ -21,8 +21,8 @@ fn the_pool_grows_with_the_ports() {
 fn what_is_promised_is_there() {
     for ports in 1..=40 {
         for workers in 1..=4 {
-            let part = crowd(frames_per_worker(ports, workers), ports, 1);
-            let queue = part.queue(ports, workers);
+            let part = Part { workers, ..crowd(frames_per_worker(ports, workers), ports, 1) };
+            let queue = part.queue();
             let all = part.frames / 8 + part.promised + ports * workers * queue;
             assert!(
                 queue == QUEUE_MIN || all <= part.frames,
@@ -36,12 +36,12 @@ fn what_is_promised_is_there() {
 fn one_port_never_takes_all() {
     let part = crowd(16 * 1024, 1, 1);
     assert_eq!(part.promised, 4096);
-    assert_eq!(part.queue(1, 1), (16 * 1024 - 2048 - 4096) / 2);
+    assert_eq!(part.queue(), (16 * 1024 - 2048 - 4096) / 2);
 }
 
 #[test]
 fn latecomers_get_less_and_never_nothing() {
     let part = crowd(16 * 1024, 200, 4);
     assert_eq!(part.fill(4), FILL_MIN);
-    assert_eq!(part.queue(200, 1), QUEUE_MIN);
+    assert_eq!(part.queue(), QUEUE_MIN);
 }

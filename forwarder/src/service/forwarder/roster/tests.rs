@@ -39,9 +39,9 @@ fn the_longest_gone_is_struck_off_and_its_counts_are_kept() {
         reached: Amount::new(7, 0),
         ..ProgramCounts::default()
     };
-    assert_eq!(roster.strike_off("tap0", &program, &Losses::default()), Some(0));
+    roster.strike_off("tap0", &program, &Losses::default());
     assert_eq!(roster.closed.worker.rx.frames, 10);
-    let closed = &roster.closed.program;
+    let closed = &roster.closed.after;
     assert_eq!((closed.steered, closed.express.frames, closed.reached.frames), (10, 5, 7));
     assert_eq!(roster.to_strike_off(), None);
     assert_eq!(roster.enlist(&vif("new")).map(|e| e.slot), Some(0));
@@ -58,7 +58,7 @@ fn losses_in_other_workers_stay_with_the_name_that_had_them() {
     roster.enlist(&vif("b"));
     elsewhere.add(Reason::QueueFull, 2);
     elsewhere.add(Reason::PortGone, 1);
-    let counts = roster.worker_counts(roster.get("b").unwrap(), &elsewhere);
+    let counts = roster.worker_counts(roster.entries.get("b").unwrap(), &elsewhere);
     assert_eq!(counts.lost.get(Reason::QueueFull), 2);
     assert_eq!(counts.lost.get(Reason::PortGone), 1);
 }
@@ -68,7 +68,7 @@ fn enlisting_a_name_again_renews_its_plan() {
     let mut roster = Roster::default();
     roster.enlist(&vif("a"));
     roster.enlist(&PortPlan { weight: 7, ..listed("a") });
-    let entry = roster.get("a").unwrap();
+    let entry = roster.entries.get("a").unwrap();
     assert_eq!((entry.plan.weight, entry.plan.of_bridge), (7, false));
 }
 

@@ -39,13 +39,12 @@ fn the_pool_is_made_for_the_busiest() {
 async fn one_that_stands_still_is_named_and_costs_one_long_wait() {
     let id = PortId(3);
     let (mute, inbox) = WorkerHandle::mute(5);
-    let homes = BTreeMap::from([(id, Home { worker: 0, role: Vif })]);
-    let mut workers = Workers { cores: vec![5], handles: vec![mute], homes, past_kicks: vec![0] };
+    let mut workers = Workers { cores: vec![5], handles: vec![mute], past_kicks: vec![0] };
     let began = Instant::now();
     let mut late = vec![workers.ping().await.unwrap_err()];
     late.push(workers.snapshots().await.unwrap_err());
     late.push(workers.reshape(&Change::default()).await.unwrap_err());
-    late.push(workers.withdraw(id, Reason::PortGone).await.unwrap_err());
+    late.push(workers.withdraw(0, id, Reason::PortGone).await.unwrap_err());
     late.push(workers.handle(0).unwrap().reclaim(id).await.unwrap_err());
     late.push(workers.watch(None).await.unwrap_err());
     assert!(began.elapsed() < 2 * worker::ANSWER_WITHIN, "{:?}", began.elapsed());
@@ -53,6 +52,5 @@ async fn one_that_stands_still_is_named_and_costs_one_long_wait() {
         let text = late.to_string();
         assert!(text.starts_with("the worker on core 5 has not answered for "), "{text}");
     }
-    assert_eq!(workers.home(id), Some(0), "it still has it");
     assert_eq!(inbox.try_iter().count(), 6);
 }

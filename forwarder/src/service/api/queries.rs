@@ -1,21 +1,33 @@
-//! Latency and flows. Invariant: a GET changes nothing, and a reset is a POST of its own; a query with
-//! an unknown key does nothing.
+//! The routes that take a query: latency and flows, captures and traces. Invariants: a GET changes
+//! nothing, and a reset is a POST of its own; a query with an unknown key does nothing. A capture or
+//! trace lasts until enough was seen or a client ends it; a client that disconnects ends its own, by
+//! dropping the answer's body.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
-use axum::extract::{Query, State, rejection::QueryRejection};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderName, header},
+    response::IntoResponse,
+};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 
 use weir_api::query::{HISTOGRAMS, TOP, VIF};
-use weir_api::{FlowQuery, LatencyQuery, Refused, StatusCode};
+use weir_api::{FlowQuery, LatencyQuery, Refused, StatusCode, client};
 
-use super::{Answer, Backend, answer, report};
+use super::{ANSWER_TIMEOUT, Answer, Backend, answer, completed, refuse, report};
+use crate::observe::watch::{WatchQuery, query::Kind};
 use weir_schema::nearest;
 
 /// Longer than for other requests, since the histograms of every flow of every worker are read in
 /// pages.
 const TIMEOUT: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 30_000 });
+const WATCH_ID: HeaderName = HeaderName::from_static(client::WATCH_ID);
 
-type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+type Pairs = Query<Vec<(String, String)>>;
+type Asked = Result<Pairs, QueryRejection>;
 
 pub(super) async fn latency<B: Backend, const RESET: bool>(
     State(backend): State<Arc<B>>,
@@ -84,6 +96,49 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
         None => String::new(),
     };
     format!("{key}: unknown key{near}; valid: {}", keys.join(", "))
+}
+
+/// With `CAPTURE` a capture, otherwise a trace.
+pub(super) async fn watch<B: Backend, const CAPTURE: bool>(
+    State(backend): State<Arc<B>>,
+    headers: HeaderMap,
+    Query(pairs): Pairs,
+) -> Answer {
+    let (kind, sent_as) = match CAPTURE {
+        true => (Kind::Capture, "application/x-pcapng"),
+        false => (Kind::Trace, "application/x-ndjson"),
+    };
+    let query = WatchQuery::parse(kind, &pairs).map_err(Refused::unreadable)?;
+    let who = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let who = who.unwrap_or("a client without a name").to_owned();
+    let late = || {
+        Refused::unavailable(format!(
+            "the workers did not answer within {ANSWER_TIMEOUT:?}; see weir's log"
+        ))
+    };
+    // A client that disconnects half-way leaves nothing half begun.
+    let begun = async move { backend.watch(query, who).await };
+    let watching = completed(ANSWER_TIMEOUT, begun, late).await?;
+    let parts = ReceiverStream::new(watching.parts).map(Ok::<_, Infallible>);
+    let headers = [(header::CONTENT_TYPE, sent_as.to_owned()), (WATCH_ID, watching.id.to_string())];
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// Ends the capture or trace, or only the one with that `id`.
+pub(super) async fn end<B: Backend>(State(backend): State<Arc<B>>, Query(query): Pairs) -> Answer {
+    let mut id = None;
+    for (key, value) in &query {
+        if key != "id" {
+            let error = format!("there is no key \"{key}\"; valid: id");
+            return Err(Refused::unreadable(error).into());
+        }
+        id = Some(value.parse().map_err(|_| {
+            Refused::unreadable(format!("id: \"{value}\" is not valid; valid: a number"))
+        })?);
+    }
+    let ended = backend.end_watch(id);
+    let none = || refuse(StatusCode::NOT_FOUND, "there is no watch, or it is another client's");
+    Ok(Json(serde_json::json!({ "ended": ended.ok_or_else(none)? })).into_response())
 }
 
 #[cfg(test)]
