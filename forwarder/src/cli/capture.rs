@@ -13,12 +13,12 @@ use self::blocks::{Blocks, Counts};
 use super::args::CaptureArgs;
 use super::render::grouped;
 use super::stop::{Stop, follow};
-use super::{CliError, Output};
+use super::Output;
 use weir_api::Client;
 use weir_schema::ConfigErrors;
 
 /// The file to write to; `-` is standard output.
-fn open(path: &Path) -> Result<Output, CliError> {
+fn open(path: &Path) -> anyhow::Result<Output> {
     if path != Path::new("-") {
         // Only the owner may read the guests' traffic.
         return Ok(Output::file(path, File::options().mode(0o600))?);
@@ -31,7 +31,7 @@ fn open(path: &Path) -> Result<Output, CliError> {
     Ok(Output::default())
 }
 
-pub async fn run(args: &CaptureArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &CaptureArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
     let mut output = open(&args.write)?;
     let mut stream = Client::at(control).capture(&args.wanted().query()).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::args::DetachArgs;
-use super::{CliError, print};
+use super::{print, unless_closed};
 use crate::host::leftovers::{self, GateOwner, Removed};
 use crate::host::links::{Links, Snapshot};
 use crate::host::privileges::check_privileges;
@@ -21,10 +21,7 @@ pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<E
     let removing =
         tokio::task::spawn_blocking(move || leftovers::remove(&control, only, args.force));
     let removed = removing.await??;
-    match print(&text(&removed, &links)) {
-        Ok(()) | Err(CliError::Closed) => {}
-        Err(error) => return Err(error.into()),
-    }
+    unless_closed(print(&text(&removed, &links)))?;
     for owner in &removed.refused {
         eprintln!("weir: {}", refusal(owner, &links));
     }

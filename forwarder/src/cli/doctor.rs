@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
+use super::{print, unless_closed};
 use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
@@ -21,10 +22,7 @@ pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode>
     let report = examine(&args, control).await?;
     let text =
         if args.json { report.json() } else { report.text(super::render::Paint::of_stdout()) };
-    match super::print(&text) {
-        Ok(()) | Err(super::CliError::Closed) => {}
-        Err(error) => return Err(error.into()),
-    }
+    unless_closed(print(&text))?;
     Ok(if report.fails() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

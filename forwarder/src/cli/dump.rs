@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep_until};
 
 use self::report::{Question, Report, Source};
 use self::target::Target;
-use super::CliError;
 use super::args::DumpArgs;
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use super::stop::Stop;
@@ -18,7 +17,7 @@ use crate::observe::dump::series;
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &DumpArgs, control: &Path) -> anyhow::Result<()> {
     let job = Job::new(args)?;
     match job.every {
         Some(every) => job.intervals(every, control).await,
@@ -72,7 +71,7 @@ impl Job {
         })
     }
 
-    async fn once(&self, control: &Path) -> Result<(), CliError> {
+    async fn once(&self, control: &Path) -> anyhow::Result<()> {
         let report = self.shaped(self.question.ask(control).await?)?;
         if let (Format::Hgrm, Target::Folder(folder)) = (self.format, &self.target) {
             return target::write_each(folder, &report.series()?);
@@ -80,7 +79,7 @@ impl Job {
         self.target.write(&report.text(self.kind, self.format)?)
     }
 
-    async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
+    async fn intervals(&self, every: Duration, control: &Path) -> anyhow::Result<()> {
         let mut stop = Stop::listen()?;
         let mut before = self.question.ask(control).await?;
         let (_, start) = before.span();
@@ -106,7 +105,7 @@ impl Job {
         }
     }
 
-    fn shaped(&self, report: Report) -> Result<Report, CliError> {
+    fn shaped(&self, report: Report) -> anyhow::Result<Report> {
         match report.of_vif(self.question.vif.as_deref())? {
             Report::Latency(report) if self.by == By::Stage => {
                 Ok(Report::Latency(series::by_stage(&report)?))

@@ -6,16 +6,16 @@ use std::path::Path;
 use clap::{Command, CommandFactory as _, builder::Resettable};
 
 use super::args::{Cli, CompletionsArgs, ManArgs};
-use super::{CliError, print};
+use super::print;
 use crate::observe::dump::files;
 
-pub fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
+pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "weir", &mut text);
     print(&String::from_utf8_lossy(&text))
 }
 
-pub fn man(args: &ManArgs) -> Result<(), CliError> {
+pub fn man(args: &ManArgs) -> anyhow::Result<()> {
     files::make_folder(&args.folder)?;
     let mut weir = Cli::command();
     weir.build();
@@ -23,7 +23,7 @@ pub fn man(args: &ManArgs) -> Result<(), CliError> {
 }
 
 /// A page for the command, and one for each subcommand: `weir-port-list.1`.
-fn pages(command: &Command, folder: &Path) -> Result<(), CliError> {
+fn pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
     for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         pages(below, folder)?;
     }
@@ -32,7 +32,7 @@ fn pages(command: &Command, folder: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn page(command: &Command) -> Result<String, CliError> {
+fn page(command: &Command) -> anyhow::Result<String> {
     let mut text = Vec::new();
     // Kept verbatim: in a paragraph, the lines of the examples would run together.
     let plain = command.clone().after_long_help(Resettable::Reset);

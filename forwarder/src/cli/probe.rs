@@ -13,7 +13,7 @@ use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs, USUAL,
 };
 use super::stop::Stop;
-use super::{CliError, print, print_json_line, render, show};
+use super::{print, print_json_line, render, show};
 use crate::probe::{files, floor, guard};
 use weir_probe::raw::drain::Drain;
 use weir_probe::raw::frame::{self, Addresses};
@@ -23,7 +23,7 @@ use weir_probe::sink::Sink;
 use weir_probe::{ProbeError, send};
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &ProbeArgs) -> Result<(), CliError> {
+pub async fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     match &args.command {
         ProbeCommand::Send(args) if args.raw.is_some() => send_raw(args).await,
         ProbeCommand::Send(args) => send(args).await,
@@ -38,7 +38,7 @@ pub async fn run(args: &ProbeArgs) -> Result<(), CliError> {
     }
 }
 
-async fn send(args: &SendArgs) -> Result<(), CliError> {
+async fn send(args: &SendArgs) -> anyhow::Result<()> {
     let order = args.order()?;
     guard::check(&order, args.force).await?;
     say(&format!("sending to {} at {}", order.target, order.rate));
@@ -56,7 +56,7 @@ async fn send(args: &SendArgs) -> Result<(), CliError> {
     }
 }
 
-async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), CliError> {
+async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> anyhow::Result<()> {
     let sink = Sink::open(args.options(reflect, keep))?;
     say(&format!("listening on {}", sink.address()));
     let began = clock_realtime_ns();
@@ -81,7 +81,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
     save(&args.output, &report.spreads(), began, report.elapsed_ns)
 }
 
-async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
+async fn measure_floor(args: &FloorArgs) -> anyhow::Result<()> {
     let (order, options, v6) = (args.order()?, args.options(), args.ipv6);
     say(&format!("sending over a bare veth at {}", order.rate));
     let began = clock_realtime_ns();
@@ -90,7 +90,7 @@ async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
     save(&args.output, &report.sink.spreads(), began, report.sink.elapsed_ns)
 }
 
-async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
+async fn send_raw(args: &SendArgs) -> anyhow::Result<()> {
     let interface = args.raw.clone().unwrap_or_default();
     guard::check_raw(&interface, args.force).await?;
     let frame = raw_frame(args, &interface).await?;
@@ -109,9 +109,9 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
 }
 
 /// The one frame to send, with the interface's own addresses as defaults.
-async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError> {
+async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> {
     let wrong = |key: &str, wrong: String, valid: &str| {
-        CliError::Argument(ConfigErrors::argument(key, wrong, valid))
+        anyhow::Error::from(ConfigErrors::argument(key, wrong, valid))
     };
     let Some(dst_mac) = args.dst_mac else {
         return Err(wrong(
@@ -144,7 +144,7 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     Ok(frame)
 }
 
-async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
+async fn sink_raw(interface: &str, args: &ListenArgs) -> anyhow::Result<()> {
     let drain = Drain::attach(interface, args.port)?;
     say(&format!("counting frames to port {} at {interface}", args.port));
     let (duration, count) = (args.duration.map(Duration::from), args.count);
@@ -156,7 +156,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
 /// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to end.
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, ProbeError> + Send + 'static,
-) -> Result<T, CliError> {
+) -> anyhow::Result<T> {
     let mut asked = Stop::listen()?;
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -179,7 +179,7 @@ fn say(what: &str) {
 }
 
 /// Prints one of several reports: a line of JSON, or a text with an empty line after it.
-fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<(), CliError> {
+fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> anyhow::Result<()> {
     if output.json {
         return print_json_line(report);
     }
@@ -191,7 +191,7 @@ fn save(
     named: &[Named<'_>],
     began_unix_ns: u64,
     elapsed_ns: u64,
-) -> Result<(), CliError> {
+) -> anyhow::Result<()> {
     let to = (output.hgrm.as_deref(), output.hlog.as_deref());
     Ok(files::save(named, began_unix_ns, elapsed_ns, to)?)
 }

@@ -11,10 +11,10 @@ use super::render::paint::dumb_terminal;
 use super::render::screen::{self, Screen};
 use super::render::{self, Paint};
 use super::stop::Stop;
-use super::{CliError, print, print_json_line, show};
+use super::{print, print_json_line, show};
 use weir_api::Client;
 
-pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &StatsArgs, control: &Path) -> anyhow::Result<()> {
     if args.help_counters {
         return print(&render::counters());
     }
@@ -34,7 +34,7 @@ pub async fn run(args: &StatsArgs, control: &Path) -> Result<(), CliError> {
     })
 }
 
-async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> Result<(), CliError> {
+async fn watch(args: &StatsArgs, control: &Path, every: Duration) -> anyhow::Result<()> {
     // A terminal that can only print lines is treated like a pipe.
     let terminal = io::stdout().is_terminal() && !dumb_terminal();
     let paint = Paint::of_stdout();

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::args::TraceArgs;
 use super::render::{WIDTH, grouped, hanging, paragraph};
 use super::stop::{Stop, follow};
-use super::{CliError, print};
+use super::print;
 use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
 
-pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &TraceArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
     let mut stream = Client::at(control).trace(&args.wanted().query()).await?;
     let mut lines = Lines::default();
@@ -22,7 +22,7 @@ pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
 struct Lines(Vec<u8>);
 
 impl Lines {
-    fn show(&mut self, part: &[u8], json: bool, control: &Path) -> Result<(), CliError> {
+    fn show(&mut self, part: &[u8], json: bool, control: &Path) -> anyhow::Result<()> {
         self.0.extend_from_slice(part);
         while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.0.drain(..=end).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use weir_schema::ConfigErrors;
 
-use crate::cli::{CliError, args::dump::Format, render};
+use crate::cli::{args::dump::Format, render};
 use crate::observe::dump::csv::{self, Csv};
 use crate::observe::dump::files::json;
 use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
@@ -43,7 +43,7 @@ pub(super) enum Report {
 }
 
 impl Question {
-    pub(super) async fn ask(&self, control: &Path) -> Result<Report, CliError> {
+    pub(super) async fn ask(&self, control: &Path) -> anyhow::Result<Report> {
         let (client, histograms, reset) = (Client::at(control), self.histograms, self.reset);
         match self.source {
             Source::Losses => Ok(Report::Losses(LossReport::of(&client.stats().await?))),
@@ -80,7 +80,7 @@ impl Report {
         }
     }
 
-    pub(super) fn of_vif(mut self, vif: Option<&str>) -> Result<Self, CliError> {
+    pub(super) fn of_vif(mut self, vif: Option<&str>) -> anyhow::Result<Self> {
         let Some(vif) = vif else { return Ok(self) };
         match &mut self {
             Self::Latency(report) => {
@@ -101,7 +101,7 @@ impl Report {
         Ok(self)
     }
 
-    pub(super) fn series(&self) -> Result<Vec<Series>, CliError> {
+    pub(super) fn series(&self) -> anyhow::Result<Vec<Series>> {
         self.recorded()?;
         Ok(match self {
             Self::Latency(report) => series::of_latency(report)?,
@@ -111,7 +111,7 @@ impl Report {
     }
 
     /// A whole dump.
-    pub(super) fn text(&self, kind: &str, format: Format) -> Result<String, CliError> {
+    pub(super) fn text(&self, kind: &str, format: Format) -> anyhow::Result<String> {
         match format {
             Format::Json => Ok(json(self)),
             Format::Hgrm => Ok(hgrm::render(&self.series()?)),
@@ -128,7 +128,7 @@ impl Report {
         format: Format,
         start: u64,
         first: bool,
-    ) -> Result<String, CliError> {
+    ) -> anyhow::Result<String> {
         let once = |header: String| if first { header } else { String::new() };
         Ok(match format {
             Format::Table if first => self.table(kind),
@@ -155,7 +155,7 @@ impl Report {
         }
     }
 
-    fn csv(&self, kind: &str) -> Result<Csv, CliError> {
+    fn csv(&self, kind: &str) -> anyhow::Result<Csv> {
         self.recorded()?;
         Ok(match self {
             Self::Latency(report) => csv::latency(report),
@@ -178,14 +178,13 @@ impl Report {
     }
 
     /// Refuses an empty report: an empty file would look as if nothing had been forwarded.
-    fn recorded(&self) -> Result<(), CliError> {
-        match self {
-            Self::Latency(report) if !report.on => Err(CliError::NotRecorded("latency")),
-            Self::Flows { report, .. } if report.capacity == 0 => {
-                Err(CliError::NotRecorded("flows"))
-            }
-            _ => Ok(()),
-        }
+    fn recorded(&self) -> anyhow::Result<()> {
+        let what = match self {
+            Self::Latency(report) if !report.on => "latency",
+            Self::Flows { report, .. } if report.capacity == 0 => "flows",
+            _ => return Ok(()),
+        };
+        anyhow::bail!("{what}: the configuration of the running weir has this switched off")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, Output, args::dump::Format, print};
+use crate::cli::{Output, args::dump::Format, print};
 use crate::observe::dump::files::{self, FileError};
 use crate::observe::dump::{Series, hgrm};
 
@@ -27,7 +27,7 @@ impl Target {
         }
     }
 
-    pub(super) fn write(&self, text: &str) -> Result<(), CliError> {
+    pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
         match self {
             Self::Stdout => print(text),
             Self::File(path) | Self::Folder(path) => {
@@ -38,7 +38,7 @@ impl Target {
     }
 
     /// Opens the target for output in pieces; a file begins empty.
-    pub(super) fn open(&self) -> Result<Output, CliError> {
+    pub(super) fn open(&self) -> anyhow::Result<Output> {
         match self {
             Self::Stdout => Ok(Output::default()),
             Self::File(path) | Self::Folder(path) => {
@@ -50,7 +50,7 @@ impl Target {
 }
 
 /// Writes each histogram to a file named after its tag, as a plotter needs it.
-pub(super) fn write_each(folder: &Path, series: &[Series]) -> Result<(), CliError> {
+pub(super) fn write_each(folder: &Path, series: &[Series]) -> anyhow::Result<()> {
     files::make_folder(folder)?;
     for one in series {
         // Addresses and interfaces have no slash; a file's name must have none, either.

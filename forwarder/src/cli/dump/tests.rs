@@ -134,11 +134,12 @@ async fn a_single_dump_is_of_the_vif_and_can_begin_a_new_recording() {
     let (_, done) = tokio::join!(answering(&socket, [second(1, 3)]), unknown.once(&socket));
     let error = done.unwrap_err();
     assert_eq!(error.to_string(), "--vif: there is no port v9; valid: v1");
-    assert!(matches!(error, CliError::Argument(_)), "the exit code is 2");
+    assert!(error.is::<ConfigErrors>(), "the exit code is 2");
 
     std::fs::remove_file(&socket).unwrap();
     let off = LatencyReport { on: false, ..second(1, 0) };
     let csv = job("latency --format csv").unwrap();
     let (_, done) = tokio::join!(answering(&socket, [off]), csv.once(&socket));
-    assert!(matches!(done, Err(CliError::NotRecorded("latency"))), "{done:?}");
+    let expected = "latency: the configuration of the running weir has this switched off";
+    assert_eq!(done.unwrap_err().to_string(), expected);
 }
