@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             // A file's errors begin with its name and line, so that an editor can jump there.
             if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
                 eprintln!("{errors}");
-                return ExitCode::from(ConfigErrors::EXIT_CODE);
+                return ExitCode::from(2);
             }
             eprintln!("weir: {error:#}");
             ExitCode::FAILURE

@@ -11,7 +11,7 @@ use weir_core::Role;
 
 use crate::{
     ConfigErrors, ContainerPlan, Host, Plan, PortPlan, SchedulerPlan,
-    ports::{check_all, check_count},
+    file::{check_all, check_count},
     problem::Problems,
     setting::Context,
     table::{self, Places},

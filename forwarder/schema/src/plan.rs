@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use weir_core::{
-    Lane, Mode, PortSettings, Release, ReleaseSettings, Role, SchedulerSettings, Share,
-};
+use toml::de::DeValue;
+use weir_core::{PortSettings, Release, ReleaseSettings, Role, SchedulerSettings, Share};
 
-use crate::{ContainerPlan, ForwarderPlan, MeasurePlan, PortPlan, SchedulerPlan};
+use crate::{
+    ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, PortPlan, SchedulerPlan,
+    sections::WORKERS, setting::Context, value::Value as _,
+};
 
 /// Everything `weir run` needs to know.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,18 +108,26 @@ impl Plan {
         }
     }
 
-    /// Sets one mode for every port, as the command line asks.
-    pub fn set_mode(&mut self, mode: Mode) {
-        self.defaults.mode = mode;
-        for port in &mut self.ports {
-            port.mode = mode;
-        }
+    /// The plans of all present and future ports.
+    pub fn every_port(&mut self) -> impl Iterator<Item = &mut PortPlan> {
+        self.ports.iter_mut().chain([&mut self.defaults])
     }
 
-    /// The same for the lane; it may be changed while weir runs.
-    pub fn set_lane(&mut self, lane: Lane) {
-        self.defaults.lane = lane;
-        self.ports.iter_mut().for_each(|port| port.lane = lane);
+    /// The workers of the option `--worker`, which keep the rules for those of a file.
+    pub fn set_workers(&mut self, cores: &[u64], host: &Host) -> Result<(), ConfigErrors> {
+        const KEY: &str = "--worker";
+        let list = format!("{cores:?}");
+        let unreadable = |error: toml::de::Error| ConfigErrors::argument(KEY, error.message(), "");
+        let node = DeValue::parse(&list).map_err(unreadable)?;
+        let workers = Vec::<usize>::read(&node, &WORKERS, &Context { host, workers: &[] })
+            .map_err(|faults| ConfigErrors::of_faults(KEY, faults))?;
+        let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
+        if let Some((port, core)) = self.ports.iter().find_map(|port| Some((port, needed(port)?))) {
+            let wrong = format!("port {} is given to core {core}", port.name);
+            return Err(ConfigErrors::argument(KEY, wrong, format!("valid: a list with {core} in it")));
+        }
+        self.forwarder.workers = workers;
+        Ok(())
     }
 }
 

@@ -327,34 +327,26 @@ impl Cli {
 impl RunArgs {
     /// The plan of a file or of a bridge, with the overrides of the command line.
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
-        let mut plan = match (&self.config, &self.bridge) {
-            (Some(file), _) => weir_schema::load(file, host)?,
-            (None, Some(bridge)) => {
-                let mut listed = HashSet::new();
-                if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
-                    let wrong = format!("\"{name}\" is listed twice");
-                    let valid = "valid: each interface once";
-                    return Err(ConfigErrors::argument("--uplink", wrong, valid));
-                }
+        let mut listed = HashSet::new();
+        if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
+            let (wrong, valid) = (format!("\"{name}\" is listed twice"), "valid: each interface once");
+            return Err(ConfigErrors::argument("--uplink", wrong, valid));
+        }
+        let mut plan = match &self.config {
+            Some(file) => weir_schema::load(file, host)?,
+            None => {
+                // Without a file clap demands a bridge.
+                let bridge = self.bridge.as_deref().unwrap_or_default();
                 Plan::for_bridge(bridge, &self.uplink, host.default_worker())
-            }
-            (None, None) => {
-                let wrong = "nothing to forward";
-                let valid = "valid: --config FILE, or --bridge BRIDGE --uplink INTERFACE";
-                return Err(ConfigErrors::argument("weir run", wrong, valid));
             }
         };
         if !self.worker.is_empty() {
-            plan.forwarder.workers = self.workers(&plan, host)?;
+            plan.set_workers(&self.worker, host)?;
         }
-        if let Some(idle) = self.idle {
-            plan.forwarder.idle = idle;
-        }
-        if let Some(mode) = self.mode {
-            plan.set_mode(mode);
-        }
-        if let Some(lane) = self.lane {
-            plan.set_lane(lane);
+        plan.forwarder.idle = self.idle.unwrap_or(plan.forwarder.idle);
+        for port in plan.every_port() {
+            port.mode = self.mode.unwrap_or(port.mode);
+            port.lane = self.lane.unwrap_or(port.lane);
         }
         if let Some(path) = control {
             check_control(path).map_err(|wrong| {
@@ -364,29 +356,6 @@ impl RunArgs {
             plan.forwarder.control.clone_from(path);
         }
         Ok(plan)
-    }
-
-    fn workers(&self, plan: &Plan, host: &Host) -> Result<Vec<usize>, ConfigErrors> {
-        let refused =
-            |wrong: String, valid: String| ConfigErrors::argument("--worker", wrong, valid);
-        let mut workers = Vec::new();
-        for core in &self.worker {
-            let core =
-                host.check_worker(*core).map_err(|wrong| refused(wrong, host.valid_cores()))?;
-            if workers.contains(&core) {
-                let wrong = format!("core {core} is listed twice");
-                return Err(refused(wrong, "valid: each core once".to_owned()));
-            }
-            workers.push(core);
-        }
-        let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
-        match plan.ports.iter().find_map(|port| Some((port, needed(port)?))) {
-            Some((port, core)) => Err(refused(
-                format!("port {} is given to core {core}", port.name),
-                format!("valid: a list with {core} in it"),
-            )),
-            None => Ok(workers),
-        }
     }
 }
 

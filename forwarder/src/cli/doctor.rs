@@ -97,7 +97,7 @@ fn choose(
                 subjects.plans = plan.ports;
             }
             Err(errors) => {
-                for problem in errors.problems() {
+                for problem in errors.problems {
                     report.add(Level::Fail, "file", problem.to_string());
                 }
             }

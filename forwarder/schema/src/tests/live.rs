@@ -193,7 +193,7 @@ fn a_port_of_the_bridge_is_planned_while_it_is_promised_more_than_the_others() {
 #[test]
 fn the_lane_of_the_command_line_is_what_a_port_goes_back_to() {
     for mut plan in [listed(), bridge()] {
-        plan.set_lane(Lane::Scheduled);
+        plan.every_port().for_each(|port| port.lane = Lane::Scheduled);
         let known = ["tap7".to_owned()];
         let patch = json!({"ports": {"nic0": {"lane": "auto"}, "v9": {"role": "vif"}}});
         let lanes = |plan: &Plan| ["nic0", "tap7", "v9"].map(|name| plan.port_named(name).lane);

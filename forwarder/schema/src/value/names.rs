@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    ops::Range,
+    ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
 };
 
@@ -86,8 +86,7 @@ impl Value for usize {
     }
 
     fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let cores: Vec<String> = context.workers.iter().map(ToString::to_string).collect();
-        let valid = format!("{}: {}", valid(Self::kind(&())), cores.join(", "));
+        let valid = format!("{}: {}", valid(Self::kind(&())), joined(context.workers));
         let core = whole(node.get_ref(), &valid)?;
         match context.workers.iter().find(|worker| **worker as u64 == core) {
             Some(worker) => Ok(*worker),
@@ -96,22 +95,32 @@ impl Value for usize {
     }
 }
 
-/// Cores of this machine, each once.
+/// Cores of this machine, each once; the bounds are of their number.
 impl Value for Vec<usize> {
-    type Range = ();
+    type Range = RangeInclusive<usize>;
 
-    fn kind((): &()) -> Kind {
-        Kind::new("CORE[,CORE]|none", "a list of cores, such as [1]")
+    fn kind(range: &Self::Range) -> Kind {
+        let (least, most) = (range.start(), range.end());
+        let valid = format!("a list of {least} to {most} cores, such as [1]");
+        Kind::new("CORE[,CORE]|none", valid)
     }
 
-    fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let host = context.host;
+    fn read(
+        node: &Node<'_>,
+        range: &Self::Range,
+        context: &Context<'_>,
+    ) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(range));
+        let known = &context.host.cores;
         let one = |value: &DeValue<'_>| {
-            let core = whole(value, &host.valid_cores())?;
-            host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores()))
+            let valid = format!("valid: {}", joined(known));
+            let core = whole(value, &valid)?;
+            match known.iter().find(|known| **known as u64 == core) {
+                Some(core) => Ok(*core),
+                None => fault(format!("there is no core {core}"), valid),
+            }
         };
-        let cores = list(node, &valid, 1024, one)?;
+        let cores = list(node, &valid, *range.end(), one)?;
         let mut seen = Self::new();
         for (span, core) in cores {
             if seen.contains(&core) {
@@ -122,6 +131,10 @@ impl Value for Vec<usize> {
         }
         if seen.is_empty() { fault("the list is empty", valid) } else { Ok(seen) }
     }
+}
+
+fn joined(cores: &[usize]) -> String {
+    cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 macro_rules! locks {

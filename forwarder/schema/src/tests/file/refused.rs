@@ -282,7 +282,15 @@ fn a_worker_for_each_core() {
     );
     refused(
         &before("workers = []"),
-        "weir.toml:2:11: forwarder.workers: the list is empty; valid: a list of cores, such as [1]\n    2 | workers = []\n      |           ^^",
+        "weir.toml:2:11: forwarder.workers: the list is empty; valid: a list of 1 to 64 cores, such as [1]\n    2 | workers = []\n      |           ^^",
+    );
+    let many = format!("{:?}", [0; 65]);
+    let carets = "^".repeat(many.len());
+    refused(
+        &before(&format!("workers = {many}")),
+        &format!(
+            "weir.toml:2:11: forwarder.workers: 65 items are too many; valid: at most 64\n    2 | workers = {many}\n      |           {carets}"
+        ),
     );
 }
 
