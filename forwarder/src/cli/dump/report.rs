@@ -1,7 +1,5 @@
-//! The requests to weir, and the use of its answers. Invariant: an interval and a whole recording are
-//! the same kind of report, so that every format can show both.
-
-use std::path::Path;
+//! weir's answers, and their texts. Invariant: an interval and a whole recording are the same kind of
+//! report, so that every format can show both.
 
 use serde::Serialize;
 use weir_schema::ConfigErrors;
@@ -10,23 +8,7 @@ use crate::cli::{args::dump::Format, render};
 use crate::observe::dump::csv::{self, Csv};
 use crate::observe::dump::files::json;
 use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
-use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Latency,
-    Flows,
-    Losses,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) source: Source,
-    pub(super) histograms: bool,
-    pub(super) vif: Option<String>,
-    /// Begin a new recording after it.
-    pub(super) reset: bool,
-}
+use weir_api::{FlowsReport, LatencyReport, LossReport};
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
@@ -40,28 +22,6 @@ pub(super) enum Report {
         #[serde(flatten)]
         report: FlowsReport,
     },
-}
-
-impl Question {
-    pub(super) async fn ask(&self, control: &Path) -> anyhow::Result<Report> {
-        let (client, histograms, reset) = (Client::at(control), self.histograms, self.reset);
-        match self.source {
-            Source::Losses => Ok(Report::Losses(LossReport::of(&client.stats().await?))),
-            Source::Latency => {
-                let query = LatencyQuery { histograms, reset };
-                Ok(Report::Latency(client.latency(query).await?))
-            }
-            Source::Flows => {
-                // A vif without flows is fine, but an unknown vif is an error.
-                if let Some(vif) = &self.vif {
-                    let ports = client.ports().await?.ports;
-                    known(vif, ports.iter().map(|port| port.name.as_str()))?;
-                }
-                let query = FlowQuery { histograms, reset, ..FlowQuery::default() };
-                Ok(Report::Flows { since: None, report: client.flows(&query).await? })
-            }
-        }
-    }
 }
 
 impl Report {
@@ -188,7 +148,7 @@ impl Report {
     }
 }
 
-fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {
+pub(super) fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {
     let names: Vec<&str> = names.collect();
     if names.contains(&vif) {
         return Ok(());

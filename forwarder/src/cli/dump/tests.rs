@@ -68,7 +68,7 @@ fn histograms_are_asked_for_where_they_are_needed() {
         ("flows --format json", true),
         ("flows --format csv --interval 1s", true),
     ] {
-        assert_eq!(job(line).unwrap().question.histograms, needed, "{line}");
+        assert_eq!(job(line).unwrap().histograms, needed, "{line}");
     }
 }
 
