@@ -13,17 +13,18 @@ use crate::{Host, problem::Fault};
 /// A value as it is written, and its place. Numbers stay text.
 pub type Node<'i> = Spanned<DeValue<'i>>;
 
-/// What a changed setting requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It is changed while traffic flows.
-    Live,
-    /// The port is taken out and in again.
-    Reattach,
-    /// The same, but only the file can change it.
-    Reload,
-    /// It takes effect at weir's next start.
-    Restart,
+weir_core::choices! {
+    /// What a changed setting requires.
+    Effect {
+        /// It is changed while traffic flows
+        Live = "live",
+        /// The port is taken out and in again
+        Reattach = "reattach",
+        /// The same, but only the file can change it
+        Reload = "reload",
+        /// It takes effect at weir's next start
+        Restart = "restart",
+    }
 }
 
 impl Effect {

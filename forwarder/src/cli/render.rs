@@ -4,7 +4,6 @@
 mod config;
 mod counters;
 mod dump;
-mod lanes;
 mod ledger;
 mod number;
 pub(crate) mod paint;

@@ -7,7 +7,6 @@
 
 mod flows;
 mod grid;
-mod help;
 mod links;
 mod losses;
 mod model;
@@ -90,7 +89,7 @@ async fn watch(
     first: Sample,
     control: &Path,
 ) -> anyhow::Result<()> {
-    let colour = Paint::of_stdout().is_on();
+    let colour = Paint::of_stdout().on;
     let mut events = screen::events();
     let (mut before, mut after) = (None, first);
     let mut gone: Option<String> = None;

@@ -58,7 +58,7 @@ pub struct Finding {
 /// All findings, in the order in which they are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     subject: String,
 }
 
@@ -108,10 +108,6 @@ impl Report {
 
     pub fn fails(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Fail)
-    }
-
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
     }
 
     pub(super) fn json(&self) -> String {

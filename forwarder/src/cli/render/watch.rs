@@ -42,19 +42,6 @@ impl Rates {
             lost_ps: self.lost_ps.saturating_add(other.lost_ps),
         }
     }
-
-    fn row(self, name: &str, state: &str, lost: u64, paint: Paint) -> Vec<String> {
-        vec![
-            name.to_owned(),
-            state.to_owned(),
-            short(self.rx_pps),
-            short(self.rx_bps),
-            short(self.tx_pps),
-            short(self.tx_bps),
-            paint.paint(Tone::of_losses(self.lost_ps), &short(self.lost_ps)),
-            short(lost),
-        ]
-    }
 }
 
 /// The rates between two reports, in at most `max_lines` lines: if not all ports fit, the busiest are
@@ -87,22 +74,26 @@ pub fn watch(
         rows.truncate(room.saturating_sub(1).max(1));
         rows.sort_by_key(|(i, _, _)| *i);
     }
-    let mut table = Table::new(&[
-        "PORT           ",
-        "STATE",
-        "> RX PPS",
-        ">RX BIT/S",
-        "> TX PPS",
-        ">TX BIT/S",
-        "> LOST/S",
-        ">  LOST",
-    ]);
-    for (_, port, rates) in &rows {
-        table.row(rates.row(&port.name, &state(port.state, paint), port.lost(), paint));
-    }
     let lost = after.ports.iter().map(PortReport::lost).fold(0, u64::saturating_add);
-    table.row(total.row("all", "", lost, paint));
-    let rendered = table.render();
+    let lines = rows.iter().map(|(_, port, rates)| {
+        (port.name.as_str(), state(port.state, paint), *rates, port.lost())
+    });
+    let rendered = Table::of(
+        lines.chain([("all", String::new(), total, lost)]),
+        &[
+            ("PORT           ", &|(name, ..)| (*name).to_owned()),
+            ("STATE", &|(_, state, ..)| state.clone()),
+            ("> RX PPS", &|(_, _, rates, _)| short(rates.rx_pps)),
+            (">RX BIT/S", &|(_, _, rates, _)| short(rates.rx_bps)),
+            ("> TX PPS", &|(_, _, rates, _)| short(rates.tx_pps)),
+            (">TX BIT/S", &|(_, _, rates, _)| short(rates.tx_bps)),
+            ("> LOST/S", &|(_, _, rates, _)| {
+                paint.paint(Tone::of_losses(rates.lost_ps), &short(rates.lost_ps))
+            }),
+            (">  LOST", &|(.., lost)| short(*lost)),
+        ],
+    )
+    .render();
     let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
     let again = if restarted { ", restarted" } else { "" };
     let mut text = format!(

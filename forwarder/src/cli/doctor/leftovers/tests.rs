@@ -9,7 +9,7 @@ fn tells_a_living_weir_from_a_dead_one() {
     let look = || {
         let mut report = Report::default();
         let alive = examine(&control, &mut report);
-        let levels: Vec<_> = report.findings().iter().map(|finding| finding.level).collect();
+        let levels: Vec<_> = report.findings.iter().map(|finding| finding.level).collect();
         (alive, levels)
     };
     assert_eq!(look(), (false, vec![Level::Ok]));
