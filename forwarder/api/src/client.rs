@@ -25,29 +25,23 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// The header of a streaming answer: the number by which DELETE ends this answer, and no later one.
 pub const WATCH_ID: &str = "weir-watch";
 
-/// The deadline of a whole answer, from connecting to the last byte.
-const DEADLINE: Duration = Duration::from_secs(5);
-/// The deadline of a change, which takes longer than a reading.
-const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
 /// Bounds the wait for a connection whose end the other side does not notice.
 const END_DEADLINE: Duration = Duration::from_secs(2);
-/// The deadline for every flow of every worker, read in pages.
-const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
-/// 1024 ports need about 800 KiB, plus some 150 bytes for each pair of ports with traffic.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
-const MAX_MEASURED_BYTES: usize = 512 << 20;
 
-/// The limits of an answer, in time and memory.
+/// The limits of an answer: the time from connecting to the last byte, and memory.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     deadline: Duration,
     bytes: usize,
 }
 
-const LOOK: Limits = Limits { deadline: DEADLINE, bytes: MAX_ANSWER_BYTES };
-const CHANGE: Limits = Limits { deadline: CHANGE_DEADLINE, bytes: MAX_ANSWER_BYTES };
-const MEASURED: Limits = Limits { deadline: MEASURED_DEADLINE, bytes: MAX_MEASURED_BYTES };
+/// 1024 ports need about 800 KiB, plus some 150 bytes for each pair of ports with traffic.
+const LOOK: Limits = Limits { deadline: Duration::from_secs(5), bytes: 16 << 20 };
+/// A change takes longer than a reading.
+const CHANGE: Limits = Limits { deadline: Duration::from_secs(15), ..LOOK };
+/// Every flow of every worker, read in pages: with its histogram it needs one or two KiB, and four
+/// workers have 65,536 of them each.
+const MEASURED: Limits = Limits { deadline: Duration::from_secs(35), bytes: 512 << 20 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -181,7 +175,7 @@ impl Client {
         if status == StatusCode::OK {
             return Ok((response, driver));
         }
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let body = Limited::new(response.into_body(), LOOK.bytes).collect().await;
         let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
         Err(match report {
             Some(ErrorReport { error }) => ClientError::Refused(Refused::new(status, error)),
@@ -236,7 +230,7 @@ impl Stream {
         query: &str,
     ) -> Result<Self, ClientError> {
         let request = Request::get(format!("{route}?{query}"));
-        let (response, connection) = client.look(request, DEADLINE).await?;
+        let (response, connection) = client.look(request, LOOK.deadline).await?;
         let id = response.headers().get(WATCH_ID).and_then(|id| id.to_str().ok());
         Ok(Self {
             client: client.clone(),

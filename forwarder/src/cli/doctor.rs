@@ -1,11 +1,9 @@
 //! `weir doctor`: finds what is missing on this host or in the way, each finding with its fix.
 //! Invariant: read only; a running weir does not notice.
 
-mod bridges;
 mod finding;
 mod host;
 mod interface;
-mod leftovers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,10 +51,10 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
 
 fn look(subjects: &Subjects, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
-    let alive = leftovers::examine(&subjects.control, report);
+    let alive = host::leftovers(&subjects.control, report);
     let looked_at = subjects.interfaces.iter().filter_map(|name| snapshot.by_name(name));
-    let left = leftovers::gates(snapshot, report);
-    let views = bridges::read(looked_at, alive || left, report);
+    let left = host::gates(snapshot, report);
+    let views = interface::read_bridges(looked_at, alive || left, report);
     for name in &subjects.interfaces {
         let plan = subjects.plans.iter().find(|plan| plan.name == *name);
         let case = interface::Case { snapshot, views: &views, alive, plan };

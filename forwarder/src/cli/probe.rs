@@ -2,6 +2,7 @@
 //! Invariant: the results until then are shown, however it ended.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use super::args::probe::{
 };
 use super::stop::Stop;
 use super::{print, print_json_line, render, show};
-use crate::probe::{files, floor, guard};
+use crate::observe::dump::{Series, hgrm, hlog};
+use crate::probe::{floor, guard};
 use weir_probe::raw::drain::Drain;
 use weir_probe::raw::frame::{self, Addresses};
 use weir_probe::raw::source::{self, RawOrder};
@@ -186,12 +188,32 @@ fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> anyhow:
     print(&(render::probe::sink(report, by_flow) + "\n"))
 }
 
+/// Writes the requested files as dumps have them: the first histogram's distribution, all of them as a
+/// log.
 fn save(
     output: &OutputArgs,
     named: &[Named<'_>],
     began_unix_ns: u64,
-    elapsed_ns: u64,
+    lasted_ns: u64,
 ) -> anyhow::Result<()> {
-    let to = (output.hgrm.as_deref(), output.hlog.as_deref());
-    Ok(files::save(named, began_unix_ns, elapsed_ns, to)?)
+    let write = |path: &Path, text: String| {
+        let failed = ProbeError::io(format!("cannot write {}", path.display()));
+        std::fs::write(path, text).map_err(failed)
+    };
+    if let (Some(path), Some((name, spread))) = (&output.hgrm, named.first()) {
+        write(path, hgrm::section(name, &spread.histogram))?;
+    }
+    if let Some(path) = &output.hlog {
+        let one = |(name, spread): &Named<'_>| Series {
+            tag: (*name).to_owned(),
+            times: spread.histogram.clone(),
+        };
+        let series: Vec<Series> = named.iter().map(one).collect();
+        let (since, until) = (began_unix_ns, began_unix_ns.saturating_add(lasted_ns));
+        write(path, hlog::header(since) + &hlog::interval(since, since, until, &series))?;
+    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

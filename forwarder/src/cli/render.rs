@@ -9,7 +9,6 @@ mod number;
 pub(crate) mod paint;
 mod ports;
 pub(crate) mod probe;
-pub(crate) mod screen;
 mod shares;
 mod watch;
 
