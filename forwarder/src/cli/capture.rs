@@ -35,7 +35,7 @@ fn open(path: &Path) -> anyhow::Result<Output> {
 pub async fn run(args: &CaptureArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
     let mut output = open(&args.write)?;
-    let mut stream = Client::at(control).capture(&args.wanted().query()).await?;
+    let mut stream = Client::at(control).capture(&args.query()).await?;
     let mut blocks = Blocks::default();
     // Progress goes to standard error, and only if it is a terminal.
     let begin = if io::stderr().is_terminal() { "\r\x1b[K" } else { "" };

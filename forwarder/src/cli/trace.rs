@@ -11,7 +11,7 @@ use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
 
 pub async fn run(args: &TraceArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
-    let mut stream = Client::at(control).trace(&args.wanted().query()).await?;
+    let mut stream = Client::at(control).trace(&args.query()).await?;
     let mut lines = Lines::default();
     let show = |part: Option<&[u8]>| lines.show(part.unwrap_or_default(), args.json, control);
     follow(&mut stream, stop, show).await
