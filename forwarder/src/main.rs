@@ -56,19 +56,19 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
             };
             return run::run(plan, force, reread, dumps).await;
         }
-        Command::Detach(args) => return detach::run(args, cli.control).await,
+        Command::Detach { force } => return detach::run(force, cli.control).await,
         Command::Doctor(args) => return doctor::run(args, control).await,
         Command::Port(command) => change::port(&command, &control).await,
         Command::Set(args) => change::set(&args, &control).await,
         Command::Config(args) => change::config(&args, &control).await,
         Command::Stats(args) => stats::run(&args, &control).await,
         Command::Top(args) => top::run(&args, &control).await,
-        Command::Dump(args) => dump::run(&args, &control).await,
+        Command::Dump(what) => dump::run(&what, &control).await,
         Command::Capture(args) => capture::run(&args, &control).await,
         Command::Trace(args) => trace::run(&args, &control).await,
-        Command::Probe(args) => probe::run(&args).await,
-        Command::Completions(args) => generate::completions(&args),
-        Command::Man(args) => generate::man(&args),
+        Command::Probe(command) => probe::run(&command).await,
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { folder } => generate::man(&folder),
     };
     unless_closed(done).map(|()| ExitCode::SUCCESS)
 }

@@ -12,7 +12,6 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use self::report::{Report, known};
-use super::args::DumpArgs;
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use super::stop::Stop;
 use super::{Output, print};
@@ -22,8 +21,8 @@ use weir_api::{Client, FlowQuery, LatencyQuery, LossReport};
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &DumpArgs, control: &Path) -> anyhow::Result<()> {
-    let job = Job::new(args)?;
+pub async fn run(what: &What, control: &Path) -> anyhow::Result<()> {
+    let job = Job::new(what)?;
     match job.every {
         Some(every) => job.intervals(every, control).await,
         None => job.once(control).await,
@@ -55,9 +54,9 @@ struct Job {
 }
 
 impl Job {
-    fn new(args: &DumpArgs) -> Result<Self, ConfigErrors> {
+    fn new(what: &What) -> Result<Self, ConfigErrors> {
         use Source::{Flows, Latency, Losses};
-        let (kind, of, by, asked, common, reset) = match &args.what {
+        let (kind, of, by, asked, common, reset) = match what {
             What::Latency(a) => ("latency", Latency, a.by, a.format, &a.common, a.reset),
             What::Loss(a) => ("loss", Losses, a.by, a.format, &a.common, false),
             What::Flows(a) => ("flows", Flows, a.by, a.format, &a.common, a.reset),

@@ -4,22 +4,23 @@
 use std::path::Path;
 
 use clap::{Command, CommandFactory as _, builder::Resettable};
+use clap_complete::Shell;
 
-use super::args::{Cli, CompletionsArgs, ManArgs};
+use super::args::Cli;
 use super::print;
 use crate::observe::dump::files;
 
-pub fn completions(args: &CompletionsArgs) -> anyhow::Result<()> {
+pub fn completions(shell: Shell) -> anyhow::Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "weir", &mut text);
+    clap_complete::generate(shell, &mut Cli::command(), "weir", &mut text);
     print(&String::from_utf8_lossy(&text))
 }
 
-pub fn man(args: &ManArgs) -> anyhow::Result<()> {
-    files::make_folder(&args.folder)?;
+pub fn man(folder: &Path) -> anyhow::Result<()> {
+    files::make_folder(folder)?;
     let mut weir = Cli::command();
     weir.build();
-    pages(&weir, &args.folder)
+    pages(&weir, folder)
 }
 
 /// A page for the command, and one for each subcommand: `weir-port-list.1`.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use weir_port::{clock_realtime_ns, probe::MAX_TEST_FRAME};
 
-use super::args::ProbeArgs;
 use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs, USUAL,
 };
@@ -25,8 +24,8 @@ use weir_probe::sink::Sink;
 use weir_probe::{ProbeError, send};
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &ProbeArgs) -> anyhow::Result<()> {
-    match &args.command {
+pub async fn run(command: &ProbeCommand) -> anyhow::Result<()> {
+    match command {
         ProbeCommand::Send(args) if args.raw.is_some() => send_raw(args).await,
         ProbeCommand::Send(args) => send(args).await,
         ProbeCommand::Sink(SinkArgs { raw: Some(interface), listen, .. }) => {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use weir_api::LatencyReport;
 
-fn parsed(line: &str) -> Result<DumpArgs, clap::Error> {
+fn parsed(line: &str) -> Result<What, clap::Error> {
     match Cli::try_parse_from(line.split(' '))?.command {
-        Command::Dump(args) => Ok(args),
+        Command::Dump(what) => Ok(what),
         other => panic!("{other:?}"),
     }
 }
