@@ -313,8 +313,7 @@ impl LedgerReport {
         Self { balanced: filled.balance() == 0, ..filled }
     }
 
-    /// Frames in minus frames out. Above 0, frames vanished without a reason; below 0, some were counted
-    /// twice.
+    /// Frames in minus frames out: above 0, frames vanished; below 0, some were counted twice.
     pub fn balance(&self) -> i128 {
         let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
         sum(&[self.received, self.copies])

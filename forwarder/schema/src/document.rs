@@ -116,8 +116,7 @@ fn table(document: &Value, key: &str) -> Option<Map<String, Value>> {
     document.get(key)?.as_object().cloned()
 }
 
-/// The keys that differ, as `weight 1 -> 4`, in the order of `settings`; those of a newer weir, which are
-/// not among them, come last.
+/// The keys that differ, as `weight 1 -> 4`, in the order of `settings`; unknown ones come last.
 fn between(
     settings: &[&'static Declaration],
     old: &Map<String, Value>,

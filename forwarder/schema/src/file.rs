@@ -70,8 +70,7 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
     Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })
 }
 
-/// The unquoted text in the place of a value: the commonest slip, which the parser reports as a bad
-/// number or date.
+/// An unquoted text as a value: the commonest slip, which the parser calls a bad number or date.
 fn bare_word<'t>(text: &'t str, span: &Range<usize>) -> Option<&'t str> {
     let word = text.get(span.clone())?;
     let before = text.get(..span.start)?.trim_end_matches([' ', '\t']);

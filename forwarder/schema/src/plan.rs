@@ -21,15 +21,13 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The bridge whose ports are followed as they come and go; `None` with `--config`.
     pub bridge: Option<String>,
-    /// In the order of the file. With a bridge: the uplinks only, since its other ports are found as
-    /// vifs.
+    /// In the file's order. With a bridge: the uplinks only, as its other ports are found as vifs.
     pub ports: Vec<PortPlan>,
     /// The plan of a port that is not listed (one that joins the bridge).
     pub defaults: PortPlan,
 }
 
-/// A place in a configuration file, with the line itself, so that a later error (an interface is
-/// missing) can still show it.
+/// A place in a file, with its line, so that a later error (an interface is missing) can show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     pub file: Arc<str>,
@@ -43,8 +41,7 @@ pub struct Located {
 }
 
 impl Plan {
-    /// The plan of `--bridge`: the uplinks are named, and every other present or future port of the
-    /// bridge is a vif.
+    /// The plan of `--bridge`: every port of the bridge but the uplinks, present or future, is a vif.
     pub fn for_bridge(bridge: &str, uplinks: &[String], worker: usize) -> Self {
         let defaults = PortPlan::default();
         Self {
@@ -63,8 +60,7 @@ impl Plan {
         self.ports.iter().any(|port| port.name == name)
     }
 
-    /// The plan for an interface: its own; or, if the plan does not list it, that of a plain vif of the
-    /// bridge.
+    /// The plan of an interface: its own, or that of a plain vif of the bridge if it is not listed.
     pub fn port_named(&self, name: &str) -> PortPlan {
         self.ports
             .iter()
@@ -73,8 +69,7 @@ impl Plan {
             .unwrap_or_else(|| PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) })
     }
 
-    /// A port's promises in the engine's form. Its worker and its bound in frames depend on the running
-    /// state, not on the plan.
+    /// A port's promises in the engine's form, but for its worker and its bound in frames.
     pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
         PortSettings {
             queue_bytes: port.queue.bytes,
@@ -139,8 +134,7 @@ impl ForwarderPlan {
 }
 
 impl ContainerPlan {
-    /// Neither 0 nor 1, which would be no estimate at all: a value that rounds to one of them is moved
-    /// beside it.
+    /// Neither 0 nor 1, which would be no estimate: what rounds to one of them is moved beside it.
     fn alpha_q16(&self) -> u32 {
         ((self.alpha * 65_536.0).round() as u32).clamp(1, 65_535)
     }

@@ -14,8 +14,7 @@ pub struct ConfigErrors {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `None` if the problem is in no file: in the command line or a client's document, or the file
-    /// could not be read.
+    /// `None`: it is in the command line or a client's document, or the file could not be read.
     pub at: Option<Located>,
     /// `port.weight`, `ports.v1.weight` of a document, `syntax`, `--worker`, or the file's name.
     pub key: String,

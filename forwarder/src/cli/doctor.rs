@@ -14,8 +14,7 @@ use super::{print, unless_closed};
 use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
-/// Examines the host and the requested interfaces, and prints the findings. The exit code is 1 if a
-/// check fails.
+/// Prints the findings about the host and the interfaces; the exit code is 1 if a check fails.
 pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
     let report = examine(&args, control).await?;
     let text =

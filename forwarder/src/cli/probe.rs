@@ -173,8 +173,7 @@ async fn until_stopped<T: Send + 'static>(
     }
 }
 
-/// Prints to standard error, for people and for scripts that wait for it; standard output is for the
-/// report.
+/// Prints to standard error, for people and for scripts that wait for it.
 fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "weir: {what}");
 }
@@ -187,8 +186,7 @@ fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> anyhow:
     print(&(render::probe::sink(report, by_flow) + "\n"))
 }
 
-/// Writes the requested files as dumps have them: the first histogram's distribution, all of them as a
-/// log.
+/// Writes the requested files as dumps have them: the first histogram's distribution, a log of all.
 fn save(
     output: &OutputArgs,
     named: &[Named<'_>],

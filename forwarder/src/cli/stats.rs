@@ -81,8 +81,7 @@ struct Screen {
     drawn: usize,
 }
 
-/// How many lines fit on the terminal behind standard output; 23 if its size is unknown. Its last line
-/// is left to the cursor.
+/// The lines of this terminal above the cursor's; 23 if its size is unknown.
 fn screen_lines() -> usize {
     let rows = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_row);
     usize::from(if rows > 0 { rows - 1 } else { 23 }).max(1)

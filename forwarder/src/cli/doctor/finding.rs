@@ -1,5 +1,4 @@
-//! Findings, and their text. Invariant: the text stays within 80 columns, except for a command or path
-//! that must not be broken.
+//! Findings, and their text: within 80 columns, except for commands and paths, which stay whole.
 
 use std::fmt::{Display, Write as _};
 

@@ -40,8 +40,7 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     text
 }
 
-/// For `weir stats`: the frames that ports sent (RX) and that were delivered to them (TX), by lane;
-/// empty if the workers handled all.
+/// The frames that ports sent (RX) and that were delivered to them (TX), if not all by workers.
 fn lanes(report: &StatsReport) -> String {
     let told: Vec<&PortReport> = report.ports.iter().filter(|port| has_others(port)).collect();
     if told.is_empty() {
@@ -62,8 +61,7 @@ fn lanes(report: &StatsReport) -> String {
     })
 }
 
-/// For `weir stats`: the present lane of each link with a rate, how often it has passed to its
-/// scheduler, the gate's part of its traffic, and the traffic of the host and the bridge.
+/// The links with a rate: lane, its changes, the gate's part, and the traffic of host and bridge.
 fn links(report: &StatsReport) -> String {
     let rated: Vec<(&PortReport, LinkLane)> =
         report.ports.iter().filter_map(|port| Some((port, port.link?))).collect();

@@ -17,8 +17,7 @@ struct Flow<'r> {
     bytes: u64,
 }
 
-/// `weir stats --shares`: all links with traffic. With an earlier report: the traffic since then, per
-/// second, in at most `max_lines` lines.
+/// All links with traffic; with an earlier report, the traffic since then, per second.
 pub fn shares(
     before: Option<&StatsReport>,
     after: &StatsReport,

@@ -17,8 +17,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The difference of `after` and `before`, over `elapsed_ns`. A port that is new, or went and came
-    /// back, counts from 0.
+    /// The difference over `elapsed_ns`; a port that is new, or came back, counts from 0.
     pub fn between(before: Option<&PortReport>, after: &PortReport, elapsed_ns: u64) -> Self {
         let rate = |of: fn(&PortReport) -> u64, unit: u64| {
             let happened = of(after).saturating_sub(before.map_or(0, of));
@@ -44,8 +43,7 @@ impl Rates {
     }
 }
 
-/// The rates between two reports, in at most `max_lines` lines: if not all ports fit, the busiest are
-/// shown.
+/// The rates between two reports; if not all ports fit `max_lines`, the busiest are shown.
 pub fn watch(
     before: &StatsReport,
     after: &StatsReport,

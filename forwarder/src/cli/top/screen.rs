@@ -39,8 +39,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The most keys that are typed ahead of the picture.
 const AHEAD: usize = 64;
 
-/// Events of the terminal, read by a thread of its own since reading blocks. The thread ends when the
-/// receiver is dropped.
+/// Events of the terminal, read by a thread of its own, which ends when the receiver is dropped.
 pub(super) fn events() -> mpsc::Receiver<Event> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     thread::spawn(move || {
