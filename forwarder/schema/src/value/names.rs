@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    ops::{Range, RangeInclusive},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -111,25 +111,22 @@ impl Value for Vec<usize> {
         context: &Context<'_>,
     ) -> Result<Self, Vec<Fault>> {
         let valid = valid(Self::kind(range));
-        let known = &context.host.cores;
-        let one = |value: &DeValue<'_>| {
+        let (known, mut seen) = (&context.host.cores, Self::new());
+        let cores = list(node, &valid, *range.end(), |value| {
             let valid = format!("valid: {}", joined(known));
             let core = whole(value, &valid)?;
-            match known.iter().find(|known| **known as u64 == core) {
-                Some(core) => Ok(*core),
+            match known.iter().copied().find(|known| *known as u64 == core) {
                 None => fault(format!("there is no core {core}"), valid),
+                Some(core) if seen.contains(&core) => {
+                    fault(format!("core {core} is listed twice"), "valid: each core once")
+                }
+                Some(core) => {
+                    seen.push(core);
+                    Ok(core)
+                }
             }
-        };
-        let cores = list(node, &valid, *range.end(), one)?;
-        let mut seen = Self::new();
-        for (span, core) in cores {
-            if seen.contains(&core) {
-                let wrong = format!("core {core} is listed twice");
-                return fault(wrong, "valid: each core once").map_err(|faults| at(faults, &span));
-            }
-            seen.push(core);
-        }
-        if seen.is_empty() { fault("the list is empty", valid) } else { Ok(seen) }
+        })?;
+        if cores.is_empty() { fault("the list is empty", valid) } else { Ok(cores) }
     }
 }
 
@@ -149,7 +146,7 @@ macro_rules! locks {
 
             fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
                 let mut locks = Self::new();
-                for (_, address) in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
+                for address in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
                     if !locks.contains(&address) {
                         locks.push(address);
                     }
@@ -198,21 +195,13 @@ fn ip(value: &DeValue<'_>) -> Result<IpAddr, Vec<Fault>> {
     Ok(ip)
 }
 
-/// Faults without a place of their own get that of the item.
-fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
-    for fault in &mut faults {
-        fault.span.get_or_insert_with(|| span.clone());
-    }
-    faults
-}
-
 /// A list whose items are read one by one; a bad item is reported at its place.
 fn list<T>(
     node: &Node<'_>,
     valid: &str,
     most: usize,
-    read: impl Fn(&DeValue<'_>) -> Result<T, Vec<Fault>>,
-) -> Result<Vec<(Range<usize>, T)>, Vec<Fault>> {
+    mut read: impl FnMut(&DeValue<'_>) -> Result<T, Vec<Fault>>,
+) -> Result<Vec<T>, Vec<Fault>> {
     let DeValue::Array(items) = node.get_ref() else {
         return fault(format!("{} is not a list", shown(node.get_ref())), valid);
     };
@@ -223,8 +212,11 @@ fn list<T>(
     let (mut values, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
         match read(item.get_ref()) {
-            Ok(value) => values.push((item.span(), value)),
-            Err(found) => faults.extend(at(found, &item.span())),
+            Ok(value) => values.push(value),
+            Err(found) => {
+                let found = found.into_iter();
+                faults.extend(found.map(|fault| Fault { span: Some(item.span()), ..fault }));
+            }
         }
     }
     if faults.is_empty() { Ok(values) } else { Err(faults) }

@@ -9,8 +9,6 @@ use crate::cli::render::paint::Tone;
 /// The declaration of a view.
 #[derive(Debug)]
 pub(super) struct Declared {
-    /// The name on its tab.
-    pub(super) name: &'static str,
     pub(super) columns: &'static [Column],
     /// The initial sort column.
     pub(super) by: &'static str,

@@ -45,7 +45,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "links",
     columns: COLUMNS,
     by: "link",
     help: &[

@@ -10,9 +10,10 @@ use ratatui::widgets::Paragraph;
 use super::grid::{Grid, Kind};
 use super::model::Span;
 use super::state::State;
-use super::{VIEWS, declared};
+use super::declared;
 use crate::cli::args::View;
 use crate::cli::render::{hanging, paint::Tone, time, wrapped};
+use weir_core::Choice as _;
 
 const KEYS: &[(&str, &str)] = &[
     ("Tab 1..4", "the next view; vifs, flows, losses, links"),
@@ -91,9 +92,9 @@ impl Picture<'_> {
     /// The tabs with the shown view marked, and its special state.
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
-        let tabs = VIEWS.iter().enumerate().map(|(at, view)| match at == state.view as usize {
-            true => format!("[{} {}]", at + 1, view.name),
-            false => format!(" {} {} ", at + 1, view.name),
+        let tabs = View::ALL.iter().zip(1..).map(|(view, key)| match *view == state.view {
+            true => format!("[{key} {view}]"),
+            false => format!(" {key} {view} "),
         });
         let parts: Vec<String> = tabs.collect();
         let mut pieces: Vec<(String, Tone)> = vec![(parts.join(" "), Tone::Plain)];

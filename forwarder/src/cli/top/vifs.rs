@@ -44,7 +44,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "vifs",
     columns: COLUMNS,
     by: "name",
     help: &[
