@@ -45,7 +45,7 @@ pub(crate) fn section<S: Section>(
     section: &S,
     wanted: fn(&Declaration) -> bool,
 ) -> Map<String, Value> {
-    let rows = S::settings().iter().filter(|row| wanted(&row.about));
+    let rows = S::SETTINGS.iter().filter(|row| wanted(&row.about));
     rows.map(|row| (row.about.key.to_owned(), (row.json)(section))).collect()
 }
 
@@ -167,7 +167,7 @@ impl Plan {
 }
 
 fn keep_fixed<S: Section>(old: &S, new: &mut S) {
-    for row in S::settings().iter().filter(|row| row.about.effect == Effect::Restart) {
+    for row in S::SETTINGS.iter().filter(|row| row.about.effect == Effect::Restart) {
         (row.copy)(old, new);
     }
 }

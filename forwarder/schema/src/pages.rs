@@ -52,7 +52,7 @@ pub fn all() -> Vec<Listed> {
 }
 
 pub fn listed<S: Section>() -> Listed {
-    let settings = S::settings().iter().map(|row| &row.about).collect();
+    let settings = S::SETTINGS.iter().map(|row| &row.about).collect();
     Listed { section: S::NAME, about: S::ABOUT, settings }
 }
 

@@ -42,10 +42,7 @@ fn text(line: &TraceLine) -> String {
     match line {
         TraceLine::Packet(packet) => block(packet),
         TraceLine::End(end) => {
-            let mut text = String::new();
-            if let Some(note) = &end.note {
-                text.push_str(&paragraph(note));
-            }
+            let mut text = end.note.as_deref().map(paragraph).unwrap_or_default();
             if end.missed > 0 {
                 let missed = grouped(end.missed);
                 let _ = writeln!(text, "{missed} steps are missing: the buffer was full");

@@ -88,7 +88,7 @@ fn a_change_is_said_key_by_key() {
 
 /// Keys of a port that a patch can change.
 fn changeable() -> Vec<&'static str> {
-    let settings = PortPlan::settings().iter().map(|row| &row.about);
+    let settings = PortPlan::SETTINGS.iter().map(|row| &row.about);
     settings.filter(|setting| setting.effect.by_patch()).map(|setting| setting.key).collect()
 }
 
@@ -119,7 +119,7 @@ fn the_document_is_the_one_promised() {
         },
     });
     let kept = ["name", "mode", "worker", "fallback"];
-    let all = PortPlan::settings().iter().map(|row| row.about.key);
+    let all = PortPlan::SETTINGS.iter().map(|row| row.about.key);
     let told: Vec<&str> = all.filter(|key| !kept.contains(key)).collect();
     assert_eq!(changeable(), told);
     assert_eq!(listed().document(&["another".into()]), expected);

@@ -46,7 +46,7 @@ weir.toml:4:1: port.name: is missing; valid: an interface's name, such as "eth1"
 
 #[test]
 fn unknown_keys_and_sections() {
-    let keys: Vec<&str> = PortPlan::settings().iter().map(|row| row.about.key).collect();
+    let keys: Vec<&str> = PortPlan::SETTINGS.iter().map(|row| row.about.key).collect();
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
         &r#"
