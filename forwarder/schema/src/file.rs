@@ -66,8 +66,7 @@ pub fn parse(text: &str, file: &str, host: &Host) -> Result<Plan, ConfigErrors> 
     let measure = table::section(&mut problems, root, None, Default::default(), &context);
     let ports = ports(&mut problems, root, &context);
     problems.finish()?;
-    let defaults = PortPlan::default();
-    Ok(Plan { forwarder, container, scheduler, measure, bridge: None, ports, defaults })
+    Ok(Plan { forwarder, container, scheduler, measure, ports, ..Plan::default() })
 }
 
 /// An unquoted text as a value: the commonest slip, which the parser calls a bad number or date.

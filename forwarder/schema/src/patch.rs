@@ -7,7 +7,6 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-use weir_core::Role;
 
 use crate::{
     ConfigErrors, ContainerPlan, Host, Plan, PortPlan, SchedulerPlan,
@@ -122,11 +121,8 @@ impl Plan {
             return;
         }
         check_all(problems, ("ports", None), ports.iter().map(|(port, read)| (port, read)));
-        let plain = |port: &PortPlan| {
-            let same = PortPlan { of_bridge: true, ..self.defaults.port(&port.name, Role::Vif) };
-            *port == same
-        };
-        self.ports = ports.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
+        let ports = ports.into_iter().map(|(port, _)| port);
+        self.ports = ports.filter(|port| *port != self.plain(&port.name)).collect();
     }
 
     /// One port of the document; `None`: it is not a port.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Everything `weir run` needs to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub forwarder: ForwarderPlan,
     pub container: ContainerPlan,
@@ -43,15 +43,12 @@ pub struct Located {
 impl Plan {
     /// The plan of `--bridge`: every port of the bridge but the uplinks, present or future, is a vif.
     pub fn for_bridge(bridge: &str, uplinks: &[String], worker: usize) -> Self {
-        let defaults = PortPlan::default();
+        let uplink = |name: &String| PortPlan::default().port(name, Role::Uplink);
         Self {
             forwarder: ForwarderPlan::on(worker),
-            container: ContainerPlan::default(),
-            scheduler: SchedulerPlan::default(),
-            measure: MeasurePlan::default(),
             bridge: Some(bridge.to_owned()),
-            ports: uplinks.iter().map(|name| defaults.port(name, Role::Uplink)).collect(),
-            defaults,
+            ports: uplinks.iter().map(uplink).collect(),
+            ..Self::default()
         }
     }
 
@@ -62,11 +59,12 @@ impl Plan {
 
     /// The plan of an interface: its own, or that of a plain vif of the bridge if it is not listed.
     pub fn port_named(&self, name: &str) -> PortPlan {
-        self.ports
-            .iter()
-            .find(|port| port.name == name)
-            .cloned()
-            .unwrap_or_else(|| PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) })
+        let own = self.ports.iter().find(|port| port.name == name).cloned();
+        own.unwrap_or_else(|| self.plain(name))
+    }
+
+    pub(crate) fn plain(&self, name: &str) -> PortPlan {
+        PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) }
     }
 
     /// A port's promises in the engine's form, but for its worker and its bound in frames.

@@ -7,7 +7,8 @@ use super::args::TraceArgs;
 use super::render::{WIDTH, grouped, hanging, paragraph};
 use super::stop::{Stop, follow};
 use super::print;
-use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
+use weir_api::{Client, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
+use weir_core::Choice as _;
 
 pub async fn run(args: &TraceArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
@@ -54,8 +55,11 @@ fn text(line: &TraceLine) -> String {
 
 fn block(packet: &TracedPacket) -> String {
     let TracedPacket { number, port, length, vlan, segment, summary, outcome, .. } = packet;
-    let mut text =
-        format!("packet {number} at {port}: {} bytes, {}\n", grouped(*length), outcome.name());
+    let outcome = match outcome {
+        TraceOutcome::Partly => "delivered in part",
+        other => other.name(),
+    };
+    let mut text = format!("packet {number} at {port}: {} bytes, {outcome}\n", grouped(*length));
     let _ = writeln!(text, "  {summary}");
     if *vlan != 0 {
         let _ = writeln!(text, "  VLAN {vlan}");
