@@ -111,15 +111,10 @@ async fn send_raw(args: &SendArgs) -> anyhow::Result<()> {
 
 /// The one frame to send, with the interface's own addresses as defaults.
 async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> {
-    let wrong = |key: &str, wrong: String, valid: &str| {
-        anyhow::Error::from(ConfigErrors::argument(key, wrong, valid))
-    };
     let Some(dst_mac) = args.dst_mac else {
-        return Err(wrong(
-            "--dst-mac",
-            "is missing; without the stack, there is no neighbour lookup".to_owned(),
-            "valid: the address of the target, or of the router to it (ip neighbour)",
-        ));
+        let wrong = "is missing; without the stack, there is no neighbour lookup";
+        let valid = "valid: the address of the target, or of the router to it (ip neighbour)";
+        return Err(ConfigErrors::argument("--dst-mac", wrong, valid).into());
     };
     let links = guard::links().await?;
     let link = links.by_name(interface);
@@ -127,7 +122,7 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> 
     let own = own.find(|ip| ip.is_ipv4() == args.target.is_ipv4());
     let Some(src) = args.bind.or(own) else {
         let none = format!("{interface} has no address of {}'s family", args.target.ip());
-        return Err(wrong("--bind", none, "valid: the address to send from"));
+        return Err(ConfigErrors::argument("--bind", none, "valid: the address to send from").into());
     };
     let src_mac = args.src_mac.or_else(|| link.map(|link| weir_core::ids::Mac::new(link.mac)));
     let addresses =
@@ -135,12 +130,9 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> 
     let frame = frame::build(&addresses, args.traffic.size.smallest() as usize)?;
     let one = args.traffic.size.smallest() == args.traffic.size.largest();
     if !one || frame.len() > MAX_TEST_FRAME {
-        let most = MAX_TEST_FRAME - 62;
-        return Err(wrong(
-            "--size",
-            format!("{} is not one size that --raw can send", args.traffic.size),
-            &format!("valid: one, up to {most}"),
-        ));
+        let wrong = format!("{} is not one size that --raw can send", args.traffic.size);
+        let valid = format!("valid: one, up to {}", MAX_TEST_FRAME - 62);
+        return Err(ConfigErrors::argument("--size", wrong, valid).into());
     }
     Ok(frame)
 }
