@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::observe::dump::files::{self, FileError};
+use crate::observe::dump::files;
 
 /// The reader of the output is gone (`weir stats --watch | head`).
 #[derive(Debug, thiserror::Error)]
@@ -41,16 +41,15 @@ struct Output(Option<(File, PathBuf)>);
 
 impl Output {
     /// A file that begins empty.
-    fn file(path: &Path, options: &mut OpenOptions) -> Result<Self, FileError> {
+    fn file(path: &Path, options: &mut OpenOptions) -> anyhow::Result<Self> {
         let opened = options.write(true).create(true).truncate(true).open(path);
-        let failed = |source| FileError { path: path.to_owned(), source };
-        Ok(Self(Some((opened.map_err(failed)?, path.to_owned()))))
+        let file = opened.with_context(|| path.display().to_string())?;
+        Ok(Self(Some((file, path.to_owned()))))
     }
 
     fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         if let Some((file, path)) = &mut self.0 {
-            let failed = |source| FileError { path: path.clone(), source };
-            return Ok(file.write_all(bytes).map_err(failed)?);
+            return file.write_all(bytes).with_context(|| path.display().to_string());
         }
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -22,7 +22,7 @@ use weir_schema::ConfigErrors;
 fn open(path: &Path) -> anyhow::Result<Output> {
     if path != Path::new("-") {
         // Only the owner may read the guests' traffic.
-        return Ok(Output::file(path, File::options().mode(0o600))?);
+        return Output::file(path, File::options().mode(0o600));
     }
     if io::stdout().is_terminal() {
         let wrong = "a capture is nothing for a terminal to show";

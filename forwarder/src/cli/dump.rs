@@ -15,8 +15,7 @@ use self::report::{Report, known};
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use super::stop::Stop;
 use super::{Output, print};
-use crate::observe::dump::files::{self, FileError};
-use crate::observe::dump::{Series, hgrm, series};
+use crate::observe::dump::{Series, files, hgrm, series};
 use weir_api::{Client, FlowQuery, LatencyQuery, LossReport};
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
@@ -112,7 +111,7 @@ impl Job {
         let text = report.text(self.kind, self.format)?;
         match self.target.file()? {
             None => print(&text),
-            Some(path) => Ok(files::write(path, &text)?),
+            Some(path) => files::write(path, &text),
         }
     }
 
@@ -197,7 +196,7 @@ impl Target {
     }
 
     /// Its file, whose folder is there then; `None`: standard output.
-    fn file(&self) -> Result<Option<&Path>, FileError> {
+    fn file(&self) -> anyhow::Result<Option<&Path>> {
         let Self::File(path) = self else { return Ok(None) };
         path.parent().map_or(Ok(()), files::make_folder)?;
         Ok(Some(path))

@@ -29,8 +29,7 @@ fn pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
         pages(below, folder)?;
     }
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    files::write(&folder.join(format!("{name}.1")), &page(command)?)?;
-    Ok(())
+    files::write(&folder.join(format!("{name}.1")), &page(command)?)
 }
 
 fn page(command: &Command) -> anyhow::Result<String> {
