@@ -7,7 +7,7 @@ use weir_schema::ConfigErrors;
 use crate::cli::{args::dump::Format, render};
 use crate::observe::dump::csv::{self, Csv};
 use crate::observe::dump::files::json;
-use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
+use crate::observe::dump::{Series, hgrm, hlog, series, since};
 use weir_api::{FlowsReport, LatencyReport, LossReport};
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +26,7 @@ pub(super) enum Report {
 
 impl Report {
     /// The difference since `before`, the answer to the same request.
-    pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
+    pub(super) fn since(&self, before: &Self) -> anyhow::Result<Self> {
         match (before, self) {
             (Self::Latency(before), Self::Latency(after)) => {
                 since::latency(before, after).map(Self::Latency)
