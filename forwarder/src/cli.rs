@@ -65,11 +65,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a report as JSON or as text.
-fn show<T: Serialize>(
-    json: bool,
-    report: &T,
-    text: impl FnOnce() -> String,
-) -> anyhow::Result<()> {
+fn show<T: Serialize>(json: bool, report: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
     print(&if json { files::json(report) } else { text() })
 }
 

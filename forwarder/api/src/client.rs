@@ -224,11 +224,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    async fn open(
-        client: &Client,
-        route: &'static str,
-        query: &str,
-    ) -> Result<Self, ClientError> {
+    async fn open(client: &Client, route: &'static str, query: &str) -> Result<Self, ClientError> {
         let request = Request::get(format!("{route}?{query}"));
         let (response, connection) = client.look(request, LOOK.deadline).await?;
         let id = response.headers().get(WATCH_ID).and_then(|id| id.to_str().ok());

@@ -79,11 +79,7 @@ fn bare_word<'t>(text: &'t str, span: &Range<usize>) -> Option<&'t str> {
 }
 
 /// The `[[port]]` tables.
-fn ports(
-    problems: &mut Problems<'_>,
-    root: &DeTable<'_>,
-    context: &Context<'_>,
-) -> Vec<PortPlan> {
+fn ports(problems: &mut Problems<'_>, root: &DeTable<'_>, context: &Context<'_>) -> Vec<PortPlan> {
     let Some(node) = root.get("port") else {
         problems.add(&(0..0), "port", "no port is listed", PORTS);
         return Vec::new();

@@ -117,7 +117,11 @@ impl Plan {
         let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
         if let Some((port, core)) = self.ports.iter().find_map(|port| Some((port, needed(port)?))) {
             let wrong = format!("port {} is given to core {core}", port.name);
-            return Err(ConfigErrors::argument(KEY, wrong, format!("valid: a list with {core} in it")));
+            return Err(ConfigErrors::argument(
+                KEY,
+                wrong,
+                format!("valid: a list with {core} in it"),
+            ));
         }
         self.forwarder.workers = workers;
         Ok(())

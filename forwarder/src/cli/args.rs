@@ -319,7 +319,8 @@ impl RunArgs {
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
         let mut listed = HashSet::new();
         if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
-            let (wrong, valid) = (format!("\"{name}\" is listed twice"), "valid: each interface once");
+            let (wrong, valid) =
+                (format!("\"{name}\" is listed twice"), "valid: each interface once");
             return Err(ConfigErrors::argument("--uplink", wrong, valid));
         }
         let mut plan = match &self.config {

@@ -11,10 +11,10 @@ use pcap_file::PcapError;
 use pcap_file::pcapng::blocks::interface_statistics::InterfaceStatisticsOption;
 use pcap_file::pcapng::{Block, PcapNgParser};
 
+use super::Output;
 use super::args::CaptureArgs;
 use super::render::grouped;
 use super::stop::{Stop, follow};
-use super::Output;
 use weir_api::Client;
 use weir_schema::ConfigErrors;
 

@@ -122,7 +122,9 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> 
     let own = own.find(|ip| ip.is_ipv4() == args.target.is_ipv4());
     let Some(src) = args.bind.or(own) else {
         let none = format!("{interface} has no address of {}'s family", args.target.ip());
-        return Err(ConfigErrors::argument("--bind", none, "valid: the address to send from").into());
+        return Err(
+            ConfigErrors::argument("--bind", none, "valid: the address to send from").into()
+        );
     };
     let src_mac = args.src_mac.or_else(|| link.map(|link| weir_core::ids::Mac::new(link.mac)));
     let addresses =

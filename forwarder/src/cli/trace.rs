@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::TraceArgs;
+use super::print;
 use super::render::{WIDTH, grouped, hanging, paragraph};
 use super::stop::{Stop, follow};
-use super::print;
 use weir_api::{Client, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
 use weir_core::Choice as _;
 

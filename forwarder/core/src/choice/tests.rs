@@ -10,7 +10,8 @@ fn a_choice_is_read_by_its_names_and_written_by_its_first() {
 }
 
 fn has_each_name_once<T: Choice>() {
-    let names = T::ALL.iter().flat_map(|it| [it.name()].into_iter().chain(it.other_names().to_vec()));
+    let names =
+        T::ALL.iter().flat_map(|it| [it.name()].into_iter().chain(it.other_names().to_vec()));
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");

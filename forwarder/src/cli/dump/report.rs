@@ -148,7 +148,10 @@ impl Report {
     }
 }
 
-pub(super) fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {
+pub(super) fn known<'a>(
+    vif: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ConfigErrors> {
     let names: Vec<&str> = names.collect();
     if names.contains(&vif) {
         return Ok(());

@@ -7,10 +7,10 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span as Piece};
 use ratatui::widgets::Paragraph;
 
+use super::declared;
 use super::grid::{Grid, Kind};
 use super::model::Span;
 use super::state::State;
-use super::declared;
 use crate::cli::args::View;
 use crate::cli::render::{hanging, paint::Tone, time, wrapped};
 use weir_core::Choice as _;

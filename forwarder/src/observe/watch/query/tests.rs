@@ -20,12 +20,8 @@ fn every_key_is_read() {
         ..WatchQuery::new(Kind::Trace)
     };
     assert_eq!(WatchQuery::parse(Kind::Trace, &pairs(text)).as_ref(), Ok(&trace));
-    let capture = WatchQuery {
-        kind: Kind::Capture,
-        direction: Direction::Lost,
-        snaplen: 96,
-        ..trace
-    };
+    let capture =
+        WatchQuery { kind: Kind::Capture, direction: Direction::Lost, snaplen: 96, ..trace };
     let text = format!("{text}&dir=lost&snaplen=96");
     assert_eq!(WatchQuery::parse(Kind::Capture, &pairs(&text)), Ok(capture));
     for kind in [Kind::Capture, Kind::Trace] {
