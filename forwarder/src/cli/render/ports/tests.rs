@@ -184,7 +184,7 @@ nic0   scheduled     12   20.0 %        1,200   1,500,000  250us
 }
 
 #[test]
-fn the_greatest_numbers_still_fit() {
+fn the_greatest_numbers_of_a_link_still_fit() {
     let most = Amount::new(u64::MAX, u64::MAX);
     let mut report = express();
     for port in &mut report.ports {
