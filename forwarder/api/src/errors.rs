@@ -11,7 +11,7 @@ pub struct ErrorReport {
     pub error: String,
 }
 
-/// A refusal's status and sentence: a 4xx asks for another request, a 5xx cannot be served now.
+/// A refusal's status and sentence: 4xx asks for another request, 5xx says weir cannot serve this one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct Refused {
