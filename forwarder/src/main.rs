@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use weir::cli::args::{Cli, Command};
 use weir::cli::{
-    CliError, capture, change, detach, doctor, dump, generate, log, probe, stats, top, trace,
+    capture, change, detach, doctor, dump, generate, log, probe, stats, top, trace, unless_closed,
 };
 use weir::service::run;
 use weir_schema::{ConfigErrors, Host};
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             // A file's errors begin with its name and line, so that an editor can jump there.
             if let Some(errors) = error.downcast_ref::<ConfigErrors>() {
                 eprintln!("{errors}");
-                return ExitCode::from(ConfigErrors::EXIT_CODE);
+                return ExitCode::from(2);
             }
             eprintln!("weir: {error:#}");
             ExitCode::FAILURE
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
 async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let control = cli.control();
-    match cli.command {
+    let done = match cli.command {
         Command::Run(args) => {
             log::init(args.log_format, args.verbose);
             let plan = args.plan(cli.control.as_ref(), &Host::detect())?;
@@ -54,28 +54,21 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
                 Some(_) => Some(Box::new(move || args.plan(control.as_ref(), &Host::detect()))),
                 None => None,
             };
-            run::run(plan, force, reread, dumps).await
+            return run::run(plan, force, reread, dumps).await;
         }
-        Command::Detach(args) => detach::run(args, cli.control).await,
-        Command::Doctor(args) => doctor::run(args, control).await,
-        Command::Port(command) => done(change::port(&command, &control).await),
-        Command::Set(args) => done(change::set(&args, &control).await),
-        Command::Config(args) => done(change::config(&args, &control).await),
-        Command::Stats(args) => done(stats::run(&args, &control).await),
-        Command::Top(args) => done(top::run(&args, &control).await),
-        Command::Dump(args) => done(dump::run(&args, &control).await),
-        Command::Capture(args) => done(capture::run(&args, &control).await),
-        Command::Trace(args) => done(trace::run(&args, &control).await),
-        Command::Probe(args) => done(probe::run(&args).await),
-        Command::Completions(args) => done(generate::completions(&args)),
-        Command::Man(args) => done(generate::man(&args)),
-    }
-}
-
-fn done(outcome: Result<(), CliError>) -> anyhow::Result<ExitCode> {
-    match outcome {
-        Err(CliError::Closed) | Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(CliError::Argument(errors)) => Err(errors.into()),
-        Err(error) => Err(error.into()),
-    }
+        Command::Detach { force } => return detach::run(force, cli.control).await,
+        Command::Doctor(args) => return doctor::run(args, control).await,
+        Command::Port(command) => change::port(&command, &control).await,
+        Command::Set(args) => change::set(&args, &control).await,
+        Command::Config(args) => change::config(&args, &control).await,
+        Command::Stats(args) => stats::run(&args, &control).await,
+        Command::Top(args) => top::run(&args, &control).await,
+        Command::Dump(what) => dump::run(&what, &control).await,
+        Command::Capture(args) => capture::run(&args, &control).await,
+        Command::Trace(args) => trace::run(&args, &control).await,
+        Command::Probe(command) => probe::run(&command).await,
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { folder } => generate::man(&folder),
+    };
+    unless_closed(done).map(|()| ExitCode::SUCCESS)
 }

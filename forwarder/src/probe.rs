@@ -1,9 +1,7 @@
 //! The parts of `weir probe` that need weir itself, beside the package `weir_probe`.
 //!
-//! - [`files`]: `.hgrm` and `.hlog`
 //! - [`guard`]: keeps probes from harming a network by accident
 //! - [`floor`]: a probe over a bare veth, which measures the probe's own share of its results
 
-pub mod files;
 pub mod floor;
 pub mod guard;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{
     Client, ClientError, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LinkLane, PortList,
     StatsReport,

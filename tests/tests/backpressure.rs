@@ -8,7 +8,7 @@ use system_tests::consumer::Consumer;
 use system_tests::observer::{Keep, Watch};
 use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip, wait_for};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{FlowQuery, FlowReport, StatsReport};
 
 const SOON: Duration = Duration::from_secs(10);

@@ -14,7 +14,7 @@ use system_tests::drive::ping_all;
 use system_tests::traffic::raw::{self, RawSocket};
 use system_tests::wait::wait_ok;
 use system_tests::{Bed, BedSpec, Guest, Weir, WeirSpec, gate, ledger, root_or_skip};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{ClientError, StatusCode, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
 
 const SOON: Duration = Duration::from_secs(10);

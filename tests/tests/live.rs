@@ -7,7 +7,7 @@ use system_tests::bed::Family;
 use system_tests::drive::{ping_all, reachable, udp_exact};
 use system_tests::{BedSpec, Weir, WeirSpec, root_or_skip};
 use weir_api::ClientError;
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 
 const SOON: Duration = Duration::from_secs(30);
 /// The reported state of a port that was taken out: absent, or with its earlier counts.
@@ -120,7 +120,7 @@ fn what_is_refused_changes_nothing_and_says_why() -> Result<()> {
         ensure!(said.contains(word), "{change} was refused without a word on `{word}`: {said}");
     }
     for text in ["{", "[]", "7", ""] {
-        let answer = wait(weir.client().patch_with(text));
+        let answer = wait(weir.client().patch(text));
         let refused =
             matches!(&answer, Err(ClientError::Refused(refused)) if refused.why.is_client_error());
         ensure!(refused, "`{text}` was answered with {answer:?}");

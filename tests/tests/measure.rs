@@ -7,7 +7,7 @@ use system_tests::bed::{Bed, Family};
 use system_tests::drive::ping_all;
 use system_tests::traffic::{Rate, Sink, Source};
 use system_tests::{BedSpec, Guest, Weir, WeirSpec, ledger, root_or_skip};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{FlowNumbers, FlowQuery, FlowReport, FlowsReport, LatencyQuery, LatencyReport};
 
 const SOON: Duration = Duration::from_secs(10);

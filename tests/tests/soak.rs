@@ -16,7 +16,7 @@ use system_tests::cpu::Footprint;
 use system_tests::drive::{ping_all, reachable};
 use system_tests::traffic::{Rate, Source, ping, tcp};
 use system_tests::{Bed, BedSpec, Weir, WeirSpec, root_or_skip, wait_for};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{Client, ClientError, FlowQuery, LatencyQuery};
 
 /// Growth that is no leak if there was no time to warm up: the allocator's slack, the log's lines, and

@@ -15,7 +15,7 @@ use system_tests::drive::{Flow, ping_all, reachable, udp_exact};
 use system_tests::gate::{start, start_with, steered, wait_steered};
 use system_tests::traffic::{Rate, Source};
 use system_tests::{BedSpec, Weir, WeirSpec, ledger, root_or_skip, wait_for};
-use weir_api::blocking::wait;
+use weir_api::client::wait;
 use weir_api::{ClientError, PortInfo, PortReport, Refused, State, StatsReport, StatusCode};
 
 const SOON: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     ErrorReport, FlowQuery, FlowsReport, Health, LatencyQuery, LatencyReport, PortList, Refused,
-    StatsReport, Stream,
+    StatsReport,
 };
 
 /// The media type of a merge patch (RFC 7396).
@@ -25,27 +25,23 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// The header of a streaming answer: the number by which DELETE ends this answer, and no later one.
 pub const WATCH_ID: &str = "weir-watch";
 
-/// The deadline of a whole answer, from connecting to the last byte.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
-/// The deadline of a change, which takes longer than a reading.
-const CHANGE_DEADLINE: Duration = Duration::from_secs(15);
-/// The deadline for every flow of every worker, read in pages.
-const MEASURED_DEADLINE: Duration = Duration::from_secs(35);
-/// 1024 ports need about 800 KiB, plus some 150 bytes for each pair of ports with traffic.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// A flow with its histogram needs one or two KiB, and four workers have 65,536 of them each.
-const MAX_MEASURED_BYTES: usize = 512 << 20;
+/// Bounds the wait for a connection whose end the other side does not notice.
+const END_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The limits of an answer, in time and memory.
+/// The limits of an answer: the time from connecting to the last byte, and memory.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     deadline: Duration,
     bytes: usize,
 }
 
-const LOOK: Limits = Limits { deadline: DEADLINE, bytes: MAX_ANSWER_BYTES };
-const CHANGE: Limits = Limits { deadline: CHANGE_DEADLINE, bytes: MAX_ANSWER_BYTES };
-const MEASURED: Limits = Limits { deadline: MEASURED_DEADLINE, bytes: MAX_MEASURED_BYTES };
+/// 1024 ports need about 800 KiB, plus some 150 bytes for each pair of ports with traffic.
+const LOOK: Limits = Limits { deadline: Duration::from_secs(5), bytes: 16 << 20 };
+/// A change takes longer than a reading.
+const CHANGE: Limits = Limits { deadline: Duration::from_secs(15), ..LOOK };
+/// Every flow of every worker, read in pages: with its histogram it needs one or two KiB, and four
+/// workers have 65,536 of them each.
+const MEASURED: Limits = Limits { deadline: Duration::from_secs(35), bytes: 512 << 20 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -75,7 +71,7 @@ pub struct Client {
 }
 
 /// The task that drives a connection. Dropping it ends the task.
-pub(crate) type Driver = JoinSet<()>;
+type Driver = JoinSet<()>;
 
 impl Client {
     pub fn at(socket: impl Into<PathBuf>) -> Self {
@@ -107,15 +103,10 @@ impl Client {
         self.read(Request::get("/v1/config"), String::new(), LOOK).await
     }
 
-    /// Changes them by a merge patch; returns the result.
-    pub async fn patch(&self, patch: &Value) -> Result<Value, ClientError> {
-        self.patch_with(patch.to_string()).await
-    }
-
-    /// The same with a text that may not be JSON.
-    pub async fn patch_with(&self, text: impl Into<String>) -> Result<Value, ClientError> {
+    /// Changes them by a merge patch, as JSON or as its text; returns the result.
+    pub async fn patch(&self, patch: impl ToString) -> Result<Value, ClientError> {
         let request = Request::patch("/v1/config").header(header::CONTENT_TYPE, MERGE_PATCH);
-        self.read(request, text.into(), CHANGE).await
+        self.read(request, patch.to_string(), CHANGE).await
     }
 
     /// Packets as pcapng, until enough came; `query` is the text behind the question mark.
@@ -143,7 +134,7 @@ impl Client {
         serde_json::from_slice(&body).map_err(|error| self.garbled(error))
     }
 
-    pub(crate) async fn look(
+    async fn look(
         &self,
         route: Builder,
         deadline: Duration,
@@ -184,7 +175,7 @@ impl Client {
         if status == StatusCode::OK {
             return Ok((response, driver));
         }
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let body = Limited::new(response.into_body(), LOOK.bytes).collect().await;
         let report = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
         Err(match report {
             Some(ErrorReport { error }) => ClientError::Refused(Refused::new(status, error)),
@@ -214,6 +205,53 @@ impl Client {
 
 fn look_or_reset(reset: bool, route: &str) -> Builder {
     if reset { Request::post(route) } else { Request::get(route) }
+}
+
+/// Waits for an answer: `wait(client.stats())`. It must not be called from within a runtime.
+pub fn wait<T>(asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(ClientError::Runtime)?.block_on(asked)
+}
+
+/// A streaming answer of a running weir. Dropping it closes the connection, which ends the session there.
+#[derive(Debug)]
+pub struct Stream {
+    client: Client,
+    route: &'static str,
+    id: Option<String>,
+    body: Incoming,
+    _connection: Driver,
+}
+
+impl Stream {
+    async fn open(client: &Client, route: &'static str, query: &str) -> Result<Self, ClientError> {
+        let request = Request::get(format!("{route}?{query}"));
+        let (response, connection) = client.look(request, LOOK.deadline).await?;
+        let id = response.headers().get(WATCH_ID).and_then(|id| id.to_str().ok());
+        Ok(Self {
+            client: client.clone(),
+            route,
+            id: id.map(str::to_owned),
+            body: response.into_body(),
+            _connection: connection,
+        })
+    }
+
+    /// The next part; `None` at the end. It may be dropped half-way without losing anything.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        let broken =
+            |error: hyper::Error| self.client.garbled(format!("the answer broke off: {error}"));
+        let frame = self.body.frame().await.transpose().map_err(broken)?;
+        // What is no data are trailers, and weir sends none.
+        Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
+    }
+
+    /// Ends the session on the other side; the remaining parts still arrive.
+    pub async fn finish(&self) -> Result<(), ClientError> {
+        let id = self.id.as_deref().map(|id| format!("?id={id}")).unwrap_or_default();
+        let request = Request::delete(format!("{}{id}", self.route));
+        self.client.look(request, END_DEADLINE).await.map(drop)
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ pub struct ErrorReport {
     pub error: String,
 }
 
-/// A refusal's status and sentence. A 4xx asks for another request, a 5xx says that weir cannot serve
-/// this one.
+/// A refusal's status and sentence: 4xx asks for another request, 5xx says weir cannot serve this one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct Refused {

@@ -57,8 +57,7 @@ pub struct FlowNumbers {
     pub bytes: u64,
     pub delivered: u64,
     pub delivered_bytes: u64,
-    /// TCP flags seen, in the order of the header: `FIN`, `SYN`, `RST`, `PSH`, `ACK`, `URG`, `ECE`,
-    /// `CWR`.
+    /// TCP flags seen, in the header's order: `FIN`, `SYN`, `RST`, `PSH`, `ACK`, `URG`, `ECE`, `CWR`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tcp_flags: Vec<String>,
     /// RFC 3550 jitter of the residence time.

@@ -1,6 +1,5 @@
-//! The lanes of frames. Invariant: of the frames that a port sent, `express` and `scheduled` add up to
-//! its `rx`, and `bridge` is its `passed`; of the frames delivered to it, `express` and `scheduled` are
-//! its `tx`.
+//! The lanes of frames. Invariant: of what a port sent, `express` and `scheduled` are its `rx`, and
+//! `bridge` is its `passed`; of what was delivered to it, `express` and `scheduled` are its `tx`.
 
 use serde::{Deserialize, Serialize};
 

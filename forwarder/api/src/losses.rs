@@ -1,5 +1,4 @@
-//! Losses as a report of their own. Invariant: every frame that a port's row counts as lost is under
-//! one reason.
+//! Losses as a report of their own. Invariant: each frame that a row counts as lost has one reason.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use weir_core::{Idle, Losses, Role};
 
-use super::{Amount, Attached, Containers, Lanes, LinkLane, LinkShare, Promise, State, TxLanes};
+use super::{Amount, Attached, Lanes, LinkLane, State, TxLanes};
 
 /// `GET /v1/stats`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,67 @@ pub struct Queued {
     pub packets: u64,
     pub bytes: u64,
 }
+
+/// A port's promises, with the settings of `[container]` for all ports filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    pub weight: u64,
+    /// 0, here and in the next two: none.
+    pub min_rate_bps: u64,
+    pub max_rate_bps: u64,
+    /// The rate towards the port.
+    pub rate_bps: u64,
+    pub queue_bytes: u64,
+    /// `eager`, `fixed` or `adaptive`.
+    pub release: String,
+    pub timeout_ns: u64,
+    pub work_conserving: bool,
+    /// The core of the worker that serves it.
+    pub worker: u64,
+}
+
+/// A port's traffic to one destination, and its backlog there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkShare {
+    pub to: String,
+    pub frames: u64,
+    pub bytes: u64,
+    pub queued: Queued,
+    /// Whether the program drops frames for this destination now.
+    pub shed: bool,
+}
+
+/// The released containers of a port as a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Containers {
+    /// By `ReleaseReason::name()`; a reason that never occurred is absent.
+    pub released: BTreeMap<String, u64>,
+    pub packets: u64,
+    pub bytes: u64,
+    /// The sum of the times that they were open.
+    pub wait_ns: u64,
+}
+
+weir_core::named! {
+    /// A count; its name is the key in the `counters` of a port's report.
+    PortCounter {
+        Copies "copies" "Pieces and segments made here of superframes that came in by this port, beyond the superframes themselves; each has its own end.";
+        ChecksumsCompleted "checksums_completed" "Half-done checksums that were completed.";
+        SuperframesSegmented "superframes_segmented" "Superframes that were cut here because the device does not do it.";
+        Kicks "kicks" "System calls that told the kernel to send.";
+        KickAgain "kick_again" "Kicks after which the device had not taken everything yet.";
+        DeviceDropped "device_dropped" "Frames that the port's device dropped on their way to the guest, weir's and others'.";
+        Addresses "addresses" "Addresses behind the port in the gate's table now.";
+        AddressesRefused "addresses_refused" "Addresses that were not taken into the table: the port's quota was used up, or there was no room.";
+        AddressesEvicted "addresses_evicted" "Addresses that lost their place in the table to one of a port that had less.";
+        AddressesAgainstLock "addresses_against_lock" "Addresses that the port claimed against another port's lock.";
+        Moves "moves" "Addresses that came to this port from another one.";
+        MovesDamped "moves_damped" "Addresses that the port claimed and that were not believed, because they moved too often.";
+    }
+}
+
+/// A port's counts.
+pub type PortCounts = weir_core::NamedCounts<PortCounter, { PortCounter::COUNT }>;
 
 /// The sums over the whole forwarder, in frames; a superframe counts as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,6 +299,12 @@ impl PortReport {
     }
 }
 
+impl Containers {
+    pub fn count(&self) -> u64 {
+        self.released.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+}
+
 impl LedgerReport {
     /// Fills in the losses, and whether the sums then balance.
     #[must_use]
@@ -246,8 +313,7 @@ impl LedgerReport {
         Self { balanced: filled.balance() == 0, ..filled }
     }
 
-    /// Frames in minus frames out. Above 0, frames vanished without a reason; below 0, some were counted
-    /// twice.
+    /// Frames in minus frames out: above 0, frames vanished; below 0, some were counted twice.
     pub fn balance(&self) -> i128 {
         let sum = |parts: &[u64]| parts.iter().map(|part| i128::from(*part)).sum::<i128>();
         sum(&[self.received, self.copies])

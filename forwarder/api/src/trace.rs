@@ -31,29 +31,19 @@ pub struct TracedPacket {
     pub steps: Vec<TraceStep>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TraceOutcome {
-    /// All of it was delivered.
-    Delivered,
-    /// Some pieces were delivered, some were lost.
-    Partly,
-    Lost,
-    /// The program left it to the kernel.
-    Passed,
-    /// Its end was not seen: it still waits, or the trace's buffer was full.
-    Unfinished,
-}
-
-impl TraceOutcome {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Partly => "delivered in part",
-            Self::Lost => "lost",
-            Self::Passed => "passed",
-            Self::Unfinished => "unfinished",
-        }
+weir_core::choices! {
+    /// What became of a packet.
+    TraceOutcome {
+        /// All of it was delivered
+        Delivered = "delivered",
+        /// Some pieces were delivered, some were lost
+        Partly = "partly",
+        /// All of it was lost
+        Lost = "lost",
+        /// The program left it to the kernel
+        Passed = "passed",
+        /// Its end was not seen: it still waits, or the trace's buffer was full
+        Unfinished = "unfinished",
     }
 }
 

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 /// The number of port slots in the whole forwarder, the same as in the XDP program's maps.
 pub const MAX_PORTS: usize = 1024;
+/// The most workers, for the same reason.
+pub const MAX_WORKERS: usize = 64;
 
 /// A port's slot: assigned when the port is added, and reused when the port is gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

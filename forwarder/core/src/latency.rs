@@ -20,10 +20,10 @@ const DIGITS: u8 = 2;
 named! {
     /// The parts of a packet's time in weir. The stages of a packet add up to its residence.
     Stage {
-        Steer "steer" "From the program until the worker took it.";
+        Steer "steer" "From the program until the worker took the packet.";
         Container "container" "In an open container.";
         Queue "queue" "In its link's queue.";
-        Tx "tx" "From the hand-over until the kernel had taken it.";
+        Tx "tx" "From being handed over until the kernel had taken it.";
     }
 }
 

@@ -47,7 +47,7 @@ pub use container::{CONTAINER_PACKETS, Container, Load};
 pub use counts::{Named, NamedCounts};
 pub use engine::{ContainerCounts, Engine, EngineConfig, Handed, PairCounts};
 pub use flow::{FlowConfig, FlowCounts, FlowKey, FlowRef, FlowRow, FlowSum, FlowTable, PackedKey};
-pub use ids::{MAX_PORTS, Mac, PortId, PortSet};
+pub use ids::{MAX_PORTS, MAX_WORKERS, Mac, PortId, PortSet};
 pub use latency::{Bin, Stage, VifLatency};
 pub use ledger::{Losses, Reason};
 pub use release::{Estimate, ReleaseReason, Releases};

@@ -61,11 +61,11 @@ pub const PROBE_EVERY: u16 = 1024;
 named! {
     /// Why a container went from open to queued.
     ReleaseReason {
-        Full "full" "The next packet did not fit.";
-        Timeout "timeout" "It had been open for the timeout.";
-        Playout "playout" "Its playout deadline came.";
-        Idle "idle" "Its link had nothing else to send.";
-        Flush "flush" "The turn in which it was opened ended.";
+        Full "full" "Let go because the next packet did not fit.";
+        Timeout "timeout" "Let go because it had been open for the longest time allowed.";
+        Playout "playout" "Let go because its first packet would have been late.";
+        Idle "idle" "Let go because its link had nothing else to send.";
+        Flush "flush" "Let go because the burst that opened it was over, or its port left.";
     }
 }
 

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_abi::{MAX_PORTS, MAX_WORKERS};
 
+const _: () = assert!(MAX_PORTS as usize == weir_core::MAX_PORTS);
+const _: () = assert!(MAX_WORKERS as usize == weir_core::MAX_WORKERS);
+
 /// Words of a port, or of a worker's queue, in the maps below: one cache line each.
 pub const STRIDE: usize = 8;
 /// Words of the maps `TAKEN` and `GIVEN_BACK`.

@@ -24,17 +24,6 @@ impl Host {
     pub fn default_worker(&self) -> usize {
         self.cores.last().copied().unwrap_or(0)
     }
-
-    /// Checks whether a worker can be pinned to `core`; the error says why not.
-    pub fn check_worker(&self, core: u64) -> Result<usize, String> {
-        let known = usize::try_from(core).ok().filter(|core| self.cores.contains(core));
-        known.ok_or_else(|| format!("there is no core {core}"))
-    }
-
-    pub fn valid_cores(&self) -> String {
-        let cores: Vec<String> = self.cores.iter().map(ToString::to_string).collect();
-        format!("valid: {}", cores.join(", "))
-    }
 }
 
 /// The kernel's notation: `0-3,8`.

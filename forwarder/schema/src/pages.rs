@@ -1,7 +1,7 @@
 //! The pages made from the declarations: an example file with every setting, and a reference.
 
 use crate::{
-    ContainerPlan, Declaration, Effect, ForwarderPlan, MeasurePlan, PortPlan, SchedulerPlan,
+    ContainerPlan, Declaration, ForwarderPlan, MeasurePlan, PortPlan, SchedulerPlan,
     setting::Section,
 };
 
@@ -52,7 +52,7 @@ pub fn all() -> Vec<Listed> {
 }
 
 pub fn listed<S: Section>() -> Listed {
-    let settings = S::settings().iter().map(|row| &row.about).collect();
+    let settings = S::SETTINGS.iter().map(|row| &row.about).collect();
     Listed { section: S::NAME, about: S::ABOUT, settings }
 }
 
@@ -109,18 +109,13 @@ pub fn reference(sections: &[Listed]) -> String {
         text += &format!("\n## {title}\n\n{}\n\n", listed.about);
         text += "| setting | values | default | changed | |\n|---|---|---|---|---|\n";
         for setting in &listed.settings {
-            let effect = match setting.effect {
-                Effect::Live => "live",
-                Effect::Reattach => "reattach",
-                Effect::Reload => "reload",
-                Effect::Restart => "restart",
-            };
             let cell = |text: &str| text.replace('|', "\\|");
             text += &format!(
-                "| `{}` | {} | {} | {effect} | {} |\n",
+                "| `{}` | {} | {} | {} | {} |\n",
                 setting.key,
                 cell(&(setting.kind)().valid),
                 cell(&setting.default_text().unwrap_or_default()),
+                setting.effect,
                 cell(&setting.help()),
             );
         }

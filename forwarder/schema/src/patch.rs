@@ -7,11 +7,10 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
-use weir_core::Role;
 
 use crate::{
     ConfigErrors, ContainerPlan, Host, Plan, PortPlan, SchedulerPlan,
-    ports::{check_all, check_count},
+    file::{check_all, check_count},
     problem::Problems,
     setting::Context,
     table::{self, Places},
@@ -122,11 +121,8 @@ impl Plan {
             return;
         }
         check_all(problems, ("ports", None), ports.iter().map(|(port, read)| (port, read)));
-        let plain = |port: &PortPlan| {
-            let same = PortPlan { of_bridge: true, ..self.defaults.port(&port.name, Role::Vif) };
-            *port == same
-        };
-        self.ports = ports.into_iter().map(|(port, _)| port).filter(|port| !plain(port)).collect();
+        let ports = ports.into_iter().map(|(port, _)| port);
+        self.ports = ports.filter(|port| *port != self.plain(&port.name)).collect();
     }
 
     /// One port of the document; `None`: it is not a port.

@@ -4,14 +4,16 @@
 
 use std::sync::Arc;
 
-use weir_core::{
-    Lane, Mode, PortSettings, Release, ReleaseSettings, Role, SchedulerSettings, Share,
+use toml::de::DeValue;
+use weir_core::{PortSettings, Release, ReleaseSettings, Role, SchedulerSettings, Share};
+
+use crate::{
+    ConfigErrors, ContainerPlan, ForwarderPlan, Host, MeasurePlan, PortPlan, SchedulerPlan,
+    sections::WORKERS, setting::Context, value::Value as _,
 };
 
-use crate::{ContainerPlan, ForwarderPlan, MeasurePlan, PortPlan, SchedulerPlan};
-
 /// Everything `weir run` needs to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     pub forwarder: ForwarderPlan,
     pub container: ContainerPlan,
@@ -19,15 +21,13 @@ pub struct Plan {
     pub measure: MeasurePlan,
     /// The bridge whose ports are followed as they come and go; `None` with `--config`.
     pub bridge: Option<String>,
-    /// In the order of the file. With a bridge: the uplinks only, since its other ports are found as
-    /// vifs.
+    /// In the file's order. With a bridge: the uplinks only, as its other ports are found as vifs.
     pub ports: Vec<PortPlan>,
     /// The plan of a port that is not listed (one that joins the bridge).
     pub defaults: PortPlan,
 }
 
-/// A place in a configuration file, with the line itself, so that a later error (an interface is
-/// missing) can still show it.
+/// A place in a file, with its line, so that a later error (an interface is missing) can show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     pub file: Arc<str>,
@@ -41,18 +41,14 @@ pub struct Located {
 }
 
 impl Plan {
-    /// The plan of `--bridge`: the uplinks are named, and every other present or future port of the
-    /// bridge is a vif.
+    /// The plan of `--bridge`: every port of the bridge but the uplinks, present or future, is a vif.
     pub fn for_bridge(bridge: &str, uplinks: &[String], worker: usize) -> Self {
-        let defaults = PortPlan::default();
+        let uplink = |name: &String| PortPlan::default().port(name, Role::Uplink);
         Self {
             forwarder: ForwarderPlan::on(worker),
-            container: ContainerPlan::default(),
-            scheduler: SchedulerPlan::default(),
-            measure: MeasurePlan::default(),
             bridge: Some(bridge.to_owned()),
-            ports: uplinks.iter().map(|name| defaults.port(name, Role::Uplink)).collect(),
-            defaults,
+            ports: uplinks.iter().map(uplink).collect(),
+            ..Self::default()
         }
     }
 
@@ -61,18 +57,17 @@ impl Plan {
         self.ports.iter().any(|port| port.name == name)
     }
 
-    /// The plan for an interface: its own; or, if the plan does not list it, that of a plain vif of the
-    /// bridge.
+    /// The plan of an interface: its own, or that of a plain vif of the bridge if it is not listed.
     pub fn port_named(&self, name: &str) -> PortPlan {
-        self.ports
-            .iter()
-            .find(|port| port.name == name)
-            .cloned()
-            .unwrap_or_else(|| PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) })
+        let own = self.ports.iter().find(|port| port.name == name).cloned();
+        own.unwrap_or_else(|| self.plain(name))
     }
 
-    /// A port's promises in the engine's form. Its worker and its bound in frames depend on the running
-    /// state, not on the plan.
+    pub(crate) fn plain(&self, name: &str) -> PortPlan {
+        PortPlan { of_bridge: true, ..self.defaults.port(name, Role::Vif) }
+    }
+
+    /// A port's promises in the engine's form, but for its worker and its bound in frames.
     pub fn port_settings(&self, port: &PortPlan) -> PortSettings {
         PortSettings {
             queue_bytes: port.queue.bytes,
@@ -106,18 +101,30 @@ impl Plan {
         }
     }
 
-    /// Sets one mode for every port, as the command line asks.
-    pub fn set_mode(&mut self, mode: Mode) {
-        self.defaults.mode = mode;
-        for port in &mut self.ports {
-            port.mode = mode;
-        }
+    /// The plans of all present and future ports.
+    pub fn every_port(&mut self) -> impl Iterator<Item = &mut PortPlan> {
+        self.ports.iter_mut().chain([&mut self.defaults])
     }
 
-    /// The same for the lane; it may be changed while weir runs.
-    pub fn set_lane(&mut self, lane: Lane) {
-        self.defaults.lane = lane;
-        self.ports.iter_mut().for_each(|port| port.lane = lane);
+    /// The workers of the option `--worker`, which keep the rules for those of a file.
+    pub fn set_workers(&mut self, cores: &[u64], host: &Host) -> Result<(), ConfigErrors> {
+        const KEY: &str = "--worker";
+        let list = format!("{cores:?}");
+        let unreadable = |error: toml::de::Error| ConfigErrors::argument(KEY, error.message(), "");
+        let node = DeValue::parse(&list).map_err(unreadable)?;
+        let workers = Vec::<usize>::read(&node, &WORKERS, &Context { host, workers: &[] })
+            .map_err(|faults| ConfigErrors::of_faults(KEY, faults))?;
+        let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
+        if let Some((port, core)) = self.ports.iter().find_map(|port| Some((port, needed(port)?))) {
+            let wrong = format!("port {} is given to core {core}", port.name);
+            return Err(ConfigErrors::argument(
+                KEY,
+                wrong,
+                format!("valid: a list with {core} in it"),
+            ));
+        }
+        self.forwarder.workers = workers;
+        Ok(())
     }
 }
 
@@ -129,8 +136,7 @@ impl ForwarderPlan {
 }
 
 impl ContainerPlan {
-    /// Neither 0 nor 1, which would be no estimate at all: a value that rounds to one of them is moved
-    /// beside it.
+    /// Neither 0 nor 1, which would be no estimate: what rounds to one of them is moved beside it.
     fn alpha_q16(&self) -> u32 {
         ((self.alpha * 65_536.0).round() as u32).clamp(1, 65_535)
     }

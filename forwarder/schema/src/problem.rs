@@ -9,13 +9,12 @@ use crate::{Located, PortPlan};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors {
-    problems: Vec<Problem>,
+    pub problems: Vec<Problem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `None` if the problem is in no file: in the command line or a client's document, or the file
-    /// could not be read.
+    /// `None`: it is in the command line or a client's document, or the file could not be read.
     pub at: Option<Located>,
     /// `port.weight`, `ports.v1.weight` of a document, `syntax`, `--worker`, or the file's name.
     pub key: String,
@@ -25,22 +24,38 @@ pub struct Problem {
 }
 
 impl ConfigErrors {
-    fn of(problem: Problem) -> Self {
+    /// A problem with its place in a file.
+    pub(crate) fn at(
+        at: Option<Located>,
+        key: &str,
+        wrong: impl Into<String>,
+        valid: impl Into<String>,
+    ) -> Self {
+        let problem = Problem { at, key: key.into(), wrong: wrong.into(), valid: valid.into() };
         Self { problems: vec![problem] }
     }
 
     /// A problem of a command line argument.
     pub fn argument(key: &str, wrong: impl Into<String>, valid: impl Into<String>) -> Self {
-        Self::of(Problem { at: None, key: key.into(), wrong: wrong.into(), valid: valid.into() })
+        Self::at(None, key, wrong, valid)
+    }
+
+    /// The same for each fault of its value.
+    pub(crate) fn of_faults(key: &str, faults: Vec<Fault>) -> Self {
+        let faults = faults.into_iter();
+        let problems = faults.map(|Fault { wrong, valid, .. }| Problem {
+            at: None,
+            key: key.to_owned(),
+            wrong,
+            valid,
+        });
+        Self { problems: problems.collect() }
     }
 
     /// A problem of a port that shows only later: "there is no such interface".
     pub fn port(port: &PortPlan, wrong: impl Into<String>, valid: impl Into<String>) -> Self {
-        let key = match port.at {
-            Some(_) => "port.name".to_owned(),
-            None => port.name.clone(),
-        };
-        Self::of(Problem { at: port.at.clone(), key, wrong: wrong.into(), valid: valid.into() })
+        let key = if port.at.is_some() { "port.name" } else { &port.name };
+        Self::at(port.at.clone(), key, wrong, valid)
     }
 
     /// Puts the problems of several ports into one report.
@@ -48,13 +63,6 @@ impl ConfigErrors {
         self.problems.extend(other.problems);
         self
     }
-
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
-
-    /// The exit code of `main`.
-    pub const EXIT_CODE: u8 = 2;
 }
 
 impl fmt::Display for Problem {

@@ -1,7 +1,7 @@
 //! The parts of a setting's declaration, and the macro that declares a section's settings.
 //!
 //! [`settings!`] makes three things from a declaration: a field of the section's struct, with the
-//! setting's type; its default; and a row of [`Section::settings`], from which all the rest is derived:
+//! setting's type; its default; and a row of [`Section::SETTINGS`], from which all the rest is derived:
 //! reading, documents, differences, options, pages.
 
 use serde_json::Value as Json;
@@ -13,17 +13,18 @@ use crate::{Host, problem::Fault};
 /// A value as it is written, and its place. Numbers stay text.
 pub type Node<'i> = Spanned<DeValue<'i>>;
 
-/// What a changed setting requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It is changed while traffic flows.
-    Live,
-    /// The port is taken out and in again.
-    Reattach,
-    /// The same, but only the file can change it.
-    Reload,
-    /// It takes effect at weir's next start.
-    Restart,
+weir_core::choices! {
+    /// What a changed setting requires.
+    Effect {
+        /// It is changed while traffic flows
+        Live = "live",
+        /// The port is taken out and in again
+        Reattach = "reattach",
+        /// The same, but only the file can change it
+        Reload = "reload",
+        /// It takes effect at weir's next start
+        Restart = "restart",
+    }
 }
 
 impl Effect {
@@ -144,10 +145,10 @@ pub trait Section: Clone + Default + 'static {
     /// The subject of its settings, in a sentence.
     const ABOUT: &'static str;
 
-    fn settings() -> &'static [Setting<Self>];
+    const SETTINGS: &'static [Setting<Self>];
 
     fn declaration(key: &str) -> Option<&'static Declaration> {
-        Self::settings().iter().map(|row| &row.about).find(|setting| setting.key == key)
+        Self::SETTINGS.iter().map(|row| &row.about).find(|setting| setting.key == key)
     }
 
     /// A contradiction within a section: the setting at fault, and why.
@@ -206,36 +207,30 @@ macro_rules! settings {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about.trim_ascii();
 
-            fn settings() -> &'static [$crate::setting::Setting<Self>] {
-                const ROWS: &[$crate::setting::Setting<$section>] = &[$(
-                    $crate::setting::Setting {
-                        about: $crate::setting::Declaration {
-                            key: $key,
-                            path: concat!($name, ".", $key),
-                            effect: $crate::setting::Effect::$effect,
-                            help: $help,
-                            unset: concat!("" $(, $unset)?),
-                            example: concat!("" $(, $example)?),
-                            kind: || <$type as $crate::value::Value>::kind(
-                                &$crate::setting::range!($($range)?)
-                            ),
-                            default: || {
-                                let default: $type = $default;
-                                $crate::value::json(&default)
-                            },
-                            of_text: <$type as $crate::value::Value>::of_text,
+            const SETTINGS: &'static [$crate::setting::Setting<Self>] = &[$(
+                $crate::setting::Setting {
+                    about: $crate::setting::Declaration {
+                        key: $key,
+                        path: concat!($name, ".", $key),
+                        effect: $crate::setting::Effect::$effect,
+                        help: $help,
+                        unset: concat!("" $(, $unset)?),
+                        example: concat!("" $(, $example)?),
+                        kind: || <$type as $crate::value::Value>::kind(&{ $($range)? }),
+                        default: || {
+                            let default: $type = $default;
+                            $crate::value::json(&default)
                         },
-                        read: |section, node, context| {
-                            let range = $crate::setting::range!($($range)?);
-                            section.$field = $crate::value::Value::read(node, &range, context)?;
-                            Ok(())
-                        },
-                        json: |section| $crate::value::json(&section.$field),
-                        copy: |from, to| to.$field.clone_from(&from.$field),
+                        of_text: <$type as $crate::value::Value>::of_text,
                     },
-                )+];
-                ROWS
-            }
+                    read: |section, node, context| {
+                        section.$field = $crate::value::Value::read(node, &{ $($range)? }, context)?;
+                        Ok(())
+                    },
+                    json: |section| $crate::value::json(&section.$field),
+                    copy: |from, to| to.$field.clone_from(&from.$field),
+                },
+            )+];
 
             $(
                 fn contradiction(&self) -> Option<(&'static str, $crate::problem::Fault)> {
@@ -245,13 +240,4 @@ macro_rules! settings {
         }
     };
 }
-
-macro_rules! range {
-    () => {
-        ()
-    };
-    ($range:expr) => {
-        $range
-    };
-}
-pub(crate) use {range, settings};
+pub(crate) use settings;

@@ -46,7 +46,7 @@ pub(crate) fn read<S: Section>(
     context: &Context<'_>,
 ) -> Places {
     let mut places = Places { path: path.to_owned(), ..Places::default() };
-    let rows = S::settings();
+    let rows = S::SETTINGS;
     let readable = |row: &&Setting<S>| defaults.is_none() || row.about.effect.by_patch();
     let valid: Vec<&str> = rows.iter().filter(readable).map(|row| row.about.key).collect();
     for word in table.keys().filter(|word| !valid.contains(&word.get_ref().as_ref())) {

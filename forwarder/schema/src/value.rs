@@ -133,8 +133,7 @@ impl Value for f64 {
     }
 }
 
-/// Settings that are written as text in quotes: the type of their bounds, their kind, and how a text is
-/// read; the error says what is wrong.
+/// Settings written as text in quotes: the type of their bounds, their kind, how a text is read.
 macro_rules! texts {
     ($(
         $(#[$doc:meta])*

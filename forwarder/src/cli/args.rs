@@ -21,8 +21,8 @@ use weir_schema::{
 pub use self::capture::{CaptureArgs, TraceArgs};
 use self::change::CONFIG_EXAMPLES;
 pub use self::change::{PortAddArgs, PortDelArgs, PortOptions, PortSetArgs, SetArgs};
-pub use self::dump::DumpArgs;
-pub use self::probe::ProbeArgs;
+use self::dump::What;
+use self::probe::ProbeCommand;
 pub use self::top::{LONGEST, SHORTEST, TopArgs, View};
 
 /// Forwards frames between virtual machines and the network, in fair shares
@@ -62,7 +62,14 @@ pub enum Command {
     /// Say what on this machine is missing or in the way, and how to mend it
     Doctor(DoctorArgs),
     /// Give the ports back to the kernel, where a weir was killed and none is to follow
-    Detach(DetachArgs),
+    #[command(after_long_help = DETACH_EXAMPLES)]
+    Detach {
+        /// Take the gates off a weir that runs, too: for one that hangs
+        ///
+        /// One that does not hang attaches them again within seconds.
+        #[arg(long)]
+        force: bool,
+    },
     /// Show, add, change and delete the ports of a running weir
     #[command(subcommand)]
     Port(PortCommand),
@@ -76,19 +83,25 @@ pub enum Command {
     /// Show what a running weir moves, live, in the whole terminal
     Top(TopArgs),
     /// Write out latency histograms, losses or flows, in formats that other tools read
-    Dump(DumpArgs),
+    #[command(subcommand, after_long_help = dump::EXAMPLES)]
+    Dump(What),
     /// Write the packets that a running weir moves into a file for Wireshark
     Capture(CaptureArgs),
     /// Follow the next packets that match on their way through
     Trace(TraceArgs),
     /// Send, count and reflect test traffic, and measure loss, order and delay
-    Probe(ProbeArgs),
+    #[command(subcommand, after_long_help = probe::EXAMPLES)]
+    Probe(ProbeCommand),
     /// Write a shell's completions to standard output
-    #[command(hide = true)]
-    Completions(CompletionsArgs),
+    #[command(hide = true, after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions { shell: Shell },
     /// Write the manual's pages into a folder
     #[command(hide = true)]
-    Man(ManArgs),
+    Man {
+        /// Made if it is not there: weir.1, and a page for each command
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
@@ -195,16 +208,6 @@ Examples:
   weir doctor --config weir.toml    before `weir run --config weir.toml`
   weir doctor eth1 tap0 --json      for a program to read";
 
-#[derive(Clone, Copy, Debug, Args)]
-#[command(after_long_help = DETACH_EXAMPLES)]
-pub struct DetachArgs {
-    /// Take the gates off a weir that runs, too: for one that hangs
-    ///
-    /// One that does not hang attaches them again within seconds.
-    #[arg(long)]
-    pub force: bool,
-}
-
 const DETACH_EXAMPLES: &str = "\
 A weir that is stopped takes everything off its ports. One that is killed leaves its
 gates there: frames go on as they did, and the next `weir run` adopts them. This
@@ -268,24 +271,11 @@ Examples:
   weir stats --json | jq .ledger
   curl --unix-socket /run/weir.sock http://weir/v1/stats";
 
-#[derive(Clone, Copy, Debug, Args)]
-#[command(after_long_help = COMPLETIONS_EXAMPLES)]
-pub struct CompletionsArgs {
-    pub shell: Shell,
-}
-
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   weir completions bash > /etc/bash_completion.d/weir
   weir completions zsh > \"${fpath[1]}/_weir\"
   weir completions fish > ~/.config/fish/completions/weir.fish";
-
-#[derive(Clone, Debug, Args)]
-pub struct ManArgs {
-    /// Made if it is not there: weir.1, and a page for each command
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-}
 
 /// A parser for a choice's names, with the meaning of each for the help.
 fn choice<T: Choice>() -> impl TypedValueParser<Value = T> {
@@ -327,34 +317,27 @@ impl Cli {
 impl RunArgs {
     /// The plan of a file or of a bridge, with the overrides of the command line.
     pub fn plan(&self, control: Option<&PathBuf>, host: &Host) -> Result<Plan, ConfigErrors> {
-        let mut plan = match (&self.config, &self.bridge) {
-            (Some(file), _) => weir_schema::load(file, host)?,
-            (None, Some(bridge)) => {
-                let mut listed = HashSet::new();
-                if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
-                    let wrong = format!("\"{name}\" is listed twice");
-                    let valid = "valid: each interface once";
-                    return Err(ConfigErrors::argument("--uplink", wrong, valid));
-                }
+        let mut listed = HashSet::new();
+        if let Some(name) = self.uplink.iter().find(|name| !listed.insert(*name)) {
+            let (wrong, valid) =
+                (format!("\"{name}\" is listed twice"), "valid: each interface once");
+            return Err(ConfigErrors::argument("--uplink", wrong, valid));
+        }
+        let mut plan = match &self.config {
+            Some(file) => weir_schema::load(file, host)?,
+            None => {
+                // Without a file clap demands a bridge.
+                let bridge = self.bridge.as_deref().unwrap_or_default();
                 Plan::for_bridge(bridge, &self.uplink, host.default_worker())
-            }
-            (None, None) => {
-                let wrong = "nothing to forward";
-                let valid = "valid: --config FILE, or --bridge BRIDGE --uplink INTERFACE";
-                return Err(ConfigErrors::argument("weir run", wrong, valid));
             }
         };
         if !self.worker.is_empty() {
-            plan.forwarder.workers = self.workers(&plan, host)?;
+            plan.set_workers(&self.worker, host)?;
         }
-        if let Some(idle) = self.idle {
-            plan.forwarder.idle = idle;
-        }
-        if let Some(mode) = self.mode {
-            plan.set_mode(mode);
-        }
-        if let Some(lane) = self.lane {
-            plan.set_lane(lane);
+        plan.forwarder.idle = self.idle.unwrap_or(plan.forwarder.idle);
+        for port in plan.every_port() {
+            port.mode = self.mode.unwrap_or(port.mode);
+            port.lane = self.lane.unwrap_or(port.lane);
         }
         if let Some(path) = control {
             check_control(path).map_err(|wrong| {
@@ -364,29 +347,6 @@ impl RunArgs {
             plan.forwarder.control.clone_from(path);
         }
         Ok(plan)
-    }
-
-    fn workers(&self, plan: &Plan, host: &Host) -> Result<Vec<usize>, ConfigErrors> {
-        let refused =
-            |wrong: String, valid: String| ConfigErrors::argument("--worker", wrong, valid);
-        let mut workers = Vec::new();
-        for core in &self.worker {
-            let core =
-                host.check_worker(*core).map_err(|wrong| refused(wrong, host.valid_cores()))?;
-            if workers.contains(&core) {
-                let wrong = format!("core {core} is listed twice");
-                return Err(refused(wrong, "valid: each core once".to_owned()));
-            }
-            workers.push(core);
-        }
-        let needed = |port: &PortPlan| port.worker.filter(|core| !workers.contains(core));
-        match plan.ports.iter().find_map(|port| Some((port, needed(port)?))) {
-            Some((port, core)) => Err(refused(
-                format!("port {} is given to core {core}", port.name),
-                format!("valid: a list with {core} in it"),
-            )),
-            None => Ok(workers),
-        }
     }
 }
 

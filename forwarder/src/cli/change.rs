@@ -8,15 +8,15 @@ use weir_api::Client;
 use serde_json::Value;
 
 use super::args::{JsonArgs, PortCommand, SetArgs};
-use super::{CliError, render, show};
+use super::{render, show};
 use weir_schema::ConfigErrors;
 
-pub async fn config(args: &JsonArgs, control: &Path) -> Result<(), CliError> {
+pub async fn config(args: &JsonArgs, control: &Path) -> anyhow::Result<()> {
     let document = Client::at(control).config().await?;
     show(args.json, &document, || render::config(&document))
 }
 
-pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
+pub async fn set(args: &SetArgs, control: &Path) -> anyhow::Result<()> {
     let patch = args.patch().map_err(|valid| {
         let wrong = format!("invalid value \"{}\"", args.value);
         ConfigErrors::argument(&args.key, wrong, valid)
@@ -24,7 +24,7 @@ pub async fn set(args: &SetArgs, control: &Path) -> Result<(), CliError> {
     change(&patch, control, args.json).await
 }
 
-pub async fn port(command: &PortCommand, control: &Path) -> Result<(), CliError> {
+pub async fn port(command: &PortCommand, control: &Path) -> anyhow::Result<()> {
     match command {
         PortCommand::List(args) => {
             let list = Client::at(control).ports().await?;
@@ -34,7 +34,8 @@ pub async fn port(command: &PortCommand, control: &Path) -> Result<(), CliError>
         PortCommand::Add(args) => {
             // A patch cannot express this check: it would turn an existing uplink into a vif.
             if Client::at(control).config().await?["ports"].get(&args.name).is_some() {
-                return Err(CliError::Exists(args.name.clone()));
+                let name = &args.name;
+                anyhow::bail!("port {name} is there already; to change it: weir port set {name}");
             }
             change(&args.patch(), control, args.json).await
         }
@@ -42,7 +43,7 @@ pub async fn port(command: &PortCommand, control: &Path) -> Result<(), CliError>
     }
 }
 
-async fn change(patch: &Value, control: &Path, json: bool) -> Result<(), CliError> {
+async fn change(patch: &Value, control: &Path, json: bool) -> anyhow::Result<()> {
     let before = Client::at(control).config().await?;
     let after = Client::at(control).patch(patch).await?;
     show(json, &after, || render::changes(&before, &after))

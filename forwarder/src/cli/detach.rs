@@ -4,27 +4,22 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::args::DetachArgs;
-use super::{CliError, print};
+use super::{print, unless_closed};
 use crate::host::leftovers::{self, GateOwner, Removed};
 use crate::host::links::{Links, Snapshot};
 use crate::host::privileges::check_privileges;
 use weir_schema::DEFAULT_CONTROL;
 
 /// Removes the leftovers and lists them. The exit code is 1 if a running weir was left alone.
-pub async fn run(args: DetachArgs, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+pub async fn run(force: bool, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     check_privileges()?;
     let only = control.is_some();
     let control = control.unwrap_or_else(|| DEFAULT_CONTROL.into());
     let links = Links::open()?.snapshot().await?;
     // Removal waits for the kernel.
-    let removing =
-        tokio::task::spawn_blocking(move || leftovers::remove(&control, only, args.force));
+    let removing = tokio::task::spawn_blocking(move || leftovers::remove(&control, only, force));
     let removed = removing.await??;
-    match print(&text(&removed, &links)) {
-        Ok(()) | Err(CliError::Closed) => {}
-        Err(error) => return Err(error.into()),
-    }
+    unless_closed(print(&text(&removed, &links)))?;
     for owner in &removed.refused {
         eprintln!("weir: {}", refusal(owner, &links));
     }

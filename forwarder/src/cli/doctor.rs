@@ -1,30 +1,25 @@
 //! `weir doctor`: finds what is missing on this host or in the way, each finding with its fix.
 //! Invariant: read only; a running weir does not notice.
 
-mod bridges;
 mod finding;
 mod host;
 mod interface;
-mod leftovers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 pub use self::finding::{Finding, Level, Report};
 use super::args::DoctorArgs;
+use super::{print, unless_closed};
 use crate::host::links::{Links, Snapshot, check_bridge, check_port, could_be_port};
 use weir_schema::{DEFAULT_CONTROL, Host, PortPlan};
 
-/// Examines the host and the requested interfaces, and prints the findings. The exit code is 1 if a
-/// check fails.
+/// Prints the findings about the host and the interfaces; the exit code is 1 if a check fails.
 pub async fn run(args: DoctorArgs, control: PathBuf) -> anyhow::Result<ExitCode> {
     let report = examine(&args, control).await?;
     let text =
         if args.json { report.json() } else { report.text(super::render::Paint::of_stdout()) };
-    match super::print(&text) {
-        Ok(()) | Err(super::CliError::Closed) => {}
-        Err(error) => return Err(error.into()),
-    }
+    unless_closed(print(&text))?;
     Ok(if report.fails() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -55,10 +50,10 @@ pub async fn examine(args: &DoctorArgs, control: PathBuf) -> anyhow::Result<Repo
 
 fn look(subjects: &Subjects, snapshot: &Snapshot, report: &mut Report) {
     host::examine(report);
-    let alive = leftovers::examine(&subjects.control, report);
+    let alive = host::leftovers(&subjects.control, report);
     let looked_at = subjects.interfaces.iter().filter_map(|name| snapshot.by_name(name));
-    let left = leftovers::gates(snapshot, report);
-    let views = bridges::read(looked_at, alive || left, report);
+    let left = host::gates(snapshot, report);
+    let views = interface::read_bridges(looked_at, alive || left, report);
     for name in &subjects.interfaces {
         let plan = subjects.plans.iter().find(|plan| plan.name == *name);
         let case = interface::Case { snapshot, views: &views, alive, plan };
@@ -99,7 +94,7 @@ fn choose(
                 subjects.plans = plan.ports;
             }
             Err(errors) => {
-                for problem in errors.problems() {
+                for problem in errors.problems {
                     report.add(Level::Fail, "file", problem.to_string());
                 }
             }

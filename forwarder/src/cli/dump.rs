@@ -2,28 +2,37 @@
 //! its file at once, and intervals are appended one by one, each in one piece.
 
 mod report;
-mod target;
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 
-use self::report::{Question, Report, Source};
-use self::target::Target;
-use super::CliError;
-use super::args::DumpArgs;
+use self::report::{Report, known};
 use super::args::dump::{By, FORMATS, Format, HISTOGRAM_FORMATS, What};
 use super::stop::Stop;
-use crate::observe::dump::series;
+use super::{Output, print};
+use crate::observe::dump::{Series, files, hgrm, series};
+use weir_api::{Client, FlowQuery, LatencyQuery, LossReport};
 use weir_core::Choice as _;
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
-    let job = Job::new(args)?;
+pub async fn run(what: &What, control: &Path) -> anyhow::Result<()> {
+    let job = Job::new(what)?;
     match job.every {
         Some(every) => job.intervals(every, control).await,
         None => job.once(control).await,
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Latency,
+    Flows,
+    Losses,
 }
 
 /// The work to do, with all arguments checked.
@@ -31,7 +40,11 @@ pub async fn run(args: &DumpArgs, control: &Path) -> Result<(), CliError> {
 struct Job {
     /// The kind's name for a file in a folder.
     kind: &'static str,
-    question: Question,
+    source: Source,
+    histograms: bool,
+    vif: Option<String>,
+    /// Begin a new recording after it.
+    reset: bool,
     by: By,
     format: Format,
     target: Target,
@@ -40,9 +53,9 @@ struct Job {
 }
 
 impl Job {
-    fn new(args: &DumpArgs) -> Result<Self, ConfigErrors> {
+    fn new(what: &What) -> Result<Self, ConfigErrors> {
         use Source::{Flows, Latency, Losses};
-        let (kind, of, by, asked, common, reset) = match &args.what {
+        let (kind, of, by, asked, common, reset) = match what {
             What::Latency(a) => ("latency", Latency, a.by, a.format, &a.common, a.reset),
             What::Loss(a) => ("loss", Losses, a.by, a.format, &a.common, false),
             What::Flows(a) => ("flows", Flows, a.by, a.format, &a.common, a.reset),
@@ -57,13 +70,11 @@ impl Job {
         let whole = matches!(format, Format::Hgrm | Format::Hlog | Format::Json) || by == By::Stage;
         Ok(Self {
             kind,
-            question: Question {
-                source,
-                // Differences of times can be taken of whole histograms only.
-                histograms: kind != "loss" && (whole || common.interval.is_some()),
-                vif: common.vif.clone(),
-                reset,
-            },
+            source,
+            // Differences of times can be taken of whole histograms only.
+            histograms: kind != "loss" && (whole || common.interval.is_some()),
+            vif: common.vif.clone(),
+            reset,
             by,
             format,
             target: Target::of(common.output.as_deref(), kind, format),
@@ -72,19 +83,46 @@ impl Job {
         })
     }
 
-    async fn once(&self, control: &Path) -> Result<(), CliError> {
-        let report = self.shaped(self.question.ask(control).await?)?;
-        if let (Format::Hgrm, Target::Folder(folder)) = (self.format, &self.target) {
-            return target::write_each(folder, &report.series()?);
+    async fn ask(&self, control: &Path) -> anyhow::Result<Report> {
+        let (client, histograms, reset) = (Client::at(control), self.histograms, self.reset);
+        match self.source {
+            Source::Losses => Ok(Report::Losses(LossReport::of(&client.stats().await?))),
+            Source::Latency => {
+                let query = LatencyQuery { histograms, reset };
+                Ok(Report::Latency(client.latency(query).await?))
+            }
+            Source::Flows => {
+                // A vif without flows is fine, but an unknown vif is an error.
+                if let Some(vif) = &self.vif {
+                    let ports = client.ports().await?.ports;
+                    known(vif, ports.iter().map(|port| port.name.as_str()))?;
+                }
+                let query = FlowQuery { histograms, reset, ..FlowQuery::default() };
+                Ok(Report::Flows { since: None, report: client.flows(&query).await? })
+            }
         }
-        self.target.write(&report.text(self.kind, self.format)?)
     }
 
-    async fn intervals(&self, every: Duration, control: &Path) -> Result<(), CliError> {
+    async fn once(&self, control: &Path) -> anyhow::Result<()> {
+        let report = self.shaped(self.ask(control).await?)?;
+        if let Target::Folder(folder) = &self.target {
+            return write_each(folder, &report.series()?);
+        }
+        let text = report.text(self.kind, self.format)?;
+        match self.target.file()? {
+            None => print(&text),
+            Some(path) => files::write(path, &text),
+        }
+    }
+
+    async fn intervals(&self, every: Duration, control: &Path) -> anyhow::Result<()> {
         let mut stop = Stop::listen()?;
-        let mut before = self.question.ask(control).await?;
+        let mut before = self.ask(control).await?;
         let (_, start) = before.span();
-        let mut out = self.target.open()?;
+        let mut out = match self.target.file()? {
+            None => Output::default(),
+            Some(path) => Output::file(path, &mut File::options())?,
+        };
         let mut next = Instant::now();
         let mut written = 0;
         loop {
@@ -94,7 +132,7 @@ impl Job {
                 _ = sleep_until(next) => false,
                 () = stop.told() => true,
             };
-            let after = self.question.ask(control).await?;
+            let after = self.ask(control).await?;
             let report = self.shaped(after.since(&before)?)?;
             let piece = report.piece(self.kind, self.format, start, written == 0)?;
             out.write(piece.as_bytes())?;
@@ -106,8 +144,8 @@ impl Job {
         }
     }
 
-    fn shaped(&self, report: Report) -> Result<Report, CliError> {
-        match report.of_vif(self.question.vif.as_deref())? {
+    fn shaped(&self, report: Report) -> anyhow::Result<Report> {
+        match report.of_vif(self.vif.as_deref())? {
             Report::Latency(report) if self.by == By::Stage => {
                 Ok(Report::Latency(series::by_stage(&report)?))
             }
@@ -134,6 +172,46 @@ fn format(
             format!("valid: --format with one of {0}, or a name that ends so", names.join(", "));
         ConfigErrors::argument("--output", wrong, valid)
     })
+}
+
+/// Where a dump is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    Stdout,
+    File(PathBuf),
+    /// One file for each histogram.
+    Folder(PathBuf),
+}
+
+impl Target {
+    fn of(output: Option<&Path>, kind: &str, format: Format) -> Self {
+        let Some(path) = output else { return Self::Stdout };
+        let folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        match (folder, format) {
+            (false, _) => Self::File(path.to_owned()),
+            (true, Format::Hgrm) => Self::Folder(path.to_owned()),
+            (true, Format::Table) => Self::File(path.join(format!("{kind}.txt"))),
+            (true, _) => Self::File(path.join(format!("{kind}.{format}"))),
+        }
+    }
+
+    /// Its file, whose folder is there then; `None`: standard output.
+    fn file(&self) -> anyhow::Result<Option<&Path>> {
+        let Self::File(path) = self else { return Ok(None) };
+        path.parent().map_or(Ok(()), files::make_folder)?;
+        Ok(Some(path))
+    }
+}
+
+/// Writes each histogram to a file named after its tag, as a plotter needs it.
+fn write_each(folder: &Path, series: &[Series]) -> anyhow::Result<()> {
+    files::make_folder(folder)?;
+    for one in series {
+        // Addresses and interfaces have no slash; a file's name must have none, either.
+        let name = format!("{}.hgrm", one.tag.replace('/', "_"));
+        files::write(&folder.join(name), &hgrm::section(&one.tag, &one.times))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,35 +4,35 @@
 use std::path::Path;
 
 use clap::{Command, CommandFactory as _, builder::Resettable};
+use clap_complete::Shell;
 
-use super::args::{Cli, CompletionsArgs, ManArgs};
-use super::{CliError, print};
+use super::args::Cli;
+use super::print;
 use crate::observe::dump::files;
 
-pub fn completions(args: &CompletionsArgs) -> Result<(), CliError> {
+pub fn completions(shell: Shell) -> anyhow::Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "weir", &mut text);
+    clap_complete::generate(shell, &mut Cli::command(), "weir", &mut text);
     print(&String::from_utf8_lossy(&text))
 }
 
-pub fn man(args: &ManArgs) -> Result<(), CliError> {
-    files::make_folder(&args.folder)?;
+pub fn man(folder: &Path) -> anyhow::Result<()> {
+    files::make_folder(folder)?;
     let mut weir = Cli::command();
     weir.build();
-    pages(&weir, &args.folder)
+    pages(&weir, folder)
 }
 
 /// A page for the command, and one for each subcommand: `weir-port-list.1`.
-fn pages(command: &Command, folder: &Path) -> Result<(), CliError> {
+fn pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
     for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         pages(below, folder)?;
     }
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    files::write(&folder.join(format!("{name}.1")), &page(command)?)?;
-    Ok(())
+    files::write(&folder.join(format!("{name}.1")), &page(command)?)
 }
 
-fn page(command: &Command) -> Result<String, CliError> {
+fn page(command: &Command) -> anyhow::Result<String> {
     let mut text = Vec::new();
     // Kept verbatim: in a paragraph, the lines of the examples would run together.
     let plain = command.clone().after_long_help(Resettable::Reset);

@@ -2,19 +2,20 @@
 //! Invariant: the results until then are shown, however it ended.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use weir_port::{clock_realtime_ns, probe::MAX_TEST_FRAME};
 
-use super::args::ProbeArgs;
 use super::args::probe::{
     FloorArgs, ListenArgs, OutputArgs, ProbeCommand, ReflectArgs, SendArgs, SinkArgs, USUAL,
 };
 use super::stop::Stop;
-use super::{CliError, print, print_json_line, render, show};
-use crate::probe::{files, floor, guard};
+use super::{print, print_json_line, render, show};
+use crate::observe::dump::{Series, hgrm, hlog};
+use crate::probe::{floor, guard};
 use weir_probe::raw::frame::{self, Addresses};
 use weir_probe::raw::{self, Drain, RawOrder};
 use weir_probe::report::{Named, SinkReport};
@@ -22,8 +23,8 @@ use weir_probe::sink::Sink;
 use weir_probe::{ProbeError, send};
 use weir_schema::ConfigErrors;
 
-pub async fn run(args: &ProbeArgs) -> Result<(), CliError> {
-    match &args.command {
+pub async fn run(command: &ProbeCommand) -> anyhow::Result<()> {
+    match command {
         ProbeCommand::Send(args) if args.raw.is_some() => send_raw(args).await,
         ProbeCommand::Send(args) => send(args).await,
         ProbeCommand::Sink(SinkArgs { raw: Some(interface), listen, .. }) => {
@@ -37,7 +38,7 @@ pub async fn run(args: &ProbeArgs) -> Result<(), CliError> {
     }
 }
 
-async fn send(args: &SendArgs) -> Result<(), CliError> {
+async fn send(args: &SendArgs) -> anyhow::Result<()> {
     let order = args.order()?;
     guard::check(&order, args.force).await?;
     say(&format!("sending to {} at {}", order.target, order.rate));
@@ -55,7 +56,7 @@ async fn send(args: &SendArgs) -> Result<(), CliError> {
     }
 }
 
-async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), CliError> {
+async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> anyhow::Result<()> {
     let sink = Sink::open(args.options(reflect, keep))?;
     say(&format!("listening on {}", sink.address()));
     let began = clock_realtime_ns();
@@ -80,7 +81,7 @@ async fn listen_on(args: &ListenArgs, reflect: bool, keep: bool) -> Result<(), C
     save(&args.output, &report.spreads(), began, report.elapsed_ns)
 }
 
-async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
+async fn measure_floor(args: &FloorArgs) -> anyhow::Result<()> {
     let (order, options, v6) = (args.order()?, args.options(), args.ipv6);
     say(&format!("sending over a bare veth at {}", order.rate));
     let began = clock_realtime_ns();
@@ -89,7 +90,7 @@ async fn measure_floor(args: &FloorArgs) -> Result<(), CliError> {
     save(&args.output, &report.sink.spreads(), began, report.sink.elapsed_ns)
 }
 
-async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
+async fn send_raw(args: &SendArgs) -> anyhow::Result<()> {
     let interface = args.raw.clone().unwrap_or_default();
     guard::check_raw(&interface, args.force).await?;
     let frame = raw_frame(args, &interface).await?;
@@ -108,16 +109,11 @@ async fn send_raw(args: &SendArgs) -> Result<(), CliError> {
 }
 
 /// The one frame to send, with the interface's own addresses as defaults.
-async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError> {
-    let wrong = |key: &str, wrong: String, valid: &str| {
-        CliError::Argument(ConfigErrors::argument(key, wrong, valid))
-    };
+async fn raw_frame(args: &SendArgs, interface: &str) -> anyhow::Result<Vec<u8>> {
     let Some(dst_mac) = args.dst_mac else {
-        return Err(wrong(
-            "--dst-mac",
-            "is missing; without the stack, there is no neighbour lookup".to_owned(),
-            "valid: the address of the target, or of the router to it (ip neighbour)",
-        ));
+        let wrong = "is missing; without the stack, there is no neighbour lookup";
+        let valid = "valid: the address of the target, or of the router to it (ip neighbour)";
+        return Err(ConfigErrors::argument("--dst-mac", wrong, valid).into());
     };
     let links = guard::links().await?;
     let link = links.by_name(interface);
@@ -125,7 +121,9 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     let own = own.find(|ip| ip.is_ipv4() == args.target.is_ipv4());
     let Some(src) = args.bind.or(own) else {
         let none = format!("{interface} has no address of {}'s family", args.target.ip());
-        return Err(wrong("--bind", none, "valid: the address to send from"));
+        return Err(
+            ConfigErrors::argument("--bind", none, "valid: the address to send from").into()
+        );
     };
     let src_mac = args.src_mac.or_else(|| link.map(|link| weir_core::ids::Mac::new(link.mac)));
     let addresses =
@@ -133,17 +131,14 @@ async fn raw_frame(args: &SendArgs, interface: &str) -> Result<Vec<u8>, CliError
     let frame = frame::build(&addresses, args.traffic.size.smallest() as usize)?;
     let one = args.traffic.size.smallest() == args.traffic.size.largest();
     if !one || frame.len() > MAX_TEST_FRAME {
-        let most = MAX_TEST_FRAME - 62;
-        return Err(wrong(
-            "--size",
-            format!("{} is not one size that --raw can send", args.traffic.size),
-            &format!("valid: one, up to {most}"),
-        ));
+        let wrong = format!("{} is not one size that --raw can send", args.traffic.size);
+        let valid = format!("valid: one, up to {}", MAX_TEST_FRAME - 62);
+        return Err(ConfigErrors::argument("--size", wrong, valid).into());
     }
     Ok(frame)
 }
 
-async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
+async fn sink_raw(interface: &str, args: &ListenArgs) -> anyhow::Result<()> {
     let drain = Drain::attach(interface, args.port)?;
     say(&format!("counting frames to port {} at {interface}", args.port));
     let (duration, count) = (args.duration.map(Duration::from), args.count);
@@ -154,7 +149,7 @@ async fn sink_raw(interface: &str, args: &ListenArgs) -> Result<(), CliError> {
 /// Runs it on a thread of its own; Ctrl-C and SIGTERM tell it to end.
 async fn until_stopped<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T, ProbeError> + Send + 'static,
-) -> Result<T, CliError> {
+) -> anyhow::Result<T> {
     let mut asked = Stop::listen()?;
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -170,26 +165,44 @@ async fn until_stopped<T: Send + 'static>(
     }
 }
 
-/// Prints to standard error, for people and for scripts that wait for it; standard output is for the
-/// report.
+/// Prints to standard error, for people and for scripts that wait for it.
 fn say(what: &str) {
     let _ = writeln!(std::io::stderr(), "weir: {what}");
 }
 
 /// Prints one of several reports: a line of JSON, or a text with an empty line after it.
-fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> Result<(), CliError> {
+fn show_each(output: &OutputArgs, by_flow: bool, report: &SinkReport) -> anyhow::Result<()> {
     if output.json {
         return print_json_line(report);
     }
     print(&(render::probe::sink(report, by_flow) + "\n"))
 }
 
+/// Writes the requested files as dumps have them: the first histogram's distribution, a log of all.
 fn save(
     output: &OutputArgs,
     named: &[Named<'_>],
     began_unix_ns: u64,
-    elapsed_ns: u64,
-) -> Result<(), CliError> {
-    let to = (output.hgrm.as_deref(), output.hlog.as_deref());
-    Ok(files::save(named, began_unix_ns, elapsed_ns, to)?)
+    lasted_ns: u64,
+) -> anyhow::Result<()> {
+    let write = |path: &Path, text: String| {
+        let failed = ProbeError::io(format!("cannot write {}", path.display()));
+        std::fs::write(path, text).map_err(failed)
+    };
+    if let (Some(path), Some((name, spread))) = (&output.hgrm, named.first()) {
+        write(path, hgrm::section(name, &spread.histogram))?;
+    }
+    if let Some(path) = &output.hlog {
+        let one = |(name, spread): &Named<'_>| Series {
+            tag: (*name).to_owned(),
+            times: spread.histogram.clone(),
+        };
+        let series: Vec<Series> = named.iter().map(one).collect();
+        let (since, until) = (began_unix_ns, began_unix_ns.saturating_add(lasted_ns));
+        write(path, hlog::header(since) + &hlog::interval(since, since, until, &series))?;
+    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,11 @@
 mod config;
 mod counters;
 mod dump;
-mod lanes;
 mod ledger;
 mod number;
 pub(crate) mod paint;
 mod ports;
 pub(crate) mod probe;
-pub(crate) mod screen;
 mod shares;
 mod watch;
 
@@ -33,8 +31,7 @@ pub(crate) use crate::observe::samples;
 /// The width that every output fits into.
 pub const WIDTH: usize = 80;
 
-/// A column of rows `R`: its title, with `>` in front if cells are right-aligned, and the function for
-/// a row's cell.
+/// A column of rows `R`: its title, with `>` in front if it is right-aligned, and a row's cell.
 pub(crate) type Column<'c, R> = (&'static str, &'c dyn Fn(&R) -> String);
 
 /// Columns two spaces apart, each as wide as its widest cell.
@@ -99,8 +96,7 @@ pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> String {
     hanging(&" ".repeat(indent), text, width)
 }
 
-/// The same after a lead; further lines align with the first one's text. Only a longer word exceeds
-/// `width`.
+/// The same after a lead, with which further lines align. Only a longer word exceeds `width`.
 pub(crate) fn hanging(lead: &str, text: &str, width: usize) -> String {
     let indent = " ".repeat(len(lead));
     let options = textwrap::Options::new(width)

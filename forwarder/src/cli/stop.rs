@@ -6,8 +6,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use weir_api::Stream;
 
-use super::CliError;
-
 /// How long data under way may take after Ctrl-C.
 const LAST_PARTS: Duration = Duration::from_secs(5);
 
@@ -37,8 +35,8 @@ impl Stop {
 pub(super) async fn follow(
     stream: &mut Stream,
     mut stop: Stop,
-    mut take: impl FnMut(Option<&[u8]>) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+    mut take: impl FnMut(Option<&[u8]>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

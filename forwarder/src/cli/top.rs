@@ -7,7 +7,6 @@
 
 mod flows;
 mod grid;
-mod help;
 mod links;
 mod losses;
 mod model;
@@ -33,7 +32,6 @@ use self::sample::Sample;
 use self::screen::Screen;
 use self::state::{State, Then};
 use self::view::Picture;
-use super::CliError;
 use super::args::{TopArgs, View};
 use super::render::paint::{Paint, dumb_terminal};
 use super::stop::Stop;
@@ -50,7 +48,7 @@ fn declared(view: View) -> &'static Declared {
     VIEWS[view as usize]
 }
 
-pub async fn run(args: &TopArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &TopArgs, control: &Path) -> anyhow::Result<()> {
     let mut state = State::new(args.view, args.interval);
     if let Some(column) = &args.sort {
         state.sort_by(column).map_err(|valid| {
@@ -90,8 +88,8 @@ async fn watch(
     mut state: State,
     first: Sample,
     control: &Path,
-) -> Result<(), CliError> {
-    let colour = Paint::of_stdout().is_on();
+) -> anyhow::Result<()> {
+    let colour = Paint::of_stdout().on;
     let mut events = screen::events();
     let (mut before, mut after) = (None, first);
     let mut gone: Option<String> = None;
@@ -105,7 +103,7 @@ async fn watch(
         grid.arrange(&state.filter, state.order());
         state.settle(grid.rows.len());
         let picture = Picture { span, grid: &grid, state: &state, gone: gone.as_deref(), colour };
-        screen.draw(|frame| view::draw(frame, &picture))?;
+        screen.0.draw(|frame| view::draw(frame, &picture))?;
         let due = !state.held && asking.is_empty();
         tokio::select! {
             event = events.recv() => {
@@ -113,7 +111,7 @@ async fn watch(
                 let Some(event) = event else { return Ok(()) };
                 match state.apply(&event) {
                     None | Some(Then::Draw) => {}
-                    Some(Then::Redraw) => screen.clear()?,
+                    Some(Then::Redraw) => screen.0.clear()?,
                     Some(Then::Ask) => next = Instant::now(),
                     Some(Then::Reschedule) => next = asked + state.interval,
                     Some(Then::Quit) => return Ok(()),

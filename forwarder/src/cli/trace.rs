@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::TraceArgs;
+use super::print;
 use super::render::{WIDTH, grouped, hanging};
 use super::stop::{Stop, follow};
-use super::{CliError, print};
-use weir_api::{Client, TraceEvent, TraceLine, TracedPacket};
+use weir_api::{Client, TraceEvent, TraceLine, TraceOutcome, TracedPacket};
+use weir_core::Choice as _;
 
-pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
+pub async fn run(args: &TraceArgs, control: &Path) -> anyhow::Result<()> {
     let stop = Stop::listen()?;
-    let mut stream = Client::at(control).trace(&args.wanted().query()).await?;
+    let mut stream = Client::at(control).trace(&args.query()).await?;
     let mut lines = Lines::default();
     let show = |part: Option<&[u8]>| lines.show(part.unwrap_or_default(), args.json, control);
     follow(&mut stream, stop, show).await
@@ -22,7 +23,7 @@ pub async fn run(args: &TraceArgs, control: &Path) -> Result<(), CliError> {
 struct Lines(Vec<u8>);
 
 impl Lines {
-    fn show(&mut self, part: &[u8], json: bool, control: &Path) -> Result<(), CliError> {
+    fn show(&mut self, part: &[u8], json: bool, control: &Path) -> anyhow::Result<()> {
         self.0.extend_from_slice(part);
         while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.0.drain(..=end).collect();
@@ -50,8 +51,11 @@ fn text(line: &TraceLine) -> String {
 
 fn block(packet: &TracedPacket) -> String {
     let TracedPacket { number, port, length, vlan, segment, summary, outcome, .. } = packet;
-    let mut text =
-        format!("packet {number} at {port}: {} bytes, {}\n", grouped(*length), outcome.name());
+    let outcome = match outcome {
+        TraceOutcome::Partly => "delivered in part",
+        other => other.name(),
+    };
+    let mut text = format!("packet {number} at {port}: {} bytes, {outcome}\n", grouped(*length));
     let _ = writeln!(text, "  {summary}");
     if *vlan != 0 {
         let _ = writeln!(text, "  VLAN {vlan}");

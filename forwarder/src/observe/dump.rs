@@ -20,12 +20,3 @@ pub mod since;
 mod tests;
 
 pub use series::Series;
-
-/// The part that a report lacks for the requested format.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DumpError {
-    #[error("weir's answer has no histogram of {0}: is it another version?")]
-    NoHistogram(String),
-    #[error("weir's histogram of {0} cannot be read: is it another version?")]
-    Garbled(String),
-}

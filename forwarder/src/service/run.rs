@@ -68,7 +68,7 @@ pub async fn run(
         // Checked now, while it can still be mended, not when the numbers are ready.
         files::make_folder(folder).map_err(|error| {
             let valid = "valid: a folder that is there, or can be made";
-            ConfigErrors::argument("--dump-dir", error.to_string(), valid)
+            ConfigErrors::argument("--dump-dir", format!("{error:#}"), valid)
         })?;
     }
     let end = End::listen()?;

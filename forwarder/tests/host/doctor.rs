@@ -28,7 +28,7 @@ fn look_with(
 }
 
 fn find<'a>(report: &'a Report, subject: &str, check: &str) -> &'a Finding {
-    let mut findings = report.findings().iter();
+    let mut findings = report.findings.iter();
     let found = findings.find(|finding| finding.subject == subject && finding.check == check);
     found.unwrap_or_else(|| panic!("no {check} of {subject} in {report:#?}"))
 }
@@ -67,7 +67,7 @@ fn a_bridge_with_a_guest_is_healthy() {
             .unwrap();
         let report = look(&["v1"], None, control.clone());
         assert_eq!(find(&report, "host", "settings").level, Level::Warn);
-        let mut gate = report.findings().iter().filter(|finding| finding.check == "gate");
+        let mut gate = report.findings.iter().filter(|finding| finding.check == "gate");
         let (suppress, qdisc) = (gate.next().unwrap(), gate.next().unwrap());
         assert_eq!(suppress.level, Level::Warn);
         assert_eq!(suppress.text, "left to the bridge: `v1` has neigh_suppress on");

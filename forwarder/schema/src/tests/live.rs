@@ -88,7 +88,7 @@ fn a_change_is_said_key_by_key() {
 
 /// Keys of a port that a patch can change.
 fn changeable() -> Vec<&'static str> {
-    let settings = PortPlan::settings().iter().map(|row| &row.about);
+    let settings = PortPlan::SETTINGS.iter().map(|row| &row.about);
     settings.filter(|setting| setting.effect.by_patch()).map(|setting| setting.key).collect()
 }
 
@@ -119,7 +119,7 @@ fn the_document_is_the_one_promised() {
         },
     });
     let kept = ["name", "mode", "worker", "fallback"];
-    let all = PortPlan::settings().iter().map(|row| row.about.key);
+    let all = PortPlan::SETTINGS.iter().map(|row| row.about.key);
     let told: Vec<&str> = all.filter(|key| !kept.contains(key)).collect();
     assert_eq!(changeable(), told);
     assert_eq!(listed().document(&["another".into()]), expected);
@@ -193,7 +193,7 @@ fn a_port_of_the_bridge_is_planned_while_it_is_promised_more_than_the_others() {
 #[test]
 fn the_lane_of_the_command_line_is_what_a_port_goes_back_to() {
     for mut plan in [listed(), bridge()] {
-        plan.set_lane(Lane::Scheduled);
+        plan.every_port().for_each(|port| port.lane = Lane::Scheduled);
         let known = ["tap7".to_owned()];
         let patch = json!({"ports": {"nic0": {"lane": "auto"}, "v9": {"role": "vif"}}});
         let lanes = |plan: &Plan| ["nic0", "tap7", "v9"].map(|name| plan.port_named(name).lane);

@@ -12,13 +12,10 @@ fn a_bridge_plan_knows_its_uplinks_and_makes_vifs_of_the_rest() {
     assert_eq!(plan.port_named("eth1").role, Role::Uplink);
     let plain = PortPlan { of_bridge: true, ..PortPlan::default().port("tap7", Role::Vif) };
     assert_eq!(plan.port_named("tap7"), plain);
-    plan.set_mode(Mode::Native);
+    plan.every_port().for_each(|port| port.mode = Mode::Native);
     assert_eq!(plan.port_named("eth1").mode, Mode::Native);
     assert_eq!(plan.port_named("tap7").mode, Mode::Native);
     assert_eq!(plan.port_named("tap7").lane, Lane::Auto);
-    plan.set_lane(Lane::Scheduled);
-    let lanes = ["eth1", "tap7"].map(|name| plan.port_named(name).lane);
-    assert_eq!(lanes, [Lane::Scheduled; 2]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    ops::Range,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -86,8 +86,7 @@ impl Value for usize {
     }
 
     fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let cores: Vec<String> = context.workers.iter().map(ToString::to_string).collect();
-        let valid = format!("{}: {}", valid(Self::kind(&())), cores.join(", "));
+        let valid = format!("{}: {}", valid(Self::kind(&())), joined(context.workers));
         let core = whole(node.get_ref(), &valid)?;
         match context.workers.iter().find(|worker| **worker as u64 == core) {
             Some(worker) => Ok(*worker),
@@ -96,32 +95,43 @@ impl Value for usize {
     }
 }
 
-/// Cores of this machine, each once.
+/// Cores of this machine, each once; the bounds are of their number.
 impl Value for Vec<usize> {
-    type Range = ();
+    type Range = RangeInclusive<usize>;
 
-    fn kind((): &()) -> Kind {
-        Kind::new("CORE[,CORE]|none", "a list of cores, such as [1]")
+    fn kind(range: &Self::Range) -> Kind {
+        let (least, most) = (range.start(), range.end());
+        let valid = format!("a list of {least} to {most} cores, such as [1]");
+        Kind::new("CORE[,CORE]|none", valid)
     }
 
-    fn read(node: &Node<'_>, (): &(), context: &Context<'_>) -> Result<Self, Vec<Fault>> {
-        let valid = valid(Self::kind(&()));
-        let host = context.host;
-        let one = |value: &DeValue<'_>| {
-            let core = whole(value, &host.valid_cores())?;
-            host.check_worker(core).or_else(|wrong| fault(wrong, host.valid_cores()))
-        };
-        let cores = list(node, &valid, 1024, one)?;
-        let mut seen = Self::new();
-        for (span, core) in cores {
-            if seen.contains(&core) {
-                let wrong = format!("core {core} is listed twice");
-                return fault(wrong, "valid: each core once").map_err(|faults| at(faults, &span));
+    fn read(
+        node: &Node<'_>,
+        range: &Self::Range,
+        context: &Context<'_>,
+    ) -> Result<Self, Vec<Fault>> {
+        let valid = valid(Self::kind(range));
+        let (known, mut seen) = (&context.host.cores, Self::new());
+        let cores = list(node, &valid, *range.end(), |value| {
+            let valid = format!("valid: {}", joined(known));
+            let core = whole(value, &valid)?;
+            match known.iter().copied().find(|known| *known as u64 == core) {
+                None => fault(format!("there is no core {core}"), valid),
+                Some(core) if seen.contains(&core) => {
+                    fault(format!("core {core} is listed twice"), "valid: each core once")
+                }
+                Some(core) => {
+                    seen.push(core);
+                    Ok(core)
+                }
             }
-            seen.push(core);
-        }
-        if seen.is_empty() { fault("the list is empty", valid) } else { Ok(seen) }
+        })?;
+        if cores.is_empty() { fault("the list is empty", valid) } else { Ok(cores) }
     }
+}
+
+fn joined(cores: &[usize]) -> String {
+    cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 macro_rules! locks {
@@ -136,7 +146,7 @@ macro_rules! locks {
 
             fn read(node: &Node<'_>, (): &(), _: &Context<'_>) -> Result<Self, Vec<Fault>> {
                 let mut locks = Self::new();
-                for (_, address) in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
+                for address in list(node, &valid(Self::kind(&())), MAX_LOCKS, $read)? {
                     if !locks.contains(&address) {
                         locks.push(address);
                     }
@@ -185,21 +195,13 @@ fn ip(value: &DeValue<'_>) -> Result<IpAddr, Vec<Fault>> {
     Ok(ip)
 }
 
-/// Faults without a place of their own get that of the item.
-fn at(mut faults: Vec<Fault>, span: &Range<usize>) -> Vec<Fault> {
-    for fault in &mut faults {
-        fault.span.get_or_insert_with(|| span.clone());
-    }
-    faults
-}
-
 /// A list whose items are read one by one; a bad item is reported at its place.
 fn list<T>(
     node: &Node<'_>,
     valid: &str,
     most: usize,
-    read: impl Fn(&DeValue<'_>) -> Result<T, Vec<Fault>>,
-) -> Result<Vec<(Range<usize>, T)>, Vec<Fault>> {
+    mut read: impl FnMut(&DeValue<'_>) -> Result<T, Vec<Fault>>,
+) -> Result<Vec<T>, Vec<Fault>> {
     let DeValue::Array(items) = node.get_ref() else {
         return fault(format!("{} is not a list", shown(node.get_ref())), valid);
     };
@@ -210,8 +212,11 @@ fn list<T>(
     let (mut values, mut faults) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
         match read(item.get_ref()) {
-            Ok(value) => values.push((item.span(), value)),
-            Err(found) => faults.extend(at(found, &item.span())),
+            Ok(value) => values.push(value),
+            Err(found) => {
+                let found = found.into_iter();
+                faults.extend(found.map(|fault| Fault { span: Some(item.span()), ..fault }));
+            }
         }
     }
     if faults.is_empty() { Ok(values) } else { Err(faults) }

@@ -9,8 +9,7 @@ use clap::Args;
 use weir_core::ByteSize;
 
 use super::{choice, interface, time};
-use crate::observe::watch::WatchQuery;
-use crate::observe::watch::query::{BUFFERS, Direction, Kind};
+use crate::observe::watch::query::{BUFFERS, Direction};
 use crate::worker::Protocol;
 
 /// What `weir capture` and `weir trace` choose packets by.
@@ -114,31 +113,38 @@ fn buffer(text: &str) -> Result<u64, String> {
 }
 
 impl WatchArgs {
-    fn wanted(&self, kind: Kind) -> WatchQuery {
-        WatchQuery {
-            ports: self.ports.clone(),
-            host: self.host,
-            l4_port: self.port,
-            protocol: self.proto,
-            vlan: self.vlan,
-            duration: self.duration,
-            buffer: self.buffer,
-            ..WatchQuery::new(kind)
-        }
+    /// The request's query: these wishes, and those of one command.
+    fn query<const N: usize>(&self, own: [(&str, Option<String>); N]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
+        let common = [
+            ("host", self.host.map(|host| host.to_string())),
+            ("portno", self.port.map(|port| port.to_string())),
+            ("proto", self.proto.map(|protocol| protocol.to_string())),
+            ("vlan", self.vlan.map(|vlan| vlan.to_string())),
+            ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
+            ("buffer", Some(format!("{}B", self.buffer))),
+        ];
+        let pairs = common.into_iter().chain(own);
+        query.extend_pairs(pairs.filter_map(|(key, value)| Some((key, value?))));
+        query.finish()
     }
 }
 
 impl CaptureArgs {
-    pub fn wanted(&self) -> WatchQuery {
+    pub fn query(&self) -> String {
         let direction = if self.lost { Direction::Lost } else { self.dir };
-        let (count, snaplen) = (self.count, self.snaplen);
-        WatchQuery { direction, count, snaplen, ..self.what.wanted(Kind::Capture) }
+        self.what.query([
+            ("dir", Some(direction.to_string())),
+            ("snaplen", Some(self.snaplen.to_string())),
+            ("count", self.count.map(|count| count.to_string())),
+        ])
     }
 }
 
 impl TraceArgs {
-    pub fn wanted(&self) -> WatchQuery {
-        WatchQuery { count: Some(self.count), ..self.what.wanted(Kind::Trace) }
+    pub fn query(&self) -> String {
+        self.what.query([("count", Some(self.count.to_string()))])
     }
 }
 

@@ -88,7 +88,7 @@ pub struct PortOptions {
 }
 
 fn options() -> impl Iterator<Item = &'static Declaration> {
-    let settings = PortPlan::settings().iter().map(|row| &row.about);
+    let settings = PortPlan::SETTINGS.iter().map(|row| &row.about);
     // A port's role is given when the port is added.
     settings.filter(|setting| setting.effect.by_patch() && setting.key != "role")
 }

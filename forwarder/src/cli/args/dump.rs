@@ -9,14 +9,7 @@ use weir_core::Choice;
 
 use super::{interface, time};
 
-#[derive(Clone, Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub struct DumpArgs {
-    #[command(subcommand)]
-    pub what: What,
-}
-
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   weir dump latency                            a table, for people
   weir dump latency --output latency.hlog      for HdrHistogram's tools

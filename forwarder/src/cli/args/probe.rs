@@ -21,14 +21,7 @@ pub const USUAL: Duration = Duration::from_secs(10);
 const USUAL_FLOOR: Duration = Duration::from_secs(5);
 const USUAL_SETTLE: Duration = Duration::from_millis(300);
 
-#[derive(Clone, Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
-pub struct ProbeArgs {
-    #[command(subcommand)]
-    pub command: ProbeCommand,
-}
-
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Needs no running weir; only `floor` and --raw take root.
 
 Examples:

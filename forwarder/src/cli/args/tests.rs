@@ -59,6 +59,8 @@ fn what_makes_no_sense_here_is_said_with_what_would() {
     let bridge = "weir run --bridge br0 --uplink eth1";
     let error = |more: &str| plan(&format!("{bridge}{more}")).unwrap_err();
     assert_eq!(error(" --worker 9"), "--worker: there is no core 9; valid: 0, 1");
+    let many = format!(" --worker {}", ["0"; 65].join(","));
+    assert_eq!(error(&many), "--worker: 65 items are too many; valid: at most 64");
     assert_eq!(error(" --worker 1,1"), "--worker: core 1 is listed twice; valid: each core once");
     assert_eq!(error(",eth1"), "--uplink: \"eth1\" is listed twice; valid: each interface once");
     assert_eq!(

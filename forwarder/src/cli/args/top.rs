@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::time;
+use super::{choice, time};
 
 /// A shorter interval would measure the requests themselves, a longer one looks dead.
 pub const SHORTEST: Duration = Duration::from_millis(100);
@@ -17,24 +17,27 @@ pub struct TopArgs {
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub interval: Duration,
     /// What is shown first; Tab shows the next
-    #[arg(long, value_enum, default_value_t = View::Vifs)]
+    #[arg(long, value_parser = choice::<View>(), default_value_t)]
     pub view: View,
     /// The column to sort that view by, as its header names it; `s` takes the next
     #[arg(long, value_name = "COLUMN")]
     pub sort: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum View {
-    /// The ports: rates, shares of their links, queues, residence times, losses
-    #[default]
-    Vifs,
-    /// Who talks to whom: the 200 largest flows
-    Flows,
-    /// What was lost, by reason, and what to do about it
-    Losses,
-    /// The links with a rate: lane, what is taken of the rate and by whom, how often the lane changed
-    Links,
+weir_core::choices! {
+    /// What is shown.
+    #[derive(Default)]
+    View {
+        /// The ports: rates, shares of their links, queues, residence times, losses
+        #[default]
+        Vifs = "vifs",
+        /// Who talks to whom: the 200 largest flows
+        Flows = "flows",
+        /// What was lost, by reason, and what to do about it
+        Losses = "losses",
+        /// The links with a rate: lane, what is taken of the rate and by whom, how often the lane changed
+        Links = "links",
+    }
 }
 
 const EXAMPLES: &str = "\

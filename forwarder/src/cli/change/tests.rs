@@ -10,7 +10,7 @@ use crate::service::api::tests::{Twin, start};
 #[tokio::test]
 async fn the_commands_change_what_they_name() {
     let weir = start(Twin::default());
-    let run = async |line: &str| -> Result<(), CliError> {
+    let run = async |line: &str| -> anyhow::Result<()> {
         let cli = args::Cli::try_parse_from(line.split(' ')).unwrap();
         match cli.command {
             args::Command::Port(command) => port(&command, &weir.path).await,
@@ -29,7 +29,7 @@ async fn the_commands_change_what_they_name() {
         (&json!(4), &json!(2))
     );
     assert_eq!(now["scheduler"]["policy"], "fifo");
-    let code = |error: &CliError| if matches!(error, CliError::Argument(_)) { 2 } else { 1 };
+    let code = |error: &anyhow::Error| if error.is::<ConfigErrors>() { 2 } else { 1 };
     let again = run("weir port add nic0").await.unwrap_err();
     let expected = "port nic0 is there already; to change it: weir port set nic0";
     assert_eq!((again.to_string().as_str(), code(&again)), (expected, 1));

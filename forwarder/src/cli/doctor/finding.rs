@@ -1,5 +1,4 @@
-//! Findings, and their text. Invariant: the text stays within 80 columns, except for a command or path
-//! that must not be broken.
+//! Findings, and their text: within 80 columns, except for commands and paths, which stay whole.
 
 use std::fmt::{Display, Write as _};
 
@@ -58,7 +57,7 @@ pub struct Finding {
 /// All findings, in the order in which they are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
     subject: String,
 }
 
@@ -108,10 +107,6 @@ impl Report {
 
     pub fn fails(&self) -> bool {
         self.findings.iter().any(|finding| finding.level == Level::Fail)
-    }
-
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
     }
 
     pub(super) fn json(&self) -> String {

@@ -1,9 +1,18 @@
-//! One interface as a port: its present state, and what prevents it from being one.
+//! One interface as a port: its present state, and what prevents it from being one. Its bridge is read as
+//! the gate would read it.
 
-use super::bridges::Views;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::programs::loaded_programs;
+use weir_abi::maps;
+
 use super::finding::{Level, Report};
-use crate::host::attach::occupant;
+use crate::host::attach::{is_named, occupant};
+use crate::host::bridge::foreign::{self, Device};
+use crate::host::bridge::offload::{PortView, view};
+use crate::host::bridge::watch;
 use crate::host::links::{Link, LinkKind, Snapshot};
+use crate::host::netlink::Netlink;
 use weir_core::{ForeignRules, Mode};
 use weir_schema::PortPlan;
 
@@ -157,6 +166,52 @@ fn superframes(link: &Link, features: &[(String, bool)], report: &mut Report) {
             format!("ethtool -K {} tso on", link.name),
         );
     }
+}
+
+/// Ports of bridges by interface index.
+pub(super) type Views = BTreeMap<u32, PortView>;
+
+/// Reads the bridges of these interfaces. A failed reading is a finding.
+pub(super) fn read_bridges<'a>(
+    links: impl Iterator<Item = &'a Link>,
+    has_gates: bool,
+    report: &mut Report,
+) -> Views {
+    let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
+    for link in links {
+        if let Some(bridge) = link.bridge() {
+            let device = Device { ifindex: link.ifindex, name: link.name.clone() };
+            by_bridge.entry(bridge).or_default().push(device);
+        }
+    }
+    let own = if has_gates { gates() } else { BTreeSet::new() };
+    let mut views = Views::new();
+    for (bridge, ports) in by_bridge {
+        let read = Netlink::open().and_then(|mut netlink| watch::read(&mut netlink, bridge));
+        let state = match read {
+            Ok(state) => state,
+            Err(error) => {
+                report.add(Level::Warn, "bridge", format!("cannot be read: {error}"));
+                continue;
+            }
+        };
+        let Some(settings) = state.settings() else { continue };
+        let mut foreign = foreign::find(settings, &ports, &own);
+        foreign.leave_unknown_to_the_bridge(ports.iter());
+        views.extend(ports.iter().filter_map(|port| {
+            let at = port.ifindex;
+            Some((at, view(&state, at, foreign.of_port(at))?))
+        }));
+    }
+    views
+}
+
+/// Ids of weirs' programs at the ports, of dead weirs and running ones.
+fn gates() -> BTreeSet<u32> {
+    let own = [maps::GATE, maps::CHARGE];
+    let programs = loaded_programs().flatten();
+    let gates = programs.filter(|program| is_named(program.name_as_str(), &own));
+    gates.map(|program| program.id()).collect()
 }
 
 #[cfg(test)]

@@ -1,32 +1,14 @@
-//! The requests to weir, and the use of its answers. Invariant: an interval and a whole recording are
-//! the same kind of report, so that every format can show both.
-
-use std::path::Path;
+//! weir's answers, and their texts. Invariant: an interval and a whole recording are the same kind of
+//! report, so that every format can show both.
 
 use serde::Serialize;
 use weir_schema::ConfigErrors;
 
-use crate::cli::{CliError, args::dump::Format, render};
+use crate::cli::{args::dump::Format, render};
 use crate::observe::dump::csv::{self, Csv};
 use crate::observe::dump::files::json;
-use crate::observe::dump::{DumpError, Series, hgrm, hlog, series, since};
-use weir_api::{Client, FlowQuery, FlowsReport, LatencyQuery, LatencyReport, LossReport};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Latency,
-    Flows,
-    Losses,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) source: Source,
-    pub(super) histograms: bool,
-    pub(super) vif: Option<String>,
-    /// Begin a new recording after it.
-    pub(super) reset: bool,
-}
+use crate::observe::dump::{Series, hgrm, hlog, series, since};
+use weir_api::{FlowsReport, LatencyReport, LossReport};
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
@@ -42,31 +24,9 @@ pub(super) enum Report {
     },
 }
 
-impl Question {
-    pub(super) async fn ask(&self, control: &Path) -> Result<Report, CliError> {
-        let (client, histograms, reset) = (Client::at(control), self.histograms, self.reset);
-        match self.source {
-            Source::Losses => Ok(Report::Losses(LossReport::of(&client.stats().await?))),
-            Source::Latency => {
-                let query = LatencyQuery { histograms, reset };
-                Ok(Report::Latency(client.latency(query).await?))
-            }
-            Source::Flows => {
-                // A vif without flows is fine, but an unknown vif is an error.
-                if let Some(vif) = &self.vif {
-                    let ports = client.ports().await?.ports;
-                    known(vif, ports.iter().map(|port| port.name.as_str()))?;
-                }
-                let query = FlowQuery { histograms, reset, ..FlowQuery::default() };
-                Ok(Report::Flows { since: None, report: client.flows(&query).await? })
-            }
-        }
-    }
-}
-
 impl Report {
     /// The difference since `before`, the answer to the same request.
-    pub(super) fn since(&self, before: &Self) -> Result<Self, DumpError> {
+    pub(super) fn since(&self, before: &Self) -> anyhow::Result<Self> {
         match (before, self) {
             (Self::Latency(before), Self::Latency(after)) => {
                 since::latency(before, after).map(Self::Latency)
@@ -80,7 +40,7 @@ impl Report {
         }
     }
 
-    pub(super) fn of_vif(mut self, vif: Option<&str>) -> Result<Self, CliError> {
+    pub(super) fn of_vif(mut self, vif: Option<&str>) -> anyhow::Result<Self> {
         let Some(vif) = vif else { return Ok(self) };
         match &mut self {
             Self::Latency(report) => {
@@ -101,7 +61,7 @@ impl Report {
         Ok(self)
     }
 
-    pub(super) fn series(&self) -> Result<Vec<Series>, CliError> {
+    pub(super) fn series(&self) -> anyhow::Result<Vec<Series>> {
         self.recorded()?;
         Ok(match self {
             Self::Latency(report) => series::of_latency(report)?,
@@ -111,7 +71,7 @@ impl Report {
     }
 
     /// A whole dump.
-    pub(super) fn text(&self, kind: &str, format: Format) -> Result<String, CliError> {
+    pub(super) fn text(&self, kind: &str, format: Format) -> anyhow::Result<String> {
         match format {
             Format::Json => Ok(json(self)),
             Format::Hgrm => Ok(hgrm::render(&self.series()?)),
@@ -128,7 +88,7 @@ impl Report {
         format: Format,
         start: u64,
         first: bool,
-    ) -> Result<String, CliError> {
+    ) -> anyhow::Result<String> {
         let once = |header: String| if first { header } else { String::new() };
         Ok(match format {
             Format::Table if first => self.table(kind),
@@ -155,7 +115,7 @@ impl Report {
         }
     }
 
-    fn csv(&self, kind: &str) -> Result<Csv, CliError> {
+    fn csv(&self, kind: &str) -> anyhow::Result<Csv> {
         self.recorded()?;
         Ok(match self {
             Self::Latency(report) => csv::latency(report),
@@ -178,18 +138,20 @@ impl Report {
     }
 
     /// Refuses an empty report: an empty file would look as if nothing had been forwarded.
-    fn recorded(&self) -> Result<(), CliError> {
-        match self {
-            Self::Latency(report) if !report.on => Err(CliError::NotRecorded("latency")),
-            Self::Flows { report, .. } if report.capacity == 0 => {
-                Err(CliError::NotRecorded("flows"))
-            }
-            _ => Ok(()),
-        }
+    fn recorded(&self) -> anyhow::Result<()> {
+        let what = match self {
+            Self::Latency(report) if !report.on => "latency",
+            Self::Flows { report, .. } if report.capacity == 0 => "flows",
+            _ => return Ok(()),
+        };
+        anyhow::bail!("{what}: the configuration of the running weir has this switched off")
     }
 }
 
-fn known<'a>(vif: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigErrors> {
+pub(super) fn known<'a>(
+    vif: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ConfigErrors> {
     let names: Vec<&str> = names.collect();
     if names.contains(&vif) {
         return Ok(());

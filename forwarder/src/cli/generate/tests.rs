@@ -1,5 +1,4 @@
 use super::*;
-use clap_complete::Shell;
 use std::process::{Command as Program, Stdio};
 
 fn names(command: &Command) -> Vec<String> {
@@ -29,7 +28,7 @@ fn every_shell_completes_every_command() {
 #[test]
 fn every_command_has_a_page_that_man_can_read() {
     let dir = tempfile::tempdir().unwrap();
-    man(&ManArgs { folder: dir.path().join("man1") }).unwrap();
+    man(&dir.path().join("man1")).unwrap();
     let mut pages: Vec<_> = std::fs::read_dir(dir.path().join("man1"))
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -24,7 +24,7 @@ pub fn config(document: &Value) -> String {
 
 /// In the order of the declarations; unknown keys of a newer weir come last.
 fn in_order(port: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    let known = PortPlan::settings().iter().filter_map(|row| port.get_key_value(row.about.key));
+    let known = PortPlan::SETTINGS.iter().filter_map(|row| port.get_key_value(row.about.key));
     known.chain(port.iter().filter(|(key, _)| PortPlan::declaration(key).is_none()))
 }
 

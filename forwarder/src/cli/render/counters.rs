@@ -3,12 +3,12 @@
 
 use weir_abi::Counter;
 use weir_api::PortCounter;
-use weir_core::Reason;
+use weir_core::{Reason, ReleaseReason, Stage};
 
 use super::{WIDTH, wrapped};
 
-/// Fields that are not members of a counting enum: a line for each, below the field that they belong
-/// to.
+/// Fields that are not members of a counting enum, and where such members come between them: a line for
+/// each, below the field that they belong to.
 const FIELDS: &str = "\
 PORTS
   rx: What the port's guest or link sent; a superframe is one frame.
@@ -21,10 +21,7 @@ PORTS
   queued: What waits to be sent out of the port now.
 
 LATENCY (of scheduled packets: steer + container + queue + tx = residence)
-  steer: From the program until the worker took the packet.
-  container: In an open container.
-  queue: In its link's queue.
-  tx: From being handed over until the kernel had taken it.
+{stages}
   residence: All of it; what the gate handed over itself is not measured. Resolution: 64 ns or 1 in 128, up to 17 s.
 
 FLOWS (every frame of a source's rx is in one of them, or in a sum)
@@ -44,11 +41,7 @@ SHARES (weir stats --shares; `links` of a port)
 CONTAINERS (packets of one port for one link that travel together)
   fill: Bytes in one when it was let go, on average.
   wait: How long one was open, on average.
-  full: Let go because the next packet did not fit.
-  timeout: Let go because it had been open for the longest time allowed.
-  playout: Let go because its first packet would have been late.
-  idle: Let go because its link had nothing else to send.
-  flush: Let go because the burst that opened it was over, or its port left.
+{releases}
 
 LEDGER (received + copies = delivered + passed + lost + in flight)
   received: Every frame that entered a port, whatever became of it.
@@ -79,29 +72,30 @@ pub fn counters() -> String {
     let mut text = String::new();
     for line in FIELDS.lines() {
         match line.split_once(": ").filter(|_| line.starts_with(' ')) {
-            Some((name, sentence)) => entry(&mut text, name.trim_start(), sentence),
+            Some((name, sentence)) => entries(&mut text, [(name.trim_start(), sentence)]),
+            None if line == "{stages}" => {
+                entries(&mut text, Stage::ALL.map(|it| (it.name(), it.describe())));
+            }
+            None if line == "{releases}" => {
+                entries(&mut text, ReleaseReason::ALL.map(|it| (it.name(), it.describe())));
+            }
             None => text.extend([line, "\n"]),
         }
     }
-    let counts = PortCounter::ALL.map(|counter| (counter.name(), counter.describe()));
-    section(&mut text, "COUNTERS OF A PORT (`counters` in its JSON)", counts.into_iter());
-    let outcomes = Counter::all().map(|counter| (counter.name(), counter.describe()));
-    section(&mut text, "OUTCOMES IN THE XDP PROGRAM (one per frame)", outcomes);
-    let reasons = Reason::ALL.iter().map(|reason| (reason.name(), reason.describe()));
-    section(&mut text, "REASONS OF LOSS (one per lost frame)", reasons);
+    text += "\nCOUNTERS OF A PORT (`counters` in its JSON)\n";
+    entries(&mut text, PortCounter::ALL.map(|it| (it.name(), it.describe())));
+    text += "\nOUTCOMES IN THE XDP PROGRAM (one per frame)\n";
+    entries(&mut text, Counter::all().map(|it| (it.name(), it.describe())));
+    text += "\nREASONS OF LOSS (one per lost frame)\n";
+    entries(&mut text, Reason::ALL.map(|it| (it.name(), it.describe())));
     text
 }
 
-fn section<'n>(text: &mut String, title: &str, names: impl Iterator<Item = (&'n str, &'n str)>) {
-    text.extend(["\n", title, "\n"]);
+fn entries<'n>(text: &mut String, names: impl IntoIterator<Item = (&'n str, &'n str)>) {
     for (name, sentence) in names {
-        entry(text, name, sentence);
+        text.extend(["  ", name, "\n"]);
+        text.push_str(&wrapped(sentence, 6, WIDTH));
     }
-}
-
-fn entry(text: &mut String, name: &str, sentence: &str) {
-    text.extend(["  ", name, "\n"]);
-    text.push_str(&wrapped(sentence, 6, WIDTH));
 }
 
 #[cfg(test)]

@@ -44,23 +44,17 @@ impl Tone {
 /// Whether texts are coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Paint {
-    on: bool,
+    pub(crate) on: bool,
 }
 
 impl Paint {
     /// No colours at all.
     pub const PLAIN: Self = Self { on: false };
-    #[cfg(test)]
-    pub(crate) const ALWAYS: Self = Self { on: true };
 
     /// Follows standard output and the environment.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { on: !refused && io::stdout().is_terminal() && !dumb_terminal() }
-    }
-
-    pub(crate) fn is_on(self) -> bool {
-        self.on
     }
 
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {

@@ -1,11 +1,11 @@
 //! `weir stats` and `weir port list`.
 
-use super::lanes::{lanes, links};
 use super::paint::{Paint, Tone};
 use super::shares::contended;
-use super::{Table, grouped, paragraph, percent, uptime};
+use super::{Table, grouped, paragraph, percent, permille, time, uptime};
 use weir_api::{
-    Express, PortInfo, PortList, PortReport, Regimes, State, StatsReport, WorkerReport,
+    Amount, Express, LinkLane, PortInfo, PortList, PortReport, Regimes, State, StatsReport,
+    WorkerReport,
 };
 use weir_core::Choice as _;
 
@@ -38,6 +38,69 @@ pub fn stats(report: &StatsReport, paint: Paint) -> String {
     }
     text.push_str(&summary(report, paint));
     text
+}
+
+/// The frames that ports sent (RX) and that were delivered to them (TX), if not all by workers.
+fn lanes(report: &StatsReport) -> String {
+    let told: Vec<&PortReport> = report.ports.iter().filter(|port| has_others(port)).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    Table::fitting(|number| {
+        Table::of(
+            told.iter().copied(),
+            &[
+                ("LANES", &|port| port.name.clone()),
+                (">RX EXPRESS", &|port| number(port.lanes.express.frames)),
+                (">RX SCHEDULED", &|port| number(port.lanes.scheduled.frames)),
+                (">RX BRIDGE", &|port| number(port.lanes.bridge.frames)),
+                (">TX EXPRESS", &|port| number(port.tx_lanes.express.frames)),
+                (">TX SCHEDULED", &|port| number(port.tx_lanes.scheduled.frames)),
+            ],
+        )
+    })
+}
+
+/// The links with a rate: lane, its changes, the gate's part, and the traffic of host and bridge.
+fn links(report: &StatsReport) -> String {
+    let rated: Vec<(&PortReport, LinkLane)> =
+        report.ports.iter().filter_map(|port| Some((port, port.link?))).collect();
+    if rated.is_empty() {
+        return String::new();
+    }
+    let mut text = Table::fitting(|number| {
+        Table::of(
+            rated.iter().copied(),
+            &[
+                ("LINKS", &|(port, _)| port.name.clone()),
+                ("LANE", &|(_, link)| link.lane.to_string()),
+                (">FLIPS", &|(_, link)| number(link.closings)),
+                (">EXPRESS", &|(port, link)| {
+                    express_part(port, link).map_or_else(|| "-".to_owned(), percent)
+                }),
+                (">HOST FRAMES", &|(_, link)| number(link.charged.frames)),
+                (">HOST BYTES", &|(_, link)| number(link.charged.bytes)),
+                (">AHEAD", &|(_, link)| time(link.ahead_ns)),
+            ],
+        )
+    });
+    for (port, _) in rated.iter().filter(|(_, link)| link.is_full()) {
+        let name = &port.name;
+        text += &format!("link {name}: host and bridge send all that it takes, no room is left\n");
+    }
+    text
+}
+
+/// The gate's part of the bytes sent to a link, in thousandths.
+fn express_part(port: &PortReport, link: &LinkLane) -> Option<u64> {
+    let lanes = &port.tx_lanes;
+    permille(lanes.express.bytes, (lanes.express + lanes.scheduled + link.charged).bytes)
+}
+
+/// Whether any frame used a lane other than a worker's.
+fn has_others(port: &PortReport) -> bool {
+    let others = [port.lanes.express, port.lanes.bridge, port.tx_lanes.express];
+    others.iter().any(|amount| *amount != Amount::default())
 }
 
 pub(super) fn state(state: State, paint: Paint) -> String {

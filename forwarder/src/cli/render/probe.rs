@@ -65,13 +65,10 @@ pub(crate) fn send(report: &SendReport) -> String {
             figures.add("reordered", back.reordered, &rest);
         }
     }
-    text.push_str(&figures.0);
-    text.push('\n');
-    text.push_str(&times(&report.spreads()));
-    if let Some(back) = &report.round_trips {
-        text.push_str(&jitter(back.jitter_mean_ns, back.jitter_max_ns, report.flows));
-    }
-    text
+    let jitter = report.round_trips.as_ref().map_or_else(String::new, |back| {
+        jitter(back.jitter_mean_ns, back.jitter_max_ns, report.flows)
+    });
+    text + &figures.0 + "\n" + &times(&report.spreads()) + &jitter
 }
 
 /// What arrived, by session.
@@ -81,10 +78,9 @@ pub(crate) fn sink(report: &SinkReport, by_flow: bool) -> String {
         text.push_str(&format!("Nothing came to {}\n", report.listening));
     }
     for session in &report.sessions {
-        text.push_str(&one(session, report.kind == "reflect"));
+        text += &one(session, report.kind == "reflect");
         if by_flow {
-            text.push('\n');
-            text.push_str(&flows(session));
+            text.extend(["\n", &flows(session)]);
         }
     }
     let mut figures = Figures::default();
@@ -114,20 +110,13 @@ fn one(session: &SessionReport, reflected: bool) -> String {
     if reflected {
         figures.add("sent back", session.replied, "");
     }
-    text.push_str(&figures.0);
-    text.push('\n');
     let waking = session.waking.as_ref().map(|spread| ("waking", spread));
-    let named: Vec<Named<'_>> = [("one way", &session.latency)]
-        .into_iter()
-        .chain(waking)
-        .chain([("interarrival", &session.interarrival)])
-        .collect();
-    text.push_str(&times(&named));
-    text.push_str(&jitter(
-        session.jitter_mean_ns,
-        session.jitter_max_ns,
-        session.flows.len() as u64,
-    ));
+    let mut named: Vec<Named<'_>> = vec![("one way", &session.latency)];
+    named.extend(waking);
+    named.push(("interarrival", &session.interarrival));
+    let flows = session.flows.len() as u64;
+    let jitter = jitter(session.jitter_mean_ns, session.jitter_max_ns, flows);
+    text += &format!("{}\n{}{jitter}", figures.0, times(&named));
     if !session.same_host {
         text.push_str(&paragraph(
             "One way is the difference of two machines' clocks: as good as they agree.",
@@ -161,11 +150,8 @@ fn flows(session: &SessionReport) -> String {
 
 /// The bare veth: the delay, and how punctual the sender was.
 pub(crate) fn floor(report: &FloorReport) -> String {
-    let mut text = String::from("The probe itself, over a veth with nothing between\n\n");
-    text.push_str(&sink(&report.sink, false));
-    text.push('\n');
-    text.push_str(&times(&[("lateness", &report.send.lateness)]));
-    text
+    let (sink, times) = (sink(&report.sink, false), times(&[("lateness", &report.send.lateness)]));
+    format!("The probe itself, over a veth with nothing between\n\n{sink}\n{times}")
 }
 
 /// Counts of frames.

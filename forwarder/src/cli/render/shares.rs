@@ -17,8 +17,7 @@ struct Flow<'r> {
     bytes: u64,
 }
 
-/// `weir stats --shares`: all links with traffic. With an earlier report: the traffic since then, per
-/// second, in at most `max_lines` lines.
+/// All links with traffic; with an earlier report, the traffic since then, per second.
 pub fn shares(
     before: Option<&StatsReport>,
     after: &StatsReport,
@@ -70,7 +69,7 @@ fn links(
     for from in &after.ports {
         let earlier = before.and_then(|before| before.port(&from.name));
         for link in &from.links {
-            let old = earlier.and_then(|port| port.links.iter().find(|old| old.to == link.to));
+            let old = earlier.and_then(|port| port.link_to(&link.to));
             let bytes = link.bytes.saturating_sub(old.map_or(0, |old| old.bytes));
             if bytes > 0 || link.queued.packets > 0 || link.shed {
                 flows.entry(&link.to).or_default().push(Flow { from, link, bytes });

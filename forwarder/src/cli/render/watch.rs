@@ -17,8 +17,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The difference of `after` and `before`, over `elapsed_ns`. A port that is new, or went and came
-    /// back, counts from 0.
+    /// The difference over `elapsed_ns`; a port that is new, or came back, counts from 0.
     pub fn between(before: Option<&PortReport>, after: &PortReport, elapsed_ns: u64) -> Self {
         let rate = |of: fn(&PortReport) -> u64, unit: u64| {
             let happened = of(after).saturating_sub(before.map_or(0, of));
@@ -42,23 +41,9 @@ impl Rates {
             lost_ps: self.lost_ps.saturating_add(other.lost_ps),
         }
     }
-
-    fn row(self, name: &str, state: &str, lost: u64, paint: Paint) -> Vec<String> {
-        vec![
-            name.to_owned(),
-            state.to_owned(),
-            short(self.rx_pps),
-            short(self.rx_bps),
-            short(self.tx_pps),
-            short(self.tx_bps),
-            paint.paint(Tone::of_losses(self.lost_ps), &short(self.lost_ps)),
-            short(lost),
-        ]
-    }
 }
 
-/// The rates between two reports, in at most `max_lines` lines: if not all ports fit, the busiest are
-/// shown.
+/// The rates between two reports; if not all ports fit `max_lines`, the busiest are shown.
 pub fn watch(
     before: &StatsReport,
     after: &StatsReport,
@@ -87,22 +72,26 @@ pub fn watch(
         rows.truncate(room.saturating_sub(1).max(1));
         rows.sort_by_key(|(i, _, _)| *i);
     }
-    let mut table = Table::new(&[
-        "PORT           ",
-        "STATE",
-        "> RX PPS",
-        ">RX BIT/S",
-        "> TX PPS",
-        ">TX BIT/S",
-        "> LOST/S",
-        ">  LOST",
-    ]);
-    for (_, port, rates) in &rows {
-        table.row(rates.row(&port.name, &state(port.state, paint), port.lost(), paint));
-    }
     let lost = after.ports.iter().map(PortReport::lost).fold(0, u64::saturating_add);
-    table.row(total.row("all", "", lost, paint));
-    let rendered = table.render();
+    let lines = rows.iter().map(|(_, port, rates)| {
+        (port.name.as_str(), state(port.state, paint), *rates, port.lost())
+    });
+    let rendered = Table::of(
+        lines.chain([("all", String::new(), total, lost)]),
+        &[
+            ("PORT           ", &|(name, ..)| (*name).to_owned()),
+            ("STATE", &|(_, state, ..)| state.clone()),
+            ("> RX PPS", &|(_, _, rates, _)| short(rates.rx_pps)),
+            (">RX BIT/S", &|(_, _, rates, _)| short(rates.rx_bps)),
+            ("> TX PPS", &|(_, _, rates, _)| short(rates.tx_pps)),
+            (">TX BIT/S", &|(_, _, rates, _)| short(rates.tx_bps)),
+            ("> LOST/S", &|(_, _, rates, _)| {
+                paint.paint(Tone::of_losses(rates.lost_ps), &short(rates.lost_ps))
+            }),
+            (">  LOST", &|(.., lost)| short(*lost)),
+        ],
+    )
+    .render();
     let (ports, sum) = rendered.trim_end().rsplit_once('\n').unwrap_or((&rendered, ""));
     let again = if restarted { ", restarted" } else { "" };
     let mut text = format!(

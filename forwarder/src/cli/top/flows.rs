@@ -37,7 +37,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "flows",
     columns: COLUMNS,
     by: "rate",
     help: &[

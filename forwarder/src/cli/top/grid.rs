@@ -9,8 +9,6 @@ use crate::cli::render::paint::Tone;
 /// The declaration of a view.
 #[derive(Debug)]
 pub(super) struct Declared {
-    /// The name on its tab.
-    pub(super) name: &'static str,
     pub(super) columns: &'static [Column],
     /// The initial sort column.
     pub(super) by: &'static str,
@@ -90,8 +88,7 @@ impl Row {
     }
 }
 
-/// Declares the columns of a view, each with its cell: id, title, kind, rank, and the cell of the row that
-/// the function is called for.
+/// Declares a view's columns: id, title, kind, rank, and the cell of the row of a call.
 macro_rules! columns {
     (
         fn $cells:ident($($row:tt: $type:ty),+) { $($first:tt)* }
@@ -135,8 +132,7 @@ impl Order {
 }
 
 impl Grid {
-    /// Keeps the rows that have `filter` in one of their texts, ignoring case, and sorts them. Equal
-    /// rows keep their order.
+    /// Keeps the rows with `filter` in one of their texts, ignoring case, and sorts them, stably.
     pub(super) fn arrange(&mut self, filter: &str, order: Order) {
         let filter = filter.to_lowercase();
         let matches = |(column, cell): (&Column, &Cell)| {

@@ -1,6 +1,5 @@
-//! The links with a rate: the present lane of each, its load and the senders, and how often it passed
-//! to its scheduler. Invariant: the load is everything sent to the link, by the gate, by a worker, and
-//! by the host and the bridge.
+//! The links with a rate: lane, load, senders, changes of lane. Invariant: the load is everything sent
+//! to the link, by the gate, by a worker, and by the host and the bridge.
 
 use super::grid::{Cell, Declared, Grid, Row, columns};
 use super::model::Span;
@@ -46,7 +45,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "links",
     columns: COLUMNS,
     by: "link",
     help: &[

@@ -21,7 +21,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "losses",
     columns: COLUMNS,
     by: "frames",
     help: &[

@@ -5,63 +5,33 @@ use std::io::{self, stdout};
 use std::time::Duration;
 use std::{panic, thread};
 
-use ratatui::backend::CrosstermBackend;
+use ratatui::DefaultTerminal;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use ratatui::{DefaultTerminal, Frame, Terminal};
 use tokio::sync::mpsc;
 
-use crate::cli::CliError;
-
 #[derive(Debug)]
-pub(super) struct Screen {
-    terminal: DefaultTerminal,
-}
+pub(super) struct Screen(pub(super) DefaultTerminal);
 
 impl Screen {
-    pub(super) fn open() -> Result<Self, CliError> {
-        let say = panic::take_hook();
-        // Restored before the panic message, which would otherwise vanish with this screen.
+    pub(super) fn open() -> io::Result<Self> {
+        let opened = ratatui::try_init().inspect_err(|_| drop(ratatui::try_restore()))?;
+        // ratatui restores the rest before the panic message, which would vanish with this screen.
+        let restore = panic::take_hook();
         panic::set_hook(Box::new(move |panicked| {
-            give_back();
-            say(panicked);
+            let _ = execute!(stdout(), Show);
+            restore(panicked);
         }));
-        enable_raw_mode()?;
-        let opened = execute!(stdout(), EnterAlternateScreen)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
-        match opened {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                give_back();
-                Err(error.into())
-            }
-        }
-    }
-
-    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(draw).map(drop)
-    }
-
-    /// The next picture is drawn whole, whatever is on the screen.
-    pub(super) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        Ok(Self(opened))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        // The terminal itself shows the cursor.
+        let _ = ratatui::try_restore();
     }
-}
-
-/// Each step is tried, whatever the result of the others.
-fn give_back() {
-    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
-    let _ = disable_raw_mode();
 }
 
 /// How soon the reader notices that its receiver is gone.
@@ -69,8 +39,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The most keys that are typed ahead of the picture.
 const AHEAD: usize = 64;
 
-/// Events of the terminal, read by a thread of its own since reading blocks. The thread ends when the
-/// receiver is dropped.
+/// Events of the terminal, read by a thread of its own, which ends when the receiver is dropped.
 pub(super) fn events() -> mpsc::Receiver<Event> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     thread::spawn(move || {

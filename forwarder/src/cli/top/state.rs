@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum as _;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use super::grid::{Column, Declared, Order};
 use super::{VIEWS, declared};
 use crate::cli::args::{LONGEST, SHORTEST, View};
+use weir_core::Choice as _;
 
 /// The rows of a page; the window's size is unknown here, so a little less than the smallest.
 const PAGE: usize = 10;
@@ -187,8 +187,7 @@ fn columns(view: View) -> &'static [Column] {
 
 /// The view that is `tabs` further on.
 fn beside(view: View, tabs: usize) -> View {
-    let all = View::value_variants();
-    all[(view as usize + tabs) % all.len()]
+    View::ALL[(view as usize + tabs) % View::ALL.len()]
 }
 
 #[cfg(test)]

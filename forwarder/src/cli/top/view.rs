@@ -7,11 +7,24 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span as Piece};
 use ratatui::widgets::Paragraph;
 
+use super::declared;
 use super::grid::{Grid, Kind};
 use super::model::Span;
 use super::state::State;
-use super::{VIEWS, help};
-use crate::cli::render::{paint::Tone, time, wrapped};
+use crate::cli::args::View;
+use crate::cli::render::{hanging, paint::Tone, time, wrapped};
+use weir_core::Choice as _;
+
+const KEYS: &[(&str, &str)] = &[
+    ("Tab 1..4", "the next view; vifs, flows, losses, links"),
+    ("s S < >", "sort by the next column, or the one before (arrow keys, too)"),
+    ("r", "the other way round"),
+    ("/", "show only what contains a text; Enter keeps it, Esc clears it"),
+    ("arrows", "scroll; PgUp, PgDn, Home and End, too"),
+    ("space", "hold the picture"),
+    ("+ -", "ask less often, more often"),
+    ("q Esc ^C", "quit"),
+];
 
 /// The content to draw.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +46,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     let foot = usize::from(height > 1);
     let room = height.saturating_sub(lines.len() + foot);
     lines.extend(if picture.state.help {
-        help::lines(picture.state.view, width).into_iter().take(room).map(Line::from).collect()
+        help(picture.state.view, width).into_iter().take(room).map(Line::from).collect()
     } else {
         picture.table(width, room)
     });
@@ -79,9 +92,9 @@ impl Picture<'_> {
     /// The tabs with the shown view marked, and its special state.
     fn tabs(&self, width: usize) -> Line<'static> {
         let state = self.state;
-        let tabs = VIEWS.iter().enumerate().map(|(at, view)| match at == state.view as usize {
-            true => format!("[{} {}]", at + 1, view.name),
-            false => format!(" {} {} ", at + 1, view.name),
+        let tabs = View::ALL.iter().zip(1..).map(|(view, key)| match *view == state.view {
+            true => format!("[{key} {view}]"),
+            false => format!(" {key} {view} "),
         });
         let parts: Vec<String> = tabs.collect();
         let mut pieces: Vec<(String, Tone)> = vec![(parts.join(" "), Tone::Plain)];
@@ -208,3 +221,20 @@ fn aligned(text: &str, width: usize, kind: Kind) -> String {
         Kind::Text | Kind::Address(_) | Kind::Mark(_) => text.to_owned() + &pad,
     }
 }
+
+/// The text that `?` shows, as lines of at most `width`: the columns of the view, and the keys.
+fn help(view: View, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for section in [declared(view).help, KEYS] {
+        for (name, sentence) in section {
+            let text = hanging(&format!("{name:<10} "), sentence, width.max(20));
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines.push(String::new());
+    }
+    lines.pop();
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
-//! The ports: their traffic, their shares of links and their promises, the residence of their packets,
-//! and their losses. Invariant: a port's share is that of the link on which it fares worst, so that
-//! trouble anywhere shows.
+//! The ports: traffic, shares, promises, residence, losses. Invariant: a port's share is that of the
+//! link on which it fares worst, so that trouble anywhere shows.
 
 use super::grid::{Cell, Declared, Grid, Row, WIDE, columns};
 use super::model::Span;
@@ -44,7 +43,6 @@ columns! {
 }
 
 pub(super) static VIEW: Declared = Declared {
-    name: "vifs",
     columns: COLUMNS,
     by: "name",
     help: &[

@@ -1,5 +1,5 @@
 use super::*;
-use weir_api::{TraceEnd, TraceOutcome, TraceStep, VERSION};
+use weir_api::{TraceEnd, TraceStep, VERSION};
 
 fn packet(outcome: TraceOutcome, steps: &[(u64, TraceEvent)]) -> TraceLine {
     let steps = steps.iter().map(|(at_ns, what)| TraceStep { at_ns: *at_ns, what: what.clone() });

@@ -3,25 +3,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{csv, hgrm, hlog, series};
 use weir_api::{FlowsReport, LatencyReport, LossReport, StatsReport};
 
-/// Why a file could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct FileError {
-    pub path: PathBuf,
-    pub source: io::Error,
-}
-
 /// Writes `text` to a temporary file beside `path`, then renames it.
-pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
-    let failed = |source| FileError { path: path.to_owned(), source };
-    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::IsADirectory.into()))?;
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let shown = || path.display().to_string();
+    let no_file = || io::Error::from(io::ErrorKind::IsADirectory);
+    let name = path.file_name().ok_or_else(no_file).with_context(shown)?;
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);
     // Another process may write the same file; the last rename wins.
@@ -30,14 +24,11 @@ pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     let written = File::create(&beside)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&beside);
-        failed(source)
-    })
+    written.inspect_err(|_| drop(fs::remove_file(&beside))).with_context(shown)
 }
 
-pub fn make_folder(folder: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(folder).map_err(|source| FileError { path: folder.to_owned(), source })
+pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }
 
 /// The report as the control socket returns it.
@@ -56,7 +47,7 @@ pub fn write_last(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Err(error) = make_folder(folder) {
-        return vec![error.to_string()];
+        return vec![format!("{error:#}")];
     }
     let mut texts = vec![
         ("stats.json", json(stats)),
@@ -75,7 +66,7 @@ pub fn write_last(
         Err(error) => wrong.push(error.to_string()),
     }
     let failed = |(name, text): (&str, String)| write(&folder.join(name), &text).err();
-    wrong.extend(texts.into_iter().filter_map(failed).map(|error| error.to_string()));
+    wrong.extend(texts.into_iter().filter_map(failed).map(|error| format!("{error:#}")));
     wrong
 }
 

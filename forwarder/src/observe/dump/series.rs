@@ -1,10 +1,10 @@
 //! The histograms of a report, each under a tag that names it. Invariant: a tag has no comma, no
 //! space and no line end, which would end it in an interval log.
 
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use weir_core::latency::histogram;
 
-use super::DumpError;
 use weir_api::histogram::decode;
 use weir_api::{FlowReport, FlowSumReport, FlowsReport, LatencyReport, Times, VifTimes};
 
@@ -19,14 +19,14 @@ pub struct Series {
 }
 
 impl Series {
-    fn read(name: String, encoded: Option<&String>) -> Result<Self, DumpError> {
+    fn read(name: String, encoded: Option<&String>) -> anyhow::Result<Self> {
         let times = whole(&name, encoded)?;
         Ok(Self { tag: tag(&name), times })
     }
 }
 
 /// Every stage of every vif, and the vif's residence.
-pub fn of_latency(report: &LatencyReport) -> Result<Vec<Series>, DumpError> {
+pub fn of_latency(report: &LatencyReport) -> anyhow::Result<Vec<Series>> {
     let stages = report.vifs.iter().flat_map(|vif| vif.stages.iter().map(move |at| (vif, at)));
     stages
         .map(|(vif, at)| Series::read(format!("{}.{}", vif.name, at.stage), at.histogram.as_ref()))
@@ -34,14 +34,14 @@ pub fn of_latency(report: &LatencyReport) -> Result<Vec<Series>, DumpError> {
 }
 
 /// The residence of every flow, and of the sums over those that have no row.
-pub fn of_flows(report: &FlowsReport) -> Result<Vec<Series>, DumpError> {
+pub fn of_flows(report: &FlowsReport) -> anyhow::Result<Vec<Series>> {
     let flows = report.flows.iter().map(|flow| (name(flow), &flow.histogram));
     let sums = report.sums.iter().map(|sum| (sum_name(sum), &sum.histogram));
     flows.chain(sums).map(|(name, histogram)| Series::read(name, histogram.as_ref())).collect()
 }
 
 /// The same stages, each merged over all vifs: a report of one vif, [`ALL`].
-pub fn by_stage(report: &LatencyReport) -> Result<LatencyReport, DumpError> {
+pub fn by_stage(report: &LatencyReport) -> anyhow::Result<LatencyReport> {
     let mut merged: Vec<(String, Histogram<u64>)> = Vec::new();
     for vif in &report.vifs {
         for at in &vif.stages {
@@ -63,12 +63,13 @@ pub(super) fn add(sum: &mut Histogram<u64>, times: &Histogram<u64>) {
 }
 
 /// Decodes a histogram.
-pub(super) fn whole(name: &str, encoded: Option<&String>) -> Result<Histogram<u64>, DumpError> {
-    let encoded = encoded.ok_or_else(|| DumpError::NoHistogram(name.to_owned()))?;
-    let times = decode(encoded).ok_or_else(|| DumpError::Garbled(name.to_owned()))?;
+pub(super) fn whole(name: &str, encoded: Option<&String>) -> anyhow::Result<Histogram<u64>> {
+    let absent = || format!("weir's answer has no histogram of {name}: is it another version?");
+    let garbled = || format!("weir's histogram of {name} cannot be read: is it another version?");
+    let times = decode(encoded.with_context(absent)?).with_context(garbled)?;
     // All histograms have this shape, so that they can be added and subtracted.
     let mut own = histogram();
-    own.add(&times).map_err(|_| DumpError::Garbled(name.to_owned()))?;
+    own.add(&times).ok().with_context(garbled)?;
     Ok(own)
 }
 

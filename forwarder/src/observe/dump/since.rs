@@ -6,7 +6,6 @@ use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
 
-use super::DumpError;
 use super::series::{add, name, sum_name, whole};
 use weir_api::losses::change;
 use weir_api::{
@@ -15,7 +14,7 @@ use weir_api::{
 };
 
 /// The times recorded since `before`; all of them if recording was reset meanwhile.
-pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyReport, DumpError> {
+pub fn latency(before: &LatencyReport, after: &LatencyReport) -> anyhow::Result<LatencyReport> {
     if after.since_unix_ns != before.since_unix_ns || after.uptime_ns < before.uptime_ns {
         return Ok(after.clone());
     }
@@ -30,17 +29,17 @@ pub fn latency(before: &LatencyReport, after: &LatencyReport) -> Result<LatencyR
             }
             Ok(Times::of(&at.stage, &times))
         });
-        Ok(VifTimes { name: vif.name.clone(), stages: stages.collect::<Result<_, _>>()? })
+        Ok(VifTimes { name: vif.name.clone(), stages: stages.collect::<anyhow::Result<_>>()? })
     };
     Ok(LatencyReport {
         since_unix_ns: before.until_unix_ns,
-        vifs: after.vifs.iter().map(vif).collect::<Result<_, _>>()?,
+        vifs: after.vifs.iter().map(vif).collect::<anyhow::Result<_>>()?,
         ..after.clone()
     })
 }
 
 /// The counts of flows since `before`; flows without traffic are left out.
-pub fn flows(before: &FlowsReport, after: &FlowsReport) -> Result<FlowsReport, DumpError> {
+pub fn flows(before: &FlowsReport, after: &FlowsReport) -> anyhow::Result<FlowsReport> {
     if after.uptime_ns < before.uptime_ns {
         return Ok(after.clone());
     }
@@ -103,7 +102,7 @@ type Counted<'a> = (&'a str, &'a FlowNumbers, &'a Option<String>);
 fn changed<'a>(
     (name, counts, histogram): Counted<'a>,
     before: impl IntoIterator<Item = Counted<'a>>,
-) -> Result<Option<(FlowNumbers, Option<String>)>, DumpError> {
+) -> anyhow::Result<Option<(FlowNumbers, Option<String>)>> {
     let read = |name: &str, histogram: &Option<String>| {
         histogram.as_ref().map(|times| whole(name, Some(times))).transpose()
     };

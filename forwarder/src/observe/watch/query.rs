@@ -1,7 +1,5 @@
-//! A client's wish to watch, as a query expresses it.
-//!
-//! Invariant: an unknown key or an invalid value is refused with the valid ones; a query that the
-//! command line writes with [`WatchQuery::query`] is read back unchanged.
+//! A client's wish to watch, as a query expresses it. Invariant: an unknown key or an invalid value is
+//! refused with the valid ones.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -135,27 +133,6 @@ impl WatchQuery {
             return Ok(());
         }
         Err(format!("{key}: \"{value}\" is not valid; valid: {valid}"))
-    }
-
-    /// The text behind the question mark.
-    pub fn query(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.ports.iter().map(|port| ("port", port)));
-        let fields = [
-            ("host", self.host.map(|host| host.to_string())),
-            ("portno", self.l4_port.map(|port| port.to_string())),
-            ("proto", self.protocol.map(|protocol| protocol.to_string())),
-            ("vlan", self.vlan.map(|vlan| vlan.to_string())),
-            ("count", self.count.map(|count| count.to_string())),
-            ("duration", self.duration.map(|duration| format!("{}ns", duration.as_nanos()))),
-            ("buffer", Some(format!("{}B", self.buffer))),
-        ];
-        query.extend_pairs(fields.into_iter().filter_map(|(key, value)| Some((key, value?))));
-        if self.kind == Kind::Capture {
-            query.append_pair("dir", &self.direction.to_string());
-            query.append_pair("snaplen", &self.snaplen.to_string());
-        }
-        query.finish()
     }
 
     /// The workers' form, with the ports' slots.

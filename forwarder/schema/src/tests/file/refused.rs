@@ -46,7 +46,7 @@ weir.toml:4:1: port.name: is missing; valid: an interface's name, such as "eth1"
 
 #[test]
 fn unknown_keys_and_sections() {
-    let keys: Vec<&str> = PortPlan::settings().iter().map(|row| row.about.key).collect();
+    let keys: Vec<&str> = PortPlan::SETTINGS.iter().map(|row| row.about.key).collect();
     with_uplink(
         "wieght = 2\ncolour = \"red\"\n[containr]\n",
         &r#"
@@ -282,7 +282,15 @@ fn a_worker_for_each_core() {
     );
     refused(
         &before("workers = []"),
-        "weir.toml:2:11: forwarder.workers: the list is empty; valid: a list of cores, such as [1]\n    2 | workers = []\n      |           ^^",
+        "weir.toml:2:11: forwarder.workers: the list is empty; valid: a list of 1 to 64 cores, such as [1]\n    2 | workers = []\n      |           ^^",
+    );
+    let many = format!("{:?}", [0; 65]);
+    let carets = "^".repeat(many.len());
+    refused(
+        &before(&format!("workers = {many}")),
+        &format!(
+            "weir.toml:2:11: forwarder.workers: 65 items are too many; valid: at most 64\n    2 | workers = {many}\n      |           {carets}"
+        ),
     );
 }
 

@@ -1,13 +1,17 @@
 use super::super::{Cli, Command};
 use super::*;
+use crate::observe::watch::{WatchQuery, query::Kind};
 use clap::Parser as _;
 
+/// What weir reads of the words.
 fn wanted(line: &str) -> WatchQuery {
-    match Cli::try_parse_from(line.split(' ')).unwrap().command {
-        Command::Capture(args) => args.wanted(),
-        Command::Trace(args) => args.wanted(),
+    let (kind, query) = match Cli::try_parse_from(line.split(' ')).unwrap().command {
+        Command::Capture(args) => (Kind::Capture, args.query()),
+        Command::Trace(args) => (Kind::Trace, args.query()),
         other => panic!("{other:?}"),
-    }
+    };
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    WatchQuery::parse(kind, &pairs).unwrap()
 }
 
 #[test]
@@ -32,7 +36,8 @@ fn the_words_say_what_is_wanted() {
         ..WatchQuery::new(Kind::Capture)
     };
     assert_eq!(all, expected);
-    assert_eq!(wanted("weir trace -c 5").count, Some(5));
+    let odd = wanted("weir trace odd&name -c 5");
+    assert_eq!((odd.count, odd.ports), (Some(5), vec!["odd&name".to_owned()]));
 }
 
 #[test]

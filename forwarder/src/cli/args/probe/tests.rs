@@ -6,8 +6,8 @@ use clap::Parser as _;
 
 fn probe(line: &str) -> ProbeCommand {
     let cli = Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-    let Command::Probe(args) = cli.command else { panic!("{:?}", cli.command) };
-    args.command
+    let Command::Probe(command) = cli.command else { panic!("{:?}", cli.command) };
+    command
 }
 
 fn order(line: &str) -> Result<Order, String> {

@@ -39,7 +39,7 @@ fn a_failure_shows_in_json_and_in_the_exit_code() {
     assert!(report.fails());
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!((&json["ok"], &json["version"]), (&false.into(), &VERSION.into()));
-    assert!(report.text(Paint::ALWAYS).contains("\x1b[1;31mFAIL\x1b[0m  native"));
+    assert!(report.text(Paint { on: true }).contains("\x1b[1;31mFAIL\x1b[0m  native"));
     assert_eq!(json["findings"][1]["fix"], "ip link set dev v1 type bridge_slave mab off");
     assert_eq!(json["findings"][2]["level"], "fail");
     assert!(json["findings"][2].get("fix").is_none());

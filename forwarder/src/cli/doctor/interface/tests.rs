@@ -2,7 +2,7 @@ use super::*;
 use crate::host::links::testing::{link, member, snapshot};
 
 fn levels(report: &Report, check: &str) -> Vec<Level> {
-    let found = report.findings().iter().filter(|finding| finding.check == check);
+    let found = report.findings.iter().filter(|finding| finding.check == check);
     found.map(|finding| finding.level).collect()
 }
 
@@ -17,7 +17,7 @@ fn a_smaller_mtu_beside_it_is_noted() {
     let mut report = Report::default();
     bridge(&case, &big, &mut report);
     assert_eq!(levels(&report, "mtu"), [Level::Note]);
-    assert!(report.findings()[1].text.contains("above 1500 bytes"));
+    assert!(report.findings[1].text.contains("above 1500 bytes"));
     let mut report = Report::default();
     bridge(&case, &small, &mut report);
     assert_eq!(levels(&report, "mtu"), []);

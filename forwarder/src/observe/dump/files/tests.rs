@@ -10,7 +10,7 @@ fn a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "other\n");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     let nowhere = dir.path().join("no/such");
-    let error = write(&nowhere, "").unwrap_err().to_string();
+    let error = format!("{:#}", write(&nowhere, "").unwrap_err());
     assert!(error.starts_with(&format!("{}: ", nowhere.display())), "{error}");
     let occupied = dir.path().join("folder");
     fs::create_dir_all(occupied.join("within")).unwrap();

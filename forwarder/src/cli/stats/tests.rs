@@ -12,7 +12,7 @@ fn on_a_terminal_a_picture_replaces_the_one_before() {
 
 #[test]
 fn elsewhere_pictures_are_plain_lines() {
-    let mut screen = Screen::new(false);
+    let mut screen = Screen { terminal: false, drawn: 0 };
     assert_eq!(screen.next("abcdef\n", 2), "abcdef\n");
     assert_eq!(screen.next("x\n", 2), "\nx\n");
 }
