@@ -11,6 +11,7 @@
 use weir_core::broken;
 
 use crate::pool::{Owner, Pool};
+use crate::table::Slot;
 
 impl Pool {
     /// Makes one pool for each worker, all over the same frames. Each is the home of an equal part of them,
@@ -80,7 +81,7 @@ impl Pool {
     #[cold]
     pub(crate) fn put_aside(&mut self, idx: u32) {
         let home = self.home_of(idx, self.homes());
-        self.set_owner(idx, Owner::Away);
+        self.set_owner(idx, Owner::AWAY);
         match self.away.get_mut(home) {
             Some(list) => list.push(idx),
             None => broken!("a frame was freed that has no home"),
@@ -107,10 +108,10 @@ impl Pool {
             return false;
         }
         let slot = self.table.get(idx);
-        if !slot.is(Owner::Away) {
+        if slot.owner != Owner::AWAY {
             return false;
         }
-        self.table.set(idx, slot.with_owner(Owner::Free));
+        self.table.set(idx, Slot { owner: Owner::FREE, ..slot });
         self.free.push(idx);
         true
     }

@@ -19,8 +19,8 @@
 //! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
 //! - [`port`]: the trait, its answers and its numbers
 //! - [`chain`]: assembles receive descriptors into packets
-//! - [`pieces`]: cuts superframes into smaller ones, for a contended link
-//! - [`egress`]: the way by which a packet leaves; [`segment`]: superframes cut in software
+//! - [`cut`]: cuts superframes, into smaller ones for a contended link, or into frames
+//! - [`egress`]: the way by which a packet leaves
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
 //! - [`mem_port`]: the kernel-free twin, with [`faults`]
 //! - [`reason`]: the outcomes that the program counts, as reasons of loss
@@ -31,6 +31,7 @@
 pub mod addresses;
 pub mod cells;
 mod chain;
+mod cut;
 mod egress;
 pub mod ethtool;
 pub mod faults;
@@ -41,12 +42,10 @@ pub mod links;
 pub mod mem_port;
 mod memory;
 pub mod packet;
-mod pieces;
 pub mod pool;
 pub mod port;
 pub mod probe;
 mod reason;
-mod segment;
 pub mod sys;
 mod table;
 pub mod umem;

@@ -19,7 +19,6 @@ use crate::faults::Faults;
 use crate::packet::Packet;
 use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
-use crate::segment::Cutter;
 
 /// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +136,7 @@ impl MemPort {
     }
 
     fn stage(&mut self, pool: &mut Pool, idx: u32) {
-        pool.set_owner(idx, Owner::Tx(self.slot));
+        pool.set_owner(idx, Owner::tx(self.slot));
         self.tx.push_back(idx);
         self.outstanding += 1;
     }
@@ -169,19 +168,15 @@ impl MemPort {
     }
 
     fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
-        let cutter = match Cutter::new(pool, &packet, how) {
-            Ok(cutter) => cutter,
+        let cut = match pool.plan_segments(&packet, how, self.ring) {
+            Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
         };
-        let count = cutter.count();
-        if count > self.ring {
-            return Err(Refused::Lost(packet, Reason::GsoUnsupported));
-        }
+        let count = cut.count() as usize;
         if !self.has_room(count) {
             return Err(Refused::Full(packet));
         }
-        let cut = cutter.cut(pool, &packet, |pool, idx| self.stage(pool, idx));
-        if let Err(reason) = cut {
+        if let Err(reason) = pool.cut_segments(&cut, &packet, |pool, idx| self.stage(pool, idx)) {
             return Err(Refused::Lost(packet, reason));
         }
         self.stats.cut(count);
@@ -197,7 +192,7 @@ impl Port for MemPort {
         for _ in 0..wanted {
             let Some(frame) = pool.alloc() else { break };
             let idx = frame.into_index();
-            pool.set_owner(idx, Owner::Fill(self.slot));
+            pool.set_owner(idx, Owner::fill(self.slot));
             self.fill.push_back(idx);
             self.level += 1;
         }

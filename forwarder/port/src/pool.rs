@@ -85,7 +85,7 @@ impl Pool {
     #[inline]
     pub fn alloc(&mut self) -> Option<Frame> {
         let idx = self.free.pop()?;
-        self.table.set(idx, Slot::new(NONE, 0, Owner::Held));
+        self.table.set(idx, Slot::single(0, Owner::HELD));
         Some(Frame::new(idx))
     }
 
@@ -110,7 +110,7 @@ impl Pool {
     #[inline]
     pub(crate) fn free_index(&mut self, idx: u32) {
         if idx.wrapping_sub(self.first) < self.count {
-            self.set_owner(idx, Owner::Free);
+            self.set_owner(idx, Owner::FREE);
             self.free.push(idx);
         } else {
             self.put_aside(idx);
@@ -119,32 +119,33 @@ impl Pool {
 
     #[inline]
     pub(crate) fn owner(&self, idx: u32) -> Owner {
-        self.table.get(idx).owner()
+        self.table.get(idx).owner
     }
 
     #[inline]
     pub(crate) fn set_owner(&mut self, idx: u32, owner: Owner) {
-        self.table.set(idx, self.table.get(idx).with_owner(owner));
+        self.table.set(idx, Slot { owner, ..self.table.get(idx) });
     }
 
     #[inline]
     pub(crate) fn next(&self, idx: u32) -> u32 {
-        self.table.get(idx).next()
+        self.table.get(idx).next
     }
 
     #[inline]
     pub(crate) fn set_next(&mut self, idx: u32, next: u32) {
-        self.table.set(idx, self.table.get(idx).with_next(next));
+        self.table.set(idx, Slot { next, ..self.table.get(idx) });
     }
 
     #[inline]
     pub(crate) fn len_of(&self, idx: u32) -> u16 {
-        self.table.get(idx).len()
+        self.table.get(idx).len
     }
 
     #[inline]
     pub(crate) fn set_len_of(&mut self, idx: u32, len: u16) {
-        self.table.set(idx, self.table.get(idx).with_len(len.min(ROOM as u16)));
+        let len = len.min(ROOM as u16);
+        self.table.set(idx, Slot { len, ..self.table.get(idx) });
     }
 
     #[inline]
@@ -188,10 +189,10 @@ impl Pool {
         let idx = addr / CHUNK as u64;
         let slot = self.table.look_up(idx)?;
         let whole = addr % CHUNK as u64 == HEADROOM as u64 && len > 0 && len <= ROOM as u32;
-        if !whole || !slot.is(Owner::Fill(port)) {
+        if !whole || slot.owner != Owner::fill(port) {
             return None;
         }
-        self.table.set(idx as u32, Slot::new(NONE, len as u16, Owner::Held));
+        self.table.set(idx as u32, Slot::single(len as u16, Owner::HELD));
         Some(idx as u32)
     }
 
@@ -201,20 +202,11 @@ impl Pool {
     pub(crate) fn complete(&mut self, port: PortId, addr: u64) -> Option<u16> {
         let idx = addr / CHUNK as u64;
         let slot = self.table.look_up(idx)?;
-        if !slot.is(Owner::Tx(port)) {
+        if slot.owner != Owner::tx(port) {
             return None;
         }
         self.free_index(idx as u32);
-        Some(slot.len())
-    }
-
-    /// Takes back a frame that was meant for a fill ring and did not fit.
-    pub(crate) fn unfill(&mut self, addr: u64) {
-        let idx = (addr / CHUNK as u64) as u32;
-        match self.owner(idx) {
-            Owner::Fill(_) => self.free_index(idx),
-            _ => broken!("a frame was taken back that was not meant for a fill ring"),
-        }
+        Some(slot.len)
     }
 
     fn range(&self) -> Range<u32> {
@@ -234,11 +226,11 @@ impl Pool {
     /// Takes back every frame that the kernel had for this port, and returns their number. Call it once the
     /// port's sockets are closed: until then the kernel may write to the frames.
     pub fn reclaim(&mut self, port: PortId) -> usize {
+        let had = [Owner::fill(port), Owner::rx(port), Owner::tx(port)];
         let mut reclaimed = 0;
         // The whole table: packets that other workers received also left by this port.
         for idx in 0..self.table.frames() {
-            if matches!(self.owner(idx), Owner::Fill(p) | Owner::Rx(p) | Owner::Tx(p) if p == port)
-            {
+            if had.contains(&self.owner(idx)) {
                 self.free_index(idx);
                 reclaimed += 1;
             }

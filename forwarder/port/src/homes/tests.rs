@@ -83,10 +83,10 @@ fn only_what_is_on_its_way_comes_home() {
 fn a_port_that_goes_gives_back_what_other_workers_received() {
     let (mut first, mut second) = halves(8);
     let (mine, theirs) = (first.alloc().unwrap(), second.alloc().unwrap());
-    first.set_owner(mine.into_index(), Owner::Tx(PortId(1)));
-    second.set_owner(theirs.into_index(), Owner::Tx(PortId(1)));
+    first.set_owner(mine.into_index(), Owner::tx(PortId(1)));
+    second.set_owner(theirs.into_index(), Owner::tx(PortId(1)));
     let other = second.alloc().unwrap().into_index();
-    second.set_owner(other, Owner::Tx(PortId(2)));
+    second.set_owner(other, Owner::tx(PortId(2)));
     assert_eq!(first.reclaim(PortId(1)), 2);
     assert_eq!((first.available(), first.away(1)), (4, 1));
     go_home(&mut first, &mut second);

@@ -47,7 +47,7 @@ fn the_kernel_is_not_believed() {
     let addr = u64::from(idx) * CHUNK as u64 + HEADROOM as u64;
     // The frame is held, and not in the fill ring.
     assert_eq!(pool.claim_received(port, addr, 60), None);
-    pool.set_owner(idx, Owner::Fill(port));
+    pool.set_owner(idx, Owner::fill(port));
     for (who, addr, len) in [
         (PortId(8), addr, 60),
         (port, addr + 1, 60),
@@ -69,9 +69,9 @@ fn the_kernel_is_not_believed() {
 fn reclaim_takes_only_what_the_port_had() {
     let mut pool = Pool::heap(4);
     let [a, b, c] = std::array::from_fn(|_| pool.alloc().unwrap().into_index());
-    pool.set_owner(a, Owner::Fill(PortId(1)));
-    pool.set_owner(b, Owner::Tx(PortId(1)));
-    pool.set_owner(c, Owner::Tx(PortId(2)));
+    pool.set_owner(a, Owner::fill(PortId(1)));
+    pool.set_owner(b, Owner::tx(PortId(1)));
+    pool.set_owner(c, Owner::tx(PortId(2)));
     assert_eq!(pool.reclaim(PortId(1)), 2);
     let census = pool.census();
     assert!(census.adds_up());

@@ -8,7 +8,7 @@ use xsk_rs::FrameDesc;
 
 use super::{BATCH, Queue, XskPort};
 use crate::packet::Packet;
-use crate::pool::{Owner, Pool};
+use crate::pool::{CHUNK, Owner, Pool};
 use crate::port::PortStats;
 
 /// How many frames ahead memory is prefetched: more than a core can have outstanding is of no use.
@@ -39,7 +39,7 @@ impl XskPort {
                         pool.free_index(idx);
                         break;
                     };
-                    pool.set_owner(idx, Owner::Fill(slot));
+                    pool.set_owner(idx, Owner::fill(slot));
                     *place = desc;
                     count += 1;
                 }
@@ -117,7 +117,7 @@ fn put(queue: &mut Queue, pool: &mut Pool, batch: &[FrameDesc]) -> bool {
     let put = unsafe { queue.rings.fill.produce(batch) };
     queue.level += put as u32;
     for desc in batch.iter().skip(put) {
-        pool.unfill(desc.addr() as u64);
+        pool.free_index((desc.addr() / CHUNK) as u32);
     }
     put == batch.len()
 }

@@ -16,7 +16,6 @@ use crate::egress::{Segments, TxPath};
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
 use crate::port::Refused;
-use crate::segment::Cutter;
 use crate::sys;
 use crate::vnet::Outcome;
 
@@ -78,7 +77,7 @@ impl XskPort {
     #[inline]
     fn stage(&mut self, pool: &mut Pool, idx: u32) {
         if let Some(line) = &mut self.line {
-            pool.set_owner(idx, Owner::Tx(self.slot));
+            pool.set_owner(idx, Owner::tx(self.slot));
             line.push(idx);
             self.tx_room -= 1;
             self.outstanding += 1;
@@ -90,7 +89,7 @@ impl XskPort {
             self.stats.losses.add(Reason::TxError, 1);
             return;
         };
-        pool.set_owner(idx, Owner::Tx(self.slot));
+        pool.set_owner(idx, Owner::tx(self.slot));
         self.staged.push(desc);
         self.tx_room -= 1;
         self.outstanding += 1;
@@ -181,22 +180,18 @@ impl XskPort {
     }
 
     fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
-        let cutter = match Cutter::new(pool, &packet, how) {
-            Ok(cutter) => cutter,
+        let cut = match pool.plan_segments(&packet, how, self.tx_size as usize) {
+            Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
         };
-        let count = cutter.count();
-        if count > self.tx_size as usize {
-            return Err(Refused::Lost(packet, Reason::GsoUnsupported));
-        }
-        if !self.has_room(count as u32) {
+        let count = cut.count();
+        if !self.has_room(count) {
             return Err(Refused::Full(packet));
         }
-        let cut = cutter.cut(pool, &packet, |pool, idx| self.stage(pool, idx));
-        if let Err(reason) = cut {
+        if let Err(reason) = pool.cut_segments(&cut, &packet, |pool, idx| self.stage(pool, idx)) {
             return Err(Refused::Lost(packet, reason));
         }
-        self.stats.cut(count);
+        self.stats.cut(count as usize);
         pool.release(packet);
         Ok(())
     }

@@ -1,12 +1,13 @@
-//! Cuts a superframe into smaller superframes, so that one sender's 64 kB does not hold up a slow link.
+//! Cuts superframes: into smaller superframes (pieces), so that one sender's 64 kB does not hold up a slow
+//! link, and into frames of the pool (segments), for a device that cannot do it.
 //!
-//! Invariant: either all pieces are made or none. Segmenting them later gives byte for byte what segmenting
+//! Invariant: either all parts are made or none. Segmenting the pieces gives byte for byte what segmenting
 //! the superframe would give. The superframe itself is only read.
 
 use weir_core::offload::Cut;
 use weir_core::{Reason, broken};
 
-use crate::egress::superframe_kind;
+use crate::egress::{Segments, superframe_kind};
 use crate::frame::Frame;
 use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::{NONE, Pool, ROOM};
@@ -39,8 +40,10 @@ impl Pool {
         }
         let before = out.len();
         for i in 0..count {
-            match self.piece(&pieces, i, &packet) {
-                Ok(mut piece) => {
+            match self.part(&pieces, i, &packet) {
+                Ok((head, frames, len)) => {
+                    let gso_size = pieces.gso_size(i).unwrap_or_default();
+                    let mut piece = packet.piece(head, frames, len, gso_size);
                     piece.reckon_wire(headers);
                     out.push(piece);
                 }
@@ -56,18 +59,68 @@ impl Pool {
         Ok(())
     }
 
-    fn piece(&mut self, pieces: &Cut, i: u32, whole: &Packet) -> Result<Packet, Reason> {
-        let shape = pieces.part_len(i).zip(pieces.gso_size(i));
-        let (len, gso_size) = shape.ok_or(Reason::GsoUnsupported)?;
+    /// Plans the segments of a superframe: at most `most`, each of which fits into one frame.
+    pub(crate) fn plan_segments(
+        &self,
+        packet: &Packet,
+        how: &Segments,
+        most: usize,
+    ) -> Result<Cut, Reason> {
+        let cut = Cut::segments(self.head(packet), packet.len(), &how.layout, how.size, how.kind)
+            .map_err(|_| Reason::GsoUnsupported)?;
+        let fits = cut.count() as usize <= most && cut.part_len(0).is_some_and(|len| len <= ROOM);
+        if fits { Ok(cut) } else { Err(Reason::GsoUnsupported) }
+    }
+
+    /// Makes every segment, then passes each to `take`, in order. If one cannot be made, none is passed on
+    /// and no frame is used.
+    pub(crate) fn cut_segments(
+        &mut self,
+        cut: &Cut,
+        packet: &Packet,
+        mut take: impl FnMut(&mut Self, u32),
+    ) -> Result<(), Reason> {
+        if cut.count() as usize > self.available() {
+            return Err(Reason::NoFrames);
+        }
+        // Until all are made they are linked like the frames of a chain.
+        let (mut first, mut last) = (NONE, NONE);
+        for i in 0..cut.count() {
+            match self.part(cut, i, packet) {
+                Ok((segment, ..)) => {
+                    let idx = segment.into_index();
+                    if first == NONE {
+                        first = idx;
+                    } else {
+                        self.set_next(last, idx);
+                    }
+                    last = idx;
+                }
+                Err(reason) => {
+                    self.free_chain(first);
+                    return Err(reason);
+                }
+            }
+        }
+        while first != NONE {
+            let next = self.next(first);
+            self.set_next(first, NONE);
+            take(self, first);
+            first = next;
+        }
+        Ok(())
+    }
+
+    /// Writes a part into frames of its own. Returns the first of them, their number, and the part's length.
+    fn part(&mut self, cut: &Cut, i: u32, whole: &Packet) -> Result<(Frame, u16, u32), Reason> {
+        let len = cut.part_len(i).ok_or(Reason::GsoUnsupported)?;
         let (head, frames) = self.chain_of(len)?;
         let rooms = Rooms { pool: self, at: head.index() };
-        let written = pieces.write(i, self.chunks(whole), rooms);
-        let piece = whole.piece(head, frames, len as u32, gso_size);
-        if written != Ok(len) {
-            self.release(piece);
-            return Err(Reason::GsoUnsupported);
+        if cut.write(i, self.chunks(whole), rooms) == Ok(len) {
+            return Ok((head, frames, len as u32));
         }
-        Ok(piece)
+        self.free_chain(head.into_index());
+        Err(Reason::GsoUnsupported)
     }
 
     /// Allocates linked frames for this many bytes and sets their lengths; their contents are undefined.
