@@ -159,7 +159,7 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reas
     }
     let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
     let (head, len) = (pool.head(packet), packet.len());
-    let pieces = Cut::pieces(head, len, &layout, packet.gso_size(), kind, max_bytes)
+    let pieces = Cut::pieces(head, len, &layout, packet.gso_size, kind, max_bytes)
         .map_err(|_| Reason::GsoUnsupported)?;
     if pieces.count() == 1 {
         return Ok((pieces, layout.header_len));

@@ -228,7 +228,7 @@ fn frames_pass_in_order_and_unchanged() {
     }
     world.run(&Op::Receive { max: 64 });
     assert_eq!(world.held.iter().map(Packet::len).collect::<Vec<_>>(), [60, 1514, 900]);
-    assert!(world.held.iter().all(|packet| packet.ingress_ns() == 5));
+    assert!(world.held.iter().all(|packet| packet.ingress_ns == 5));
     world.run(&Op::Send { count: 3 });
     assert_eq!(world.tx.kick(&mut world.pool), Kick::Progress(3));
     assert_eq!(world.tx.complete(&mut world.pool), 3);

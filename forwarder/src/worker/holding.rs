@@ -46,7 +46,7 @@ impl Holding {
     #[inline]
     pub(super) fn pass(&mut self, packet: Packet) -> Option<Packet> {
         let at_bridge = packet.has(meta_flags::AT_BRIDGE);
-        if !at_bridge && (self.waiting.is_empty() || !self.waiting.contains_key(&packet.ingress()))
+        if !at_bridge && (self.waiting.is_empty() || !self.waiting.contains_key(&packet.ingress))
         {
             return Some(packet);
         }
@@ -55,7 +55,7 @@ impl Holding {
 
     #[cold]
     fn hold(&mut self, packet: Packet) -> Option<Packet> {
-        let source = packet.ingress();
+        let source = packet.ingress;
         let (bridged, cleared) = self.words(source);
         if bridged == cleared && !self.waiting.contains_key(&source) {
             return Some(packet);

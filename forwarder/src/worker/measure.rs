@@ -77,14 +77,14 @@ impl Measure {
         for packet in &mut *burst {
             // The clock was read before the turn: a packet that arrived since then counts as taken when it
             // arrived.
-            packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
+            packet.taken_ns = now_ns.max(packet.ingress_ns);
             if !self.keeps_flows {
                 continue;
             }
             let (key, tcp_flags) = flow_key(packet, pool.head(packet));
-            let hash = packet.flow_hash();
+            let hash = packet.flow_hash;
             let flow = self.flows.arrived(now_ns, hash, &key, packet.len(), tcp_flags);
-            packet.set_flow(flow.0);
+            packet.flow = flow.0;
         }
         if let Some(watcher) = self.tap.watcher() {
             burst.iter_mut().for_each(|packet| watcher.arrived(packet, pool));
@@ -96,7 +96,7 @@ impl Measure {
     pub(super) fn taken_over(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
         if self.keeps_flows {
             let (key, _) = flow_key(packet, pool.head(packet));
-            packet.set_flow(self.flows.find(now_ns, packet.flow_hash(), &key).0);
+            packet.flow = self.flows.find(now_ns, packet.flow_hash, &key).0;
         }
     }
 
@@ -110,7 +110,7 @@ impl Measure {
     /// Releases a packet that is lost.
     #[cold]
     pub(super) fn lose(&mut self, pool: &mut Pool, now_ns: u64, packet: Packet, reason: Reason) {
-        self.lost(packet.ingress(), packet.flow(), reason);
+        self.lost(packet.ingress, packet.flow, reason);
         if let Some(watcher) = self.tap.watcher() {
             watcher.lost(now_ns, &packet, pool, reason);
         }

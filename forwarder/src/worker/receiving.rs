@@ -82,7 +82,7 @@ impl<P: Port> Worker<P> {
         measure.arrived(now_ns, burst, pool);
         let mut bytes = 0;
         for packet in burst.drain(..) {
-            let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
+            let (ingress, len) = (packet.ingress, u64::from(packet.len()));
             bytes += len;
             gathering.room.came(ingress);
             let Some(lane) = lanes.get_mut(ingress) else {
@@ -122,7 +122,7 @@ impl<P: Port> Worker<P> {
         let mut any = false;
         while let Some(packet) = gathering.holding.next() {
             any = true;
-            let ingress = packet.ingress();
+            let ingress = packet.ingress;
             gathering.room.give_back(ingress, packet.frames());
             let Some(lane) = lanes.get_mut(ingress) else {
                 broken!("a packet was held of a port that is not served");

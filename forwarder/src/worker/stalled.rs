@@ -115,7 +115,7 @@ impl<P: Port> Worker<P> {
     }
 
     fn lose_stalled(&mut self, now_ns: u64, packet: Packet) {
-        let (ingress, reason) = (packet.ingress(), Reason::Stalled);
+        let (ingress, reason) = (packet.ingress, Reason::Stalled);
         self.measure.lose(&mut self.pool, now_ns, packet, reason);
         match self.lanes.get_mut(ingress) {
             Some(lane) => lane.losses.add(reason, 1),

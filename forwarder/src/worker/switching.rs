@@ -48,7 +48,7 @@ impl<P> Intake<'_, P> {
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
         self.doors.enter(self.engine, self.ingress, egress);
-        if packet.mark() != 0
+        if packet.mark != 0
             && let Some(watcher) = self.measure.tap.watcher()
         {
             watcher.step(Event::of(self.now_ns, &packet, Step::Decided(egress)));
@@ -83,7 +83,7 @@ impl<P> Intake<'_, P> {
         self.measure.cut(self.ingress, pieces);
         let mut pieces = std::mem::take(self.pieces);
         if let Some(piece) = pieces.first()
-            && piece.mark() != 0
+            && piece.mark != 0
             && let Some(watcher) = self.measure.tap.watcher()
         {
             let pieces = u16::try_from(pieces.len()).unwrap_or(u16::MAX);

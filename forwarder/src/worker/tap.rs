@@ -121,18 +121,18 @@ impl Watcher {
     pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
         let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
         if !(self.points().arrival || follow)
-            || !self.spec.filter.takes_port(packet.ingress())
+            || !self.spec.filter.takes_port(packet.ingress)
             || !self.takes(packet, pool)
         {
             return;
         }
         let mut most = self.spec.snaplen;
         if follow && let Ok(mark) = self.marks.pop() {
-            packet.set_mark(mark);
+            packet.mark = mark;
             most = most.min(HEADERS);
         }
-        let step = Step::Arrived { taken_ns: packet.taken_ns() };
-        let event = Event::of(packet.ingress_ns(), packet, step);
+        let step = Step::Arrived { taken_ns: packet.taken_ns };
+        let event = Event::of(packet.ingress_ns, packet, step);
         self.put_with_bytes(event, most, packet, pool);
     }
 
@@ -161,10 +161,10 @@ impl Watcher {
     pub(super) fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
         let event = Event::of(now_ns, packet, Step::Lost(reason));
         match self.spec.purpose {
-            Purpose::Trace if packet.mark() != 0 => self.step(event),
+            Purpose::Trace if packet.mark != 0 => self.step(event),
             Purpose::Capture(points)
                 if points.loss
-                    && self.spec.filter.takes_port(packet.ingress())
+                    && self.spec.filter.takes_port(packet.ingress)
                     && self.takes(packet, pool) =>
             {
                 self.put_with_bytes(event, self.spec.snaplen, packet, pool);
@@ -200,11 +200,11 @@ impl Event {
     /// than its arrival.
     pub(super) fn of(at_ns: u64, packet: &Packet, step: Step) -> Self {
         Self {
-            at_ns: at_ns.max(packet.ingress_ns()),
+            at_ns: at_ns.max(packet.ingress_ns),
             step,
-            ingress_ns: packet.ingress_ns(),
-            ingress: packet.ingress(),
-            mark: packet.mark(),
+            ingress_ns: packet.ingress_ns,
+            ingress: packet.ingress,
+            mark: packet.mark,
             len: packet.len(),
             captured: 0,
             facts: Facts::of(packet),

@@ -23,7 +23,7 @@ fn a_single_frame() {
     let (Assembled::Packet(packet), true) = chain.push(&mut pool, addr, 60, false) else {
         panic!()
     };
-    assert_eq!((packet.len(), packet.frames(), packet.ingress()), (60, 1, PORT));
+    assert_eq!((packet.len(), packet.frames(), packet.ingress), (60, 1, PORT));
     pool.release(packet);
     assert_eq!(pool.census().free, 2);
 }
