@@ -249,7 +249,7 @@ impl<P: Port + Send + 'static> Asker<P> {
         &self,
         watcher: Option<Box<Watcher>>,
     ) -> Result<Option<Box<Watcher>>, NoAnswer> {
-        self.ask(|worker, _| worker.measure.tap.set(watcher)).await
+        self.ask(|worker, _| std::mem::replace(&mut worker.measure.watcher, watcher)).await
     }
 
     /// Reads the worker's whole report on itself.

@@ -55,8 +55,7 @@ pub struct Watcher {
     ring: Writer,
     /// Marks for packets to be followed, as many as the reader has provided.
     marks: Consumer<u8>,
-    /// The event of a packet that is being handed to a port, which may refuse it.
-    staged: Option<Event>,
+    /// The bytes of a packet that is being handed to a port, which may refuse it.
     staged_bytes: Vec<u8>,
 }
 
@@ -81,7 +80,7 @@ impl Watcher {
         let (ring, events) = ring(spec.buffer);
         let (marks, given) = RingBuffer::new(MARKS);
         let staged_bytes = Vec::with_capacity(spec.snaplen as usize);
-        let watcher = Self { spec, ring, marks: given, staged: None, staged_bytes };
+        let watcher = Self { spec, ring, marks: given, staged_bytes };
         (Box::new(watcher), Watched { events, marks })
     }
 
@@ -93,14 +92,6 @@ impl Watcher {
         match self.spec.purpose {
             Purpose::Capture(points) => points,
             Purpose::Trace => Points::default(),
-        }
-    }
-
-    /// Publishes the staged event: the port has taken the packet.
-    #[cold]
-    fn commit(&mut self) {
-        if let Some(event) = self.staged.take() {
-            self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
         }
     }
 
@@ -136,14 +127,21 @@ impl Watcher {
         self.put_with_bytes(event, most, packet, pool);
     }
 
-    /// Stages the event of a packet that is about to be handed to `egress`.
+    /// Copies a packet that is about to be handed to `egress`, if it is to be captured there. Its event is for
+    /// [`Self::sent`], once the port has taken the packet.
     #[cold]
-    pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
+    pub(super) fn sending(
+        &mut self,
+        now_ns: u64,
+        packet: &Packet,
+        pool: &Pool,
+        egress: PortId,
+    ) -> Option<Event> {
         if !self.points().departure
             || !self.spec.filter.takes_port(egress)
             || !self.takes(packet, pool)
         {
-            return;
+            return None;
         }
         let captured = packet.len().min(self.spec.snaplen);
         let mut room = captured as usize;
@@ -154,7 +152,12 @@ impl Watcher {
             room -= part.len();
         }
         let event = Event::of(now_ns, packet, Step::Sent(egress));
-        self.staged = Some(Event { captured, ..event });
+        Some(Event { captured, ..event })
+    }
+
+    #[cold]
+    pub(super) fn sent(&mut self, event: Event) {
+        self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
     }
 
     #[cold]
@@ -208,35 +211,6 @@ impl Event {
             len: packet.len(),
             captured: 0,
             facts: Facts::of(packet),
-        }
-    }
-}
-
-/// The watcher, if there is one.
-#[derive(Debug, Default)]
-pub(super) struct Tap(Option<Box<Watcher>>);
-
-impl Tap {
-    /// Sets, changes or removes the watcher. Returns the previous one.
-    pub(super) fn set(&mut self, watcher: Option<Box<Watcher>>) -> Option<Box<Watcher>> {
-        let mut before = std::mem::replace(&mut self.0, watcher);
-        before.iter_mut().for_each(|before| before.commit());
-        before
-    }
-
-    /// The watcher, with its staged event published: that packet was taken.
-    #[inline]
-    pub(super) fn watcher(&mut self) -> Option<&mut Watcher> {
-        let watcher = self.0.as_deref_mut()?;
-        watcher.commit();
-        Some(watcher)
-    }
-
-    /// Drops the staged event: the port did not take the packet.
-    #[inline]
-    pub(super) fn refused(&mut self) {
-        if let Some(watcher) = &mut self.0 {
-            watcher.staged = None;
         }
     }
 }

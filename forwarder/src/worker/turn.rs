@@ -255,8 +255,6 @@ impl<P: Port> Worker<P> {
     /// Records the times of what was sent in this turn, now that the kernel has taken it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
-        // Nothing more is handed over in this turn: the last packet's staged event is published.
-        let _ = self.measure.tap.watcher();
         for id in self.lanes.tended() {
             if let Some(lane) = self.lanes.get_mut(id) {
                 self.measure.settle(id, lane, after_ns);

@@ -14,7 +14,7 @@ fn spec(purpose: Purpose) -> WatchSpec {
 /// Sets a watcher in a worker.
 fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     let (watcher, watched) = Watcher::new(spec);
-    let before = bench.workers[worker].measure.tap.set(Some(watcher));
+    let before = bench.workers[worker].measure.watcher.replace(watcher);
     assert!(before.is_none(), "a watch was there before");
     watched
 }
@@ -191,7 +191,7 @@ fn the_end_of_a_followed_packet_may_be_its_loss() {
 fn who_stops_watching_gets_the_watcher_back() {
     let mut bench = Bench::new(2, None);
     let mut watched = watch(&mut bench, 0, spec(CAPTURE));
-    assert!(bench.workers[0].measure.tap.set(None).is_some());
+    assert!(bench.workers[0].measure.watcher.take().is_some());
     bench.push(1, &frame(0, 1, 0));
     turns(&mut bench, 2);
     assert!(read(&mut watched).is_empty());
