@@ -23,7 +23,6 @@ macro_rules! debug_partly {
 
 pub mod attach;
 pub mod bridge;
-pub mod btf;
 pub mod leftovers;
 pub mod links;
 mod mounts;

@@ -136,19 +136,6 @@ impl Census {
     pub fn adds_up(&self) -> bool {
         self.free + self.fill + self.rx + self.held + self.tx == self.total
     }
-
-    /// The sum of two pools' frames.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            total: self.total + other.total,
-            free: self.free + other.free,
-            fill: self.fill + other.fill,
-            rx: self.rx + other.rx,
-            held: self.held + other.held,
-            tx: self.tx + other.tx,
-        }
-    }
 }
 
 #[cfg(test)]
