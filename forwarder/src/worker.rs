@@ -2,8 +2,7 @@
 //!
 //! - [`state`]: what a worker has; [`turn`]: its loop of receive, queue, send
 //! - [`receiving`]: from the rings into the queues
-//! - [`gathering`]: the receive ring that ports share
-//! - [`holding`]: packets that wait for earlier frames which went by the bridge
+//! - [`gathering`]: the receive ring that ports share, and what waits for earlier frames at the bridge
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: work that is not done for every frame
 //! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking a worker that sleeps
@@ -31,7 +30,6 @@ mod gathering;
 pub mod handle;
 mod headers;
 pub mod heartbeat;
-mod holding;
 pub mod idle;
 mod lanes;
 mod measure;
@@ -54,7 +52,6 @@ mod tests;
 
 pub use command::{Change, FlowPage, NewPort, Taken};
 pub use doors::DoorLook;
-pub use gathering::{Gathering, Room};
 pub use handle::{Asker, WorkerHandle};
 pub use heartbeat::Pulses;
 pub use patience::{ANSWER_WITHIN, NoAnswer};

@@ -4,6 +4,7 @@
 //! or after a bounded time. It is never handed over while the worker still queues for it.
 
 use std::sync::mpsc::TryRecvError;
+use std::thread::Thread;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
@@ -11,7 +12,7 @@ use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::command::{Change, NewPort, Taken};
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Room};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
 use super::state::{Leaving, Worker};
@@ -57,9 +58,11 @@ impl<P: Port> Worker<P> {
     }
 
     /// Takes frames from this ring from now on, which ports share.
-    pub(super) fn share_ring(&mut self, mut gathering: Gathering<P>) {
-        gathering.port.refill(&mut self.pool);
-        self.gathering = Some(gathering);
+    pub(super) fn share_ring(&mut self, mut port: P, clearing: Option<Thread>) {
+        port.refill(&mut self.pool);
+        let (taken, given_back) = (self.heart.words.clone(), self.measure.home.clone());
+        let room = Room::new(taken, given_back, self.peers.index());
+        self.gathering = Some(Gathering::new(port, room, clearing));
     }
 
     pub(super) fn add_remote(
@@ -159,10 +162,7 @@ impl<P: Port> Worker<P> {
         self.peers.forget(id, |handed| engine.taken(handed));
         let mut dropped = self.engine.remove_port(id);
         if let Some(gathering) = &mut self.gathering {
-            while let Some(packet) = gathering.holding.take(id) {
-                gathering.room.give_back(id, packet.frames());
-                dropped.push(packet);
-            }
+            gathering.take_all(id, &mut dropped);
             gathering.room.publish();
         }
         if self.lanes.get(id).is_some() {

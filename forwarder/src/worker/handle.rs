@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
@@ -14,7 +14,6 @@ use weir_port::{Pool, Port, TxFeatures};
 
 use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
 use super::doorbell::Doorbell;
-use super::gathering::Gathering;
 use super::patience::{AnswerTimeout, NoAnswer};
 use super::snapshot::WorkerSnapshot;
 use super::state::{Worker, WorkerSettings};
@@ -168,9 +167,10 @@ impl<P: Port + Send + 'static> Asker<P> {
         self.ask(|worker, now_ns| worker.add(new, now_ns)).await
     }
 
-    /// Makes the worker take frames from a ring that ports share.
-    pub async fn gather(&self, gathering: Gathering<P>) -> Result<(), NoAnswer> {
-        self.ask(|worker, _| worker.share_ring(gathering)).await
+    /// Makes the worker take frames from a ring that ports share. `clearing` is the thread that finds out what
+    /// the bridge has delivered.
+    pub async fn gather(&self, port: P, clearing: Option<Thread>) -> Result<(), NoAnswer> {
+        self.ask(|worker, _| worker.share_ring(port, clearing)).await
     }
 
     /// Announces a port that another worker serves: packets for it are handed over there.

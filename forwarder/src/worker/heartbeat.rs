@@ -26,7 +26,7 @@ const _: () = assert!(LATE_NS + 2 * EVERY_NS < STALE_NS);
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// The map `TAKEN`.
-    words: Cells,
+    pub(super) words: Cells,
     index: usize,
     clock: fn() -> u64,
     said_ns: u64,

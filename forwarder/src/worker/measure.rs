@@ -36,7 +36,7 @@ pub(super) struct Measure {
     pub(super) flows: FlowTable,
     keeps_flows: bool,
     /// The map `GIVEN_BACK`.
-    home: Cells,
+    pub(super) home: Cells,
     pub(super) watcher: Option<Box<Watcher>>,
 }
 

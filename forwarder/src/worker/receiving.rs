@@ -6,7 +6,7 @@
 use weir_core::{PortId, Reason, broken};
 use weir_port::Port;
 
-use super::gathering::GatheredBatch;
+use super::gathering::{GatheredBatch, Gathering};
 use super::lanes::{BURST_BYTES, BURST_LEAST};
 use super::state::Worker;
 use super::switching::{Fate, Intake};
@@ -97,7 +97,7 @@ impl<P: Port> Worker<P> {
             lane.shared.bytes += len;
             lane.shared.superframes += u64::from(packet.is_superframe());
             let packet = match fate {
-                Fate::Queued => gathering.holding.pass(packet),
+                Fate::Queued => gathering.pass(packet),
                 Fate::Lost(_) => Some(packet),
             };
             let Some(packet) = packet else { continue };
@@ -111,7 +111,7 @@ impl<P: Port> Worker<P> {
     /// Whether packets wait for what went by the bridge.
     #[inline]
     pub(super) fn holds(&self) -> bool {
-        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
+        self.gathering.as_ref().is_some_and(Gathering::holds)
     }
 
     /// Queues packets that waited for the bridge and no longer have to. Returns true if there were any.
@@ -120,10 +120,9 @@ impl<P: Port> Worker<P> {
         let Self { engine, lanes, gathering, pieces, measure, doors, pool, .. } = self;
         let Some(gathering) = gathering else { return false };
         let mut any = false;
-        while let Some(packet) = gathering.holding.next() {
+        while let Some(packet) = gathering.next_released() {
             any = true;
             let ingress = packet.ingress;
-            gathering.room.give_back(ingress, packet.frames());
             let Some(lane) = lanes.get_mut(ingress) else {
                 broken!("a packet was held of a port that is not served");
                 self.orphan_losses.add(Reason::PortGone, 1);

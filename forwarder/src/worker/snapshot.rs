@@ -6,6 +6,7 @@ use weir_core::{ContainerCounts, Engine, Losses, PortId, PortSet, invariant};
 use weir_port::{Census, Packet, Port, PortStats};
 
 use super::doors::{DoorLook, Doors};
+use super::gathering::Gathering;
 use super::lanes::Lane;
 use super::regimes::Regimes;
 use super::state::Worker;
@@ -95,7 +96,7 @@ impl<P: Port> Worker<P> {
             queues,
             foreign_losses: self.remotes.losses(),
             held_packets: self.engine.held_packets()
-                + self.gathering.as_ref().map_or(0, |it| it.holding.packets()),
+                + self.gathering.as_ref().map_or(0, Gathering::held_packets),
             handed_over: self.peers.handed_over(),
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),

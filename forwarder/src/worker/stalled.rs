@@ -67,10 +67,7 @@ impl<P: Port> Worker<P> {
         let mut waited = self.engine.drain(|_| true);
         if let Some(gathering) = &mut self.gathering {
             for source in self.lanes.all() {
-                while let Some(packet) = gathering.holding.take(source) {
-                    gathering.room.give_back(source, packet.frames());
-                    waited.push(packet);
-                }
+                gathering.take_all(source, &mut waited);
             }
             gathering.room.publish();
         }
