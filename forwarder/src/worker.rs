@@ -5,27 +5,23 @@
 //! - [`gathering`]: the receive ring that ports share, and what waits for earlier frames at the bridge
 //! - [`switching`]: what happens to one packet
 //! - [`chores`]: work that is not done for every frame
-//! - [`transfer`], [`remotes`]: what passes between workers; [`doorbell`]: waking a worker that sleeps
+//! - [`transfer`], [`remotes`]: what passes between workers
 //! - [`heartbeat`]: whether the workers run; [`stalled`]: what a worker does after it stood still
 //! - [`measure`], [`headers`], [`sent`]: flows, times and the end of every packet
 //! - [`tap`]: watching single packets
 //! - [`doors`]: links and sources with a rate, which pass between the gates and this worker
 //! - [`lanes`]: the worker's ports, and the order in which they are served
-//! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping
+//! - [`idle`]: when to look again and when to sleep; [`sleep`]: sleeping and waking
 //! - [`regimes`]: the accounting of the worker's own time
-//! - [`command`]: requests of the control side, answered between turns
-//! - [`handle`]: the control side's end of a worker; [`patience`]: how long it waits
+//! - [`handle`]: the control side's end of a worker, and its requests; [`patience`]: how long it waits
 //! - [`snapshot`]: the worker's report on itself
 //!
 //! Architecture invariant: nothing here locks, allocates or makes a system call on the way of a frame, other
 //! than the kicks in `weir_port`. The control side reaches the worker in housekeeping only, through
-//! [`command`].
+//! [`handle`].
 
 mod chores;
-pub mod command;
-mod doorbell;
 mod doors;
-mod gaps;
 mod gathering;
 pub mod handle;
 mod headers;
@@ -50,9 +46,8 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Change, FlowPage, NewPort, Taken};
 pub use doors::DoorLook;
-pub use handle::{Asker, WorkerHandle};
+pub use handle::{Asker, Change, FlowPage, NewPort, Taken, WorkerHandle};
 pub use heartbeat::Pulses;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};

@@ -11,8 +11,8 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
-use super::command::{Change, NewPort, Taken};
 use super::gathering::{Gathering, Room};
+use super::handle::{Change, NewPort, Taken};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
 use super::state::{Leaving, Worker};

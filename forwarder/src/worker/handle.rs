@@ -1,4 +1,8 @@
 //! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
+//!
+//! Commands are taken in housekeeping, between two turns, so a frame never sees half a change. Every command
+//! that changes something answers when it is done. A command whose sender no longer waits for the answer is
+//! not carried out, so that nothing changes without the control side's knowledge.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -9,18 +13,61 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::oneshot;
-use weir_core::{FlowSum, PortId, PortSettings, Reason, VifLatency};
+use weir_core::{
+    FlowRow, FlowSum, MAX_PORTS, PortId, PortSettings, Reason, SchedulerSettings, VifLatency,
+};
 use weir_port::{Pool, Port, TxFeatures};
 
-use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
-use super::doorbell::Doorbell;
 use super::patience::{AnswerTimeout, NoAnswer};
-use super::snapshot::WorkerSnapshot;
+use super::sleep::Doorbell;
+use super::snapshot::{PortSnapshot, WorkerSnapshot};
 use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
 
 /// How long to wait for the end of a worker's thread; a thread that has not ended by then is abandoned.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// The number of commands that may wait for a worker: one for each port, which reading all latencies sends
+/// before it waits, and some more. A worker with a full queue is not sent any more commands ([`NoAnswer::Full`]).
+pub const COMMANDS: usize = MAX_PORTS + 256;
+
+/// What a worker is to do, at the time of its chores.
+pub type Command<P> = Box<dyn FnOnce(&mut Worker<P>, u64) + Send>;
+
+/// A port to be added to a worker.
+#[derive(Debug)]
+pub struct NewPort<P> {
+    pub id: PortId,
+    pub settings: PortSettings,
+    pub port: P,
+}
+
+/// A page of the flow table.
+#[derive(Debug)]
+pub struct FlowPage {
+    /// The place to start at; in the answer, the place to continue at.
+    pub from: Option<u32>,
+    /// Whether to copy histograms, too.
+    pub latency: bool,
+    /// Filled within its capacity.
+    pub rows: Vec<FlowRow>,
+}
+
+/// A port that was taken from a worker. The kernel may still own some of its frames: close the port, then
+/// have them reclaimed ([`Asker::reclaim`]).
+#[derive(Debug)]
+pub struct Taken<P> {
+    pub port: P,
+    /// The port's last counters.
+    pub last: PortSnapshot,
+}
+
+/// A change of settings while traffic flows. Ports that the worker does not know are skipped.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub ports: Vec<(PortId, PortSettings)>,
+    pub scheduler: Option<SchedulerSettings>,
+}
 
 /// Sends commands to a worker without owning its thread. Several may exist at once.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::command::COMMANDS;
+use super::handle::COMMANDS;
 
 /// A running worker answers between two turns, within milliseconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);

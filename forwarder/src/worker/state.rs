@@ -8,9 +8,9 @@ use weir_core::sched::Caps;
 use weir_core::{Engine, EngineConfig, FlowConfig, Losses, PortId, Reason, WorkShare};
 use weir_port::{Cells, Packet, Pool, Port};
 
-use super::command::{Command, Taken};
 use super::doors::Doors;
 use super::gathering::Gathering;
+use super::handle::{Command, Taken};
 use super::heartbeat::Heartbeat;
 use super::lanes::{BURST, Lanes};
 use super::measure::Measure;

@@ -18,7 +18,7 @@ use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use weir_core::{Container, Handed, PortId, invariant};
 use weir_port::{Packet, Pool};
 
-use super::doorbell::Doorbell;
+use super::sleep::Doorbell;
 
 /// Containers in one ring: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;

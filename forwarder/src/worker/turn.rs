@@ -10,8 +10,7 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Amount, broken};
 use weir_port::{Kick, Port, clock_monotonic_ns};
 
-use super::gaps::Gaps;
-use super::idle::{Moment, NAP_NS, Wait, wait};
+use super::idle::{Gaps, Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;

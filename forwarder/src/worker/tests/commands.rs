@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use weir_core::{PortId, Reason};
 use weir_port::TxFeatures;
 
-use super::command::COMMANDS;
+use super::handle::COMMANDS;
 use super::*;
 
 /// Sends a command, and does not wait for its answer.
