@@ -22,7 +22,7 @@
 //! - [`cut`]: cuts superframes, into smaller ones for a contended link, or into frames
 //! - [`egress`]: the way by which a packet leaves
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
-//! - [`mem_port`]: the kernel-free twin, with [`faults`]
+//! - [`mem_port`]: the kernel-free twin, with faults
 //! - [`reason`]: the outcomes that the program counts, as reasons of loss
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
 //! - [`probe`], [`ethtool`], [`sys`]: requests to the kernel; [`links`]: programs that outlive weir
@@ -34,7 +34,6 @@ mod chain;
 mod cut;
 mod egress;
 pub mod ethtool;
-pub mod faults;
 pub mod fence;
 pub mod frame;
 mod homes;
@@ -56,10 +55,9 @@ pub use addresses::AddressWords;
 pub use cells::Cells;
 pub use chain::SHARED_RING;
 pub use egress::TxFeatures;
-pub use faults::Faults;
 pub use fence::FenceSocket;
 pub use frame::Frame;
-pub use mem_port::{MemPort, Sent};
+pub use mem_port::{Faults, MemPort, Sent};
 pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};

@@ -15,10 +15,11 @@ use weir_core::{PortId, Reason};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, Segments, TxFeatures, TxPath};
-use crate::faults::Faults;
 use crate::packet::Packet;
 use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
+
+pub use self::kernel::Faults;
 
 /// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use weir_core::Reason;
 use weir_core::offload::VnetHeader;
 
 use crate::packet::{MAX_FRAMES, Packet};
@@ -25,11 +26,9 @@ pub(crate) enum Outcome {
     Sent,
     /// The device or the socket's buffer is full. (The answer is the same if the device always drops it.)
     Busy,
-    /// The packet is longer than the device takes.
-    TooLong,
+    /// The packet will not be taken: it is longer than the device takes, or refused for another reason.
+    Lost(Reason),
     Down,
-    /// Refused for another reason.
-    Error,
 }
 
 #[derive(Debug)]
@@ -125,9 +124,9 @@ fn outcome(errno: i32) -> Outcome {
         // EAGAIN: the socket's buffer is full. ENOBUFS: the device's queue is, for sockets that bypass
         // qdiscs.
         libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR => Outcome::Busy,
-        libc::EMSGSIZE => Outcome::TooLong,
+        libc::EMSGSIZE => Outcome::Lost(Reason::MtuExceeded),
         libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Outcome::Down,
-        _ => Outcome::Error,
+        _ => Outcome::Lost(Reason::TxError),
     }
 }
 

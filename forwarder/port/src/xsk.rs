@@ -24,7 +24,7 @@ use xsk_rs::FrameDesc;
 pub use bind::{BindError, Transmit, XskConfig};
 
 use crate::chain::Assembler;
-use crate::egress::{Egress, TxFeatures};
+use crate::egress::{Egress, TxFeatures, TxPath};
 use crate::packet::Packet;
 use crate::pool::Pool;
 use crate::port::{Kick, Port, PortStats, Refused};
@@ -124,13 +124,29 @@ impl Port for XskPort {
     }
 
     #[inline]
-    fn send(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
-        self.send_one(pool, packet)
+    fn send(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
+        if self.down {
+            return Err(Refused::Lost(packet, Reason::PortGone));
+        }
+        match self.egress.prepare(pool, &mut packet) {
+            Ok((TxPath::Ring, completed)) => {
+                self.stats.checksums_completed += u64::from(completed);
+                if !self.has_room(1) {
+                    return Err(Refused::Full(packet));
+                }
+                let idx = packet.into_head();
+                self.stage(pool, idx);
+                Ok(())
+            }
+            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
+            Ok((TxPath::Segment(how), _)) => self.send_cut(pool, packet, &how),
+            Err(reason) => Err(Refused::Lost(packet, reason)),
+        }
     }
 
     #[inline]
     fn kick_until(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
-        self.kick_any(pool, until_ns)
+        if self.line.is_some() { self.kick_line(pool, until_ns) } else { self.kick_ring(until_ns) }
     }
 
     fn recall(&mut self, pool: &mut Pool) -> usize {

@@ -6,7 +6,6 @@
 use weir_core::Reason;
 
 use super::{XskPort, sending};
-use crate::pool::Pool;
 use crate::port::Kick;
 use crate::sys;
 
@@ -69,12 +68,7 @@ impl XskPort {
     }
 
     #[inline]
-    pub(super) fn kick_any(&mut self, pool: &mut Pool, until_ns: u64) -> Kick {
-        if self.line.is_some() { self.kick_line(pool, until_ns) } else { self.kick_ring(until_ns) }
-    }
-
-    #[inline]
-    fn kick_ring(&mut self, until_ns: u64) -> Kick {
+    pub(super) fn kick_ring(&mut self, until_ns: u64) -> Kick {
         self.flush();
         let waiting = self.waiting();
         // A port that was down is kicked even if nothing waits, to find out when it is up again.

@@ -179,12 +179,8 @@ impl XskPort {
                 }
                 Outcome::Busy
             }
-            Outcome::TooLong => {
-                self.lose(pool, line, Reason::MtuExceeded, 1);
-                Outcome::Sent
-            }
-            Outcome::Error => {
-                self.lose(pool, line, Reason::TxError, 1);
+            Outcome::Lost(reason) => {
+                self.lose(pool, line, reason, 1);
                 Outcome::Sent
             }
         }

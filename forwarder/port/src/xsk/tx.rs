@@ -15,7 +15,7 @@ use super::{BATCH, XskPort, sending};
 use crate::egress::{Segments, TxPath};
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
-use crate::port::Refused;
+use crate::port::{Port as _, Refused};
 use crate::sys;
 use crate::vnet::Outcome;
 
@@ -37,35 +37,9 @@ pub(super) struct Refusing {
 }
 
 impl XskPort {
-    #[inline]
-    pub(super) fn send_one(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
-        if self.down {
-            return Err(Refused::Lost(packet, Reason::PortGone));
-        }
-        match self.egress.prepare(pool, &mut packet) {
-            Ok((TxPath::Ring, completed)) => {
-                self.stats.checksums_completed += u64::from(completed);
-                self.send_by_ring(pool, packet)
-            }
-            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
-            Ok((TxPath::Segment(how), _)) => self.send_cut(pool, packet, &how),
-            Err(reason) => Err(Refused::Lost(packet, reason)),
-        }
-    }
-
-    #[inline]
-    fn send_by_ring(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
-        if !self.has_room(1) {
-            return Err(Refused::Full(packet));
-        }
-        let idx = packet.into_head();
-        self.stage(pool, idx);
-        Ok(())
-    }
-
     /// Whether the ring has room for this many frames; reads the ring if necessary.
     #[inline]
-    fn has_room(&mut self, frames: u32) -> bool {
+    pub(super) fn has_room(&mut self, frames: u32) -> bool {
         if self.tx_room < frames {
             self.flush();
             self.waiting();
@@ -75,22 +49,18 @@ impl XskPort {
 
     /// Gives a frame to the ring, which has room for it.
     #[inline]
-    fn stage(&mut self, pool: &mut Pool, idx: u32) {
+    pub(super) fn stage(&mut self, pool: &mut Pool, idx: u32) {
         if let Some(line) = &mut self.line {
-            pool.set_owner(idx, Owner::tx(self.slot));
             line.push(idx);
-            self.tx_room -= 1;
-            self.outstanding += 1;
-            return;
-        }
-        let Some(desc) = pool.tx_desc(idx) else {
+        } else if let Some(desc) = pool.tx_desc(idx) {
+            self.staged.push(desc);
+        } else {
             broken!("a port's pool is in plain memory");
             pool.free_index(idx);
             self.stats.losses.add(Reason::TxError, 1);
             return;
-        };
+        }
         pool.set_owner(idx, Owner::tx(self.slot));
-        self.staged.push(desc);
         self.tx_room -= 1;
         self.outstanding += 1;
     }
@@ -110,7 +80,7 @@ impl XskPort {
         }
     }
 
-    fn send_by_socket(
+    pub(super) fn send_by_socket(
         &mut self,
         pool: &mut Pool,
         packet: Packet,
@@ -118,7 +88,7 @@ impl XskPort {
     ) -> Result<(), Refused> {
         self.flush();
         if self.waiting() > 0 {
-            self.kick_any(pool, u64::MAX);
+            self.kick(pool);
             if self.waiting() > 0 {
                 let is_stuck = self.line.as_ref().is_some_and(Line::is_stuck);
                 if is_stuck && packet.is_superframe() {
@@ -136,12 +106,11 @@ impl XskPort {
                 Ok(())
             }
             Outcome::Busy => self.refused(pool, packet),
-            Outcome::TooLong => Err(Refused::Lost(packet, Reason::MtuExceeded)),
+            Outcome::Lost(reason) => Err(Refused::Lost(packet, reason)),
             Outcome::Down => {
                 self.down = true;
                 Err(Refused::Lost(packet, Reason::PortGone))
             }
-            Outcome::Error => Err(Refused::Lost(packet, Reason::TxError)),
         }
     }
 
@@ -179,7 +148,7 @@ impl XskPort {
         }
     }
 
-    fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
+    pub(super) fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
         let cut = match pool.plan_segments(&packet, how, self.tx_size as usize) {
             Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
