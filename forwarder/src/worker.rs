@@ -47,7 +47,7 @@ mod turn;
 mod tests;
 
 pub use doors::DoorLook;
-pub use handle::{Asker, Change, FlowPage, NewPort, Taken, WorkerHandle};
+pub use handle::{Asker, Change, FlowPage, Taken, WorkerHandle};
 pub use heartbeat::Pulses;
 pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};

@@ -90,18 +90,6 @@ impl MemPort {
         }
     }
 
-    #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
-        self.set_faults(faults);
-        self
-    }
-
-    #[must_use]
-    pub fn with_egress(mut self, mtu: u32, features: TxFeatures) -> Self {
-        self.egress = Egress { mtu, features };
-        self
-    }
-
     /// A port whose frames arrive by another port's ring.
     pub fn send_only(slot: PortId, ring: usize) -> Self {
         Self { receives: false, ..Self::new(slot, ring) }

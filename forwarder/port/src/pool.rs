@@ -48,7 +48,8 @@ impl Pool {
 
     /// Makes a pool of frames that AF_XDP sockets can use, and the handle to bind them with.
     pub fn umem(frames: u32) -> Result<(Self, UmemHandle), UmemError> {
-        let (memory, handle) = UmemHandle::create(frames)?;
+        let (handle, descs) = UmemHandle::open(frames)?;
+        let memory = Memory::umem(handle.umem.clone(), descs).ok_or(UmemError::Layout)?;
         Ok((Self::over(memory), handle))
     }
 

@@ -84,10 +84,14 @@ struct World {
 
 impl World {
     fn new(faults: &Faults, features: TxFeatures) -> Self {
+        let (mut rx, mut tx) = (MemPort::new(PortId(1), 64), MemPort::new(PortId(2), 64));
+        rx.set_faults(faults.clone());
+        tx.set_faults(faults.clone());
+        tx.retune(9000, features);
         Self {
             pool: Pool::heap(FRAMES),
-            rx: MemPort::new(PortId(1), 64).with_faults(faults.clone()),
-            tx: MemPort::new(PortId(2), 64).with_faults(faults.clone()).with_egress(9000, features),
+            rx,
+            tx,
             held: Vec::with_capacity(64),
             pushed: 0,
             released: 0,
@@ -315,7 +319,8 @@ fn a_superframe_leaves_whole_where_the_device_can_and_in_pieces_where_not() {
 #[test]
 fn what_no_device_can_take_is_refused_by_name() {
     let mut pool = Pool::heap(16);
-    let mut port = MemPort::new(PortId(2), 8).with_egress(1500, TxFeatures::default());
+    let mut port = MemPort::new(PortId(2), 8);
+    port.retune(1500, TxFeatures::default());
     let mut refuse = |frame: &[u8], meta: &Meta| {
         let packet = pool.compose(frame, meta).unwrap();
         let Err(Refused::Lost(packet, reason)) = port.send(&mut pool, packet) else {

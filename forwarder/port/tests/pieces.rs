@@ -18,7 +18,8 @@ const ROOM_FOR: usize = 700;
 
 /// The frames that a device without any offload puts on the wire.
 fn on_the_wire(pool: &mut Pool, packets: impl IntoIterator<Item = Packet>) -> Vec<Vec<u8>> {
-    let mut port = MemPort::new(PortId(2), 1024).with_egress(9000, TxFeatures::default());
+    let mut port = MemPort::new(PortId(2), 1024);
+    port.retune(9000, TxFeatures::default());
     for packet in packets {
         port.send(pool, packet).unwrap();
     }

@@ -71,7 +71,10 @@ impl Side {
     fn port(pool: &Pool, faults: &Faults) -> MemPort {
         let slot = PortId(1 + pool.home() as u16);
         let faults = Faults { seed: faults.seed ^ u64::from(slot.0), ..faults.clone() };
-        MemPort::new(slot, 32).with_faults(faults).with_egress(20_000, Default::default())
+        let mut port = MemPort::new(slot, 32);
+        port.set_faults(faults);
+        port.retune(20_000, TxFeatures::default());
+        port
     }
 
     fn push(&mut self, len: usize) {

@@ -12,10 +12,11 @@ use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
 use super::gathering::{Gathering, Room};
-use super::handle::{Change, NewPort, Taken};
+use super::handle::{Change, Taken};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
 use super::state::{Leaving, Worker};
+use super::switching::Fate;
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
@@ -88,8 +89,7 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
-        let NewPort { id, settings, mut port } = new;
+    pub(super) fn add(&mut self, id: PortId, settings: PortSettings, mut port: P, now_ns: u64) {
         port.refill(&mut self.pool);
         if !self.engine.add_port(now_ns, id, &settings) {
             // The slot keeps the port that was there.
@@ -195,7 +195,7 @@ impl<P: Port> Worker<P> {
             .get_mut(id)
             .is_some_and(|lane| lane.port.receive(&mut self.pool, &mut self.burst, BURST) > 0)
         {
-            self.forward(now_ns, id);
+            self.end_burst(now_ns, id, Fate::Queued);
         }
         for _ in 0..RING_BURSTS {
             if !self.gather(now_ns) {

@@ -34,14 +34,6 @@ pub const COMMANDS: usize = MAX_PORTS + 256;
 /// What a worker is to do, at the time of its chores.
 pub type Command<P> = Box<dyn FnOnce(&mut Worker<P>, u64) + Send>;
 
-/// A port to be added to a worker.
-#[derive(Debug)]
-pub struct NewPort<P> {
-    pub id: PortId,
-    pub settings: PortSettings,
-    pub port: P,
-}
-
 /// A page of the flow table.
 #[derive(Debug)]
 pub struct FlowPage {
@@ -210,8 +202,8 @@ impl<P: Port + Send + 'static> Asker<P> {
     }
 
     /// Hands a port to the worker, which serves it when this returns.
-    pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
-        self.ask(|worker, now_ns| worker.add(new, now_ns)).await
+    pub async fn add(&self, id: PortId, settings: PortSettings, port: P) -> Result<(), NoAnswer> {
+        self.ask(move |worker, now_ns| worker.add(id, settings, port, now_ns)).await
     }
 
     /// Makes the worker take frames from a ring that ports share. `clearing` is the thread that finds out what

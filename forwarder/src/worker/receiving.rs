@@ -7,7 +7,7 @@ use weir_core::{PortId, Reason, broken};
 use weir_port::Port;
 
 use super::gathering::{GatheredBatch, Gathering};
-use super::lanes::{BURST_BYTES, BURST_LEAST};
+use super::lanes::{BURST_BYTES, BURST_LEAST, budget_after};
 use super::state::Worker;
 use super::switching::{Fate, Intake};
 
@@ -18,12 +18,7 @@ const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
 
 impl<P: Port> Worker<P> {
-    /// Queues the packets of the burst, all of which arrived at `ingress`.
-    pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        self.end_burst(now_ns, ingress, Fate::Queued);
-    }
-
-    /// Queues or loses the packets of the burst, as `fate` says.
+    /// Queues or loses the packets of the burst, all of which arrived at `ingress`.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, doors, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else {
@@ -36,7 +31,7 @@ impl<P: Port> Worker<P> {
             bytes += u64::from(packet.len());
             intake.end(packet, fate);
         }
-        lane.budget.spend(packets, bytes, *busy_ports);
+        lane.budget = budget_after(packets, bytes, *busy_ports);
     }
 
     /// Queues packets of the shared ring in order of arrival. Takes a few at a time, since any of them may be
@@ -82,8 +77,8 @@ impl<P: Port> Worker<P> {
         measure.arrived(now_ns, burst, pool);
         let mut bytes = 0;
         for packet in burst.drain(..) {
-            let (ingress, len) = (packet.ingress, u64::from(packet.len()));
-            bytes += len;
+            let ingress = packet.ingress;
+            bytes += u64::from(packet.len());
             gathering.room.came(ingress);
             let Some(lane) = lanes.get_mut(ingress) else {
                 // The port was removed while its frame was on the way. The frame must not be held, because
@@ -93,9 +88,7 @@ impl<P: Port> Worker<P> {
                 measure.lose(pool, now_ns, packet, Reason::PortGone);
                 continue;
             };
-            lane.shared.packets += 1;
-            lane.shared.bytes += len;
-            lane.shared.superframes += u64::from(packet.is_superframe());
+            lane.shared.count_received(&packet);
             let packet = match fate {
                 Fate::Queued => gathering.pass(packet),
                 Fate::Lost(_) => Some(packet),

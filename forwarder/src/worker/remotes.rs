@@ -86,20 +86,14 @@ impl Remotes {
             if drained.late {
                 break;
             }
-            let Next::Container(container) = engine.next(now_ns, egress) else { break };
-            match peers.hand_over(worker, container) {
-                Ok(()) => drained.taken = true,
-                Err(container) => {
-                    broken!("a ring between workers has room and is full");
-                    if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
-                    {
-                        let lost = measure.lose_all(pool, now_ns, &mut container, reason);
-                        self.lose(container.ingress(), reason, lost);
-                        engine.recycle(container);
-                    }
-                    break;
-                }
+            let next = || match engine.next(now_ns, egress) {
+                Next::Container(container) => Some(container),
+                Next::NotBefore(_) | Next::Empty => None,
+            };
+            if !peers.hand_over(worker, next) {
+                break;
             }
+            drained.taken = true;
         }
         drained
     }

@@ -138,9 +138,9 @@ pub(super) fn port_snapshot<P: Port>(
     in_shared_ring: u64,
 ) -> PortSnapshot {
     let mut stats = lane.port.stats();
-    stats.rx_packets += lane.shared.packets;
-    stats.rx_bytes += lane.shared.bytes;
-    stats.rx_superframes += lane.shared.superframes;
+    stats.rx_packets += lane.shared.rx_packets;
+    stats.rx_bytes += lane.shared.rx_bytes;
+    stats.rx_superframes += lane.shared.rx_superframes;
     // The shared ring tells only how much waits there of all ports together.
     let rx_waiting =
         if lane.port.receives() { lane.port.rx_waiting() as u64 } else { in_shared_ring };

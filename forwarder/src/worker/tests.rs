@@ -143,7 +143,7 @@ impl Bench {
                     let seed = faults.seed + u64::from(slot);
                     port.set_faults(Faults { seed, ..faults.clone() });
                 }
-                worker.add(NewPort { id, settings, port }, 0);
+                worker.add(id, settings, port, 0);
             }
         }
         let (now_ns, pushed) = (0, 0);
@@ -157,7 +157,7 @@ impl Bench {
         worker.share_ring(MemPort::new(SHARED_RING, 64), None);
         for slot in [0, 1] {
             let (id, settings) = (PortId(slot), settings_of(slot));
-            worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+            worker.add(id, settings, MemPort::send_only(id, 64), 0);
         }
         bench
     }

@@ -155,24 +155,20 @@ impl Peers {
         self.lines.get(other).and_then(Option::as_ref).map_or(0, |line| line.containers.slots())
     }
 
-    /// Hands a container over. It is returned if there is no room.
+    /// Hands over the container that `next` returns, if there is room for one. Returns whether it did.
     #[inline]
     pub(super) fn hand_over(
         &mut self,
         other: usize,
-        container: Container<Packet>,
-    ) -> Result<(), Container<Packet>> {
-        let Some(line) = self.line(other) else { return Err(container) };
-        let (packets, handed) = (container.len() as u64, Handed::of(&container));
-        match line.containers.push(container) {
-            Ok(()) => {
-                line.on_the_way.push_back(Some(handed));
-                line.handed_over += packets;
-                line.handed_since_bell = true;
-                Ok(())
-            }
-            Err(PushError::Full(container)) => Err(container),
-        }
+        next: impl FnOnce() -> Option<Container<Packet>>,
+    ) -> bool {
+        let Some(line) = self.line(other) else { return false };
+        let Ok(place) = line.containers.write_chunk_uninit(1) else { return false };
+        let Some(container) = next() else { return false };
+        line.on_the_way.push_back(Some(Handed::of(&container)));
+        line.handed_over += container.len() as u64;
+        line.handed_since_bell = true;
+        place.fill_from_iter([container]) == 1
     }
 
     /// Calls `taken` for each container that the other workers have taken since the last call.

@@ -14,7 +14,7 @@ use super::idle::{Gaps, Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
 use super::state::Worker;
-use super::switching::{Outlet, drain};
+use super::switching::{Fate, Outlet, drain};
 
 /// How soon to check again whether frames that went by the bridge have been delivered.
 const HELD_LOOK_NS: u64 = 20_000;
@@ -105,11 +105,11 @@ impl<P: Port> Worker<P> {
             };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
-            let budget = lane.budget.0.min(most);
+            let budget = lane.budget.min(most);
             if lane.port.receive(&mut self.pool, &mut self.burst, budget) > 0 {
                 progress = true;
                 busy_ports += 1;
-                self.forward(now_ns, id);
+                self.end_burst(now_ns, id, Fate::Queued);
             }
         }
         if self.gathering.is_some() {

@@ -8,11 +8,11 @@ use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{PortId, Reason, Role};
+use weir_core::{PortId, PortSettings, Reason, Role};
 use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
+    self, Asker, Change, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
     WorkerHandle, WorkerSettings, WorkerSnapshot,
 };
 
@@ -116,11 +116,12 @@ impl Workers {
     pub(super) async fn serve(
         &mut self,
         worker: usize,
-        new: NewPort<XskPort>,
+        id: PortId,
+        settings: PortSettings,
+        port: XskPort,
     ) -> Result<(), NoAnswer> {
-        let (id, settings) = (new.id, new.settings);
         self.homes.insert(id, Home { worker, role: settings.role });
-        self.handle(worker)?.add(new).await?;
+        self.handle(worker)?.add(id, settings, port).await?;
         for other in self.others(worker) {
             other.add_remote(id, settings, worker).await?;
         }

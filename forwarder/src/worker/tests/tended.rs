@@ -11,7 +11,7 @@ fn bench(ports: u16, settings: impl Fn(u16) -> PortSettings) -> Bench {
     let mut bench = Bench::with(1, 1, None, &settings);
     for slot in 1..ports {
         let (id, settings) = (PortId(slot), settings(slot));
-        bench.workers[0].add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+        bench.workers[0].add(id, settings, MemPort::send_only(id, 64), 0);
     }
     bench
 }
