@@ -53,7 +53,6 @@ pub use patience::{ANSWER_WITHIN, NoAnswer};
 pub use snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};
 pub use state::{Worker, WorkerSettings};
 pub use tap::{
-    Event, Facts, Filter, MARKS, Points, Protocol, Purpose, Reader, Step, WatchSpec, Watched,
-    Watcher,
+    Event, Facts, Filter, MARKS, Points, Protocol, Purpose, Step, WatchSpec, Watched, Watcher,
 };
 pub use transfer::{Peers, peers};

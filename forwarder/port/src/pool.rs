@@ -119,11 +119,6 @@ impl Pool {
     }
 
     #[inline]
-    pub(crate) fn owner(&self, idx: u32) -> Owner {
-        self.table.get(idx).owner
-    }
-
-    #[inline]
     pub(crate) fn set_owner(&mut self, idx: u32, owner: Owner) {
         self.table.set(idx, Slot { owner, ..self.table.get(idx) });
     }
@@ -219,7 +214,7 @@ impl Pool {
     pub fn census(&self) -> Census {
         let mut census = Census::default();
         for idx in self.range() {
-            census.add(self.owner(idx));
+            census.add(self.table.get(idx).owner);
         }
         census
     }
@@ -231,7 +226,7 @@ impl Pool {
         let mut reclaimed = 0;
         // The whole table: packets that other workers received also left by this port.
         for idx in 0..self.table.frames() {
-            if had.contains(&self.owner(idx)) {
+            if had.contains(&self.table.get(idx).owner) {
                 self.free_index(idx);
                 reclaimed += 1;
             }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use weir_abi::{ABI_VERSION, Meta};
 use weir_core::PortId;
 use weir_port::pool::ROOM;
-use weir_port::{Census, Faults, MemPort, Packet, Pool, Port, Refused};
+use weir_port::{Census, Faults, MemPort, Packet, Pool, Port, Refused, TxFeatures};
 
 const FRAMES: u32 = 256;
 /// Places in the ring by which frames are returned to their home.

@@ -62,7 +62,7 @@ impl<P: Port> Worker<P> {
     pub(super) fn share_ring(&mut self, mut port: P, clearing: Option<Thread>) {
         port.refill(&mut self.pool);
         let (taken, given_back) = (self.heart.words.clone(), self.measure.home.clone());
-        let room = Room::new(taken, given_back, self.peers.index());
+        let room = Room::new(taken, given_back, self.peers.index);
         self.gathering = Some(Gathering::new(port, room, clearing));
     }
 
@@ -78,14 +78,14 @@ impl<P: Port> Worker<P> {
         invariant!(added, "a port of another worker was added in a slot that is taken");
         if added {
             self.measure.add_port(id);
-            self.remotes.insert(id, home);
+            self.remotes.worker.insert(id, home);
         }
     }
 
     pub(super) fn remove_remote(&mut self, id: PortId, why: Reason, now_ns: u64) {
         if self.remotes.worker_of(id).is_some() {
             self.drop_port(now_ns, id, why);
-            self.remotes.remove(id);
+            self.remotes.worker.remove(id);
         }
     }
 

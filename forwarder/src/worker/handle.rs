@@ -81,7 +81,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let (pinned, is_pinned) = sync_channel(1);
-        let (bells, index) = (settings.peers.bells(), settings.peers.index());
+        let (bells, index) = (Arc::clone(&settings.peers.bells), settings.peers.index);
         let core = settings.core;
         let thread =
             std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {

@@ -19,20 +19,12 @@ const HANDED: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
     /// The worker of each port that another one serves.
-    worker: ByPort<usize>,
+    pub(super) worker: ByPort<usize>,
     /// Losses here of frames that arrived at those ports.
     losses: ByPort<Losses>,
 }
 
 impl Remotes {
-    pub(super) fn insert(&mut self, port: PortId, worker: usize) {
-        self.worker.insert(port, worker);
-    }
-
-    pub(super) fn remove(&mut self, port: PortId) {
-        self.worker.remove(port);
-    }
-
     #[inline]
     pub(super) fn worker_of(&self, port: PortId) -> Option<usize> {
         self.worker.get(port).copied()

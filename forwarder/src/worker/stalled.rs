@@ -18,7 +18,7 @@ impl<P: Port> Worker<P> {
     /// Beats. If the last beat was too long ago, what waited is lost first.
     #[cold]
     pub(super) fn heartbeat_or_recover(&mut self, now_ns: u64) {
-        let mut since_ns = self.heart.said_ns();
+        let mut since_ns = self.heart.said_ns;
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);
             since_ns = now_ns;

@@ -94,7 +94,7 @@ impl<P: Port> Worker<P> {
     pub fn new(settings: WorkerSettings, pool: Pool, inbox: Receiver<Command<P>>) -> Self {
         let clock = settings.clock;
         let now_ns = clock();
-        let heart = Heartbeat::begin(settings.out, settings.peers.index(), clock);
+        let heart = Heartbeat::begin(settings.out, settings.peers.index, clock);
         Self {
             core: settings.core,
             idle: settings.idle,

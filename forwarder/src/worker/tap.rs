@@ -8,19 +8,16 @@
 mod filter;
 mod ring;
 
-use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{PortId, Reason, invariant};
+use weir_core::{PortId, Reason};
 use weir_port::{Packet, Pool};
 
 pub use self::filter::{Facts, Filter, Protocol};
-pub use self::ring::{Event, Reader, Step};
+pub use self::ring::{Event, MARKS, Step, Watched};
 use self::ring::{Writer, ring};
 use super::sent::{Sent, Times};
 
 /// The bytes captured of a followed packet: its headers.
 const HEADERS: u32 = 128;
-/// The number of packets that can be followed at a time; their marks start at 1.
-pub const MARKS: usize = u8::MAX as usize;
 
 /// The points of a packet's way at which its bytes are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,35 +50,15 @@ pub struct WatchSpec {
 pub struct Watcher {
     spec: WatchSpec,
     ring: Writer,
-    /// Marks for packets to be followed, as many as the reader has provided.
-    marks: Consumer<u8>,
     /// The bytes of a packet that is being handed to a port, which may refuse it.
     staged_bytes: Vec<u8>,
 }
 
-/// The control side's end of a watcher.
-#[derive(Debug)]
-pub struct Watched {
-    pub events: Reader,
-    marks: Producer<u8>,
-}
-
-impl Watched {
-    /// Allows one more packet to be followed, with that mark. Two workers must have different marks, or their
-    /// packets cannot be told apart.
-    pub fn follow(&mut self, mark: u8) {
-        let pushed = self.marks.push(mark);
-        invariant!(pushed.is_ok(), "more marks were given than there are");
-    }
-}
-
 impl Watcher {
     pub fn new(spec: WatchSpec) -> (Box<Self>, Watched) {
-        let (ring, events) = ring(spec.buffer);
-        let (marks, given) = RingBuffer::new(MARKS);
+        let (ring, watched) = ring(spec.buffer);
         let staged_bytes = Vec::with_capacity(spec.snaplen as usize);
-        let watcher = Self { spec, ring, marks: given, staged_bytes };
-        (Box::new(watcher), Watched { events, marks })
+        (Box::new(Self { spec, ring, staged_bytes }), watched)
     }
 
     fn takes(&self, packet: &Packet, pool: &Pool) -> bool {
@@ -110,7 +87,7 @@ impl Watcher {
 
     #[cold]
     pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
-        let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
+        let follow = self.spec.purpose == Purpose::Trace && !self.ring.marks.is_empty();
         if !(self.points().arrival || follow)
             || !self.spec.filter.takes_port(packet.ingress)
             || !self.takes(packet, pool)
@@ -118,7 +95,7 @@ impl Watcher {
             return;
         }
         let mut most = self.spec.snaplen;
-        if follow && let Ok(mark) = self.marks.pop() {
+        if follow && let Ok(mark) = self.ring.marks.pop() {
             packet.mark = mark;
             most = most.min(HEADERS);
         }

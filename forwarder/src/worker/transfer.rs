@@ -53,8 +53,10 @@ struct Line {
 /// One worker's ends of all rings.
 #[derive(Debug)]
 pub struct Peers {
-    index: usize,
-    bells: Arc<[Doorbell]>,
+    /// This worker's index.
+    pub(super) index: usize,
+    /// The bells of all workers.
+    pub(super) bells: Arc<[Doorbell]>,
     /// By the other worker's index; this worker's own place is empty.
     lines: Vec<Option<Line>>,
 }
@@ -121,11 +123,6 @@ impl Line {
 }
 
 impl Peers {
-    /// This worker's index.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
     /// Whether there are no other workers.
     #[inline]
     pub(super) fn is_alone(&self) -> bool {
@@ -134,11 +131,6 @@ impl Peers {
 
     pub(super) fn others(&self) -> std::ops::Range<usize> {
         0..self.lines.len()
-    }
-
-    /// The bells of all workers, for the code that starts the worker.
-    pub fn bells(&self) -> Arc<[Doorbell]> {
-        Arc::clone(&self.bells)
     }
 
     pub(super) fn bell(&self) -> Option<&Doorbell> {

@@ -65,7 +65,7 @@ impl EventMerger {
 
     /// Events of a port for which the workers had no room.
     pub(super) fn missed_at(&self, port: PortId) -> u64 {
-        self.workers.iter().map(|watched| watched.events.missed_at(port)).sum()
+        self.workers.iter().map(|watched| watched.missed_at(port)).sum()
     }
 
     pub(super) fn takes_port(&self, port: PortId) -> bool {
@@ -73,7 +73,7 @@ impl EventMerger {
     }
 
     pub(super) fn missed(&self) -> u64 {
-        self.workers.iter().map(|watched| watched.events.missed()).sum()
+        self.workers.iter().map(|watched| watched.missed()).sum()
     }
 
     /// Takes in the events since the last call, and returns those that are older than that call; all of
@@ -86,7 +86,7 @@ impl EventMerger {
     ) {
         let mut one = Vec::new();
         for (place, watched) in self.workers.iter_mut().enumerate() {
-            while let Some(event) = watched.events.next(&mut one) {
+            while let Some(event) = watched.next(&mut one) {
                 let start = self.bytes.len();
                 self.bytes.extend_from_slice(&one);
                 self.held.push((Observation::Worker(place, event), start..self.bytes.len()));

@@ -13,7 +13,7 @@ fn what_one_hands_over_the_other_takes() {
     let mut all = peers(3).unwrap();
     let (before, after) = all.split_at_mut(2);
     let (one, other) = (&mut before[0], &mut after[0]);
-    assert_eq!((one.index(), other.index()), (0, 2));
+    assert_eq!((one.index, other.index), (0, 2));
     for _ in 0..CONTAINERS {
         assert!(one.room(2) > 0);
         assert!(one.hand_over(2, || Some(Container::new(64))));
