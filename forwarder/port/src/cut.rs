@@ -115,7 +115,12 @@ impl Pool {
     fn part(&mut self, cut: &Cut, i: u32, whole: &Packet) -> Result<(Frame, u16, u32), Reason> {
         let len = cut.part_len(i).ok_or(Reason::GsoUnsupported)?;
         let (head, frames) = self.chain_of(len)?;
-        let rooms = Rooms { pool: self, at: head.index() };
+        let rooms = self.chain(head.index()).map(|at| {
+            let (data, len) = (self.memory.data(at), self.len_of(at));
+            // SAFETY: the frame was just allocated for a part that does not exist yet, so nothing reads or
+            // writes it meanwhile. Each frame is given out once. Its length is at most `ROOM`.
+            unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) }
+        });
         if cut.write(i, self.chunks(whole), rooms) == Ok(len) {
             return Ok((head, frames, len as u32));
         }
@@ -169,25 +174,4 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reas
     let last = pieces.part_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
     let frames = each.saturating_mul(pieces.count() as usize - 1) + last;
     if frames > pool.available() { Err(Reason::NoFrames) } else { Ok((pieces, layout.header_len)) }
-}
-
-/// The bytes of frames that were just allocated, to be written one after the other.
-struct Rooms<'a> {
-    pool: &'a Pool,
-    at: u32,
-}
-
-impl<'a> Iterator for Rooms<'a> {
-    type Item = &'a mut [u8];
-
-    fn next(&mut self) -> Option<&'a mut [u8]> {
-        if self.at == NONE {
-            return None;
-        }
-        let (data, len) = (self.pool.memory.data(self.at), self.pool.len_of(self.at));
-        self.at = self.pool.next(self.at);
-        // SAFETY: the frame was just allocated for a packet that does not exist yet, so nothing reads or
-        // writes it meanwhile. Each frame of the chain is given out once. Its length is at most `ROOM`.
-        Some(unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) })
-    }
 }

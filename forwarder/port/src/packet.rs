@@ -185,27 +185,6 @@ impl weir_core::Packet for Packet {
     }
 }
 
-/// The bytes of a packet, frame by frame.
-#[derive(Clone, Debug)]
-pub struct Chunks<'a> {
-    pool: &'a Pool,
-    at: u32,
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.at == NONE {
-            return None;
-        }
-        let bytes = self.pool.bytes_of(self.at);
-        self.at = self.pool.next(self.at);
-        Some(bytes)
-    }
-}
-
 impl Pool {
     /// The bytes in the first frame: all headers, and the whole packet if it is no chain.
     #[inline]
@@ -218,9 +197,17 @@ impl Pool {
         self.bytes_of_mut(packet.head.index())
     }
 
+    /// The bytes of a packet, frame by frame.
     #[inline]
-    pub fn chunks<'a>(&'a self, packet: &'a Packet) -> Chunks<'a> {
-        Chunks { pool: self, at: packet.head.index() }
+    pub fn chunks<'a>(&'a self, packet: &'a Packet) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.chain(packet.head.index()).map(|at| self.bytes_of(at))
+    }
+
+    /// The frames of a chain.
+    #[inline]
+    pub(crate) fn chain(&self, head: u32) -> impl Iterator<Item = u32> + Clone {
+        let frame = |at: u32| (at != NONE).then_some(at);
+        std::iter::successors(frame(head), move |&at| frame(self.next(at)))
     }
 
     /// Frees a packet's frames.
