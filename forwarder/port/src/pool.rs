@@ -72,14 +72,9 @@ impl Pool {
         self.free.len()
     }
 
-    /// Whether there are frames for a fill ring: the pool is above its reserve.
+    /// The frames for fill rings: those above the pool's reserve.
     #[inline]
-    pub fn can_fill(&self) -> bool {
-        self.available_to_fill() > 0
-    }
-
-    #[inline]
-    pub(crate) fn available_to_fill(&self) -> usize {
+    pub fn available_to_fill(&self) -> usize {
         self.free.len().saturating_sub(self.reserve)
     }
 

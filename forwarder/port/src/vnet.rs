@@ -40,11 +40,10 @@ pub(crate) struct VnetSocket {
 impl VnetSocket {
     /// Opens a socket that only sends, to this interface.
     pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
-        let fd = sys::packet_socket()?;
+        let fd = sys::packet_socket(ifindex)?;
         sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
-        sys::bind_packet_socket(fd.as_fd(), ifindex)?;
         Ok(Self { fd, ifindex })
     }
 

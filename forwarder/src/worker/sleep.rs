@@ -33,7 +33,7 @@ impl<P: Port> Worker<P> {
 
     /// The receive rings cannot be filled: other workers have the frames, and will return them.
     fn is_in_need(&self) -> bool {
-        !self.peers.is_alone() && !self.pool.can_fill()
+        !self.peers.is_alone() && self.pool.available_to_fill() == 0
     }
 
     /// How long the worker may sleep. Completions and single returned frames do not wake it, so it checks for
@@ -81,9 +81,9 @@ pub struct Doorbell {
 /// The worker is awake and looks into its rings by itself.
 const AWAKE: u8 = 0;
 /// The worker sleeps until something arrives.
-const ASLEEP: u8 = 1;
+pub(super) const ASLEEP: u8 = 1;
 /// The worker sleeps and has no frames to fill its rings with.
-const ASLEEP_IN_NEED: u8 = 2;
+pub(super) const ASLEEP_IN_NEED: u8 = 2;
 
 impl Doorbell {
     pub(super) fn new() -> io::Result<Self> {
@@ -97,18 +97,11 @@ impl Doorbell {
         let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
     }
 
-    /// Rings if the worker sleeps. A worker that is awake sees what was put into a ring before.
-    pub(super) fn ring_if_asleep(&self) {
+    /// Rings if the worker is [`ASLEEP`], or only if it is [`ASLEEP_IN_NEED`]. A worker that is awake sees what
+    /// was put into a ring before.
+    pub(super) fn ring_if(&self, state: u8) {
         fence(Ordering::SeqCst);
-        if self.state.load(Ordering::Relaxed) != AWAKE {
-            self.ring();
-        }
-    }
-
-    /// Rings if the worker sleeps and has no frames.
-    pub(super) fn ring_if_in_need(&self) {
-        fence(Ordering::SeqCst);
-        if self.state.load(Ordering::Relaxed) == ASLEEP_IN_NEED {
+        if self.state.load(Ordering::Relaxed) >= state {
             self.ring();
         }
     }

@@ -18,7 +18,7 @@ use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use weir_core::{Container, Handed, PortId, invariant};
 use weir_port::{Packet, Pool};
 
-use super::sleep::Doorbell;
+use super::sleep::{ASLEEP, ASLEEP_IN_NEED, Doorbell};
 
 /// Containers in one ring: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;
@@ -236,9 +236,9 @@ impl Peers {
             let Some(line) = line else { continue };
             let freed_since_bell = std::mem::take(&mut line.freed_since_bell);
             if std::mem::take(&mut line.handed_since_bell) {
-                bell.ring_if_asleep();
+                bell.ring_if(ASLEEP);
             } else if freed_since_bell && FRAMES - line.frames.slots() >= WORTH_A_BELL {
-                bell.ring_if_in_need();
+                bell.ring_if(ASLEEP_IN_NEED);
             }
         }
     }
