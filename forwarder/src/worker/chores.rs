@@ -11,11 +11,11 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
+use super::{Leaving, Worker};
 use super::gathering::{Gathering, Room};
 use super::handle::{Change, Taken};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
-use super::state::{Leaving, Worker};
 use super::switching::Fate;
 
 /// How long a leaving port may wait for the kernel to complete what it was given.

@@ -18,10 +18,10 @@ use weir_core::{
 };
 use weir_port::{Pool, Port, TxFeatures};
 
+use super::{Worker, WorkerSettings};
 use super::patience::{AnswerTimeout, NoAnswer};
 use super::sleep::Doorbell;
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
-use super::state::{Worker, WorkerSettings};
 use super::tap::Watcher;
 
 /// How long to wait for the end of a worker's thread; a thread that has not ended by then is abandoned.

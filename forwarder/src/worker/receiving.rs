@@ -6,9 +6,9 @@
 use weir_core::{PortId, Reason, broken};
 use weir_port::Port;
 
+use super::Worker;
 use super::gathering::{GatheredBatch, Gathering};
 use super::lanes::{BURST_BYTES, BURST_LEAST, budget_after};
-use super::state::Worker;
 use super::switching::{Fate, Intake};
 
 /// How long a turn takes packets from the shared ring, and how many at most. This is all that is in it, if

@@ -7,9 +7,9 @@
 use weir_core::{ByPort, Container, Engine, Handed, Losses, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port};
 
+use super::Worker;
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
-use super::state::Worker;
 use super::switching::Drained;
 use super::transfer::Peers;
 

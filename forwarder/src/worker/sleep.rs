@@ -14,8 +14,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use weir_core::broken;
 use weir_port::Port;
 
+use super::Worker;
 use super::heartbeat::LATE_NS;
-use super::state::Worker;
 
 /// How often the worker does its chores while it is awake.
 pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;

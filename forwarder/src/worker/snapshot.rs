@@ -5,11 +5,11 @@
 use weir_core::{ContainerCounts, Engine, Losses, PortId, PortSet, invariant};
 use weir_port::{Census, Packet, Port, PortStats};
 
+use super::Worker;
 use super::doors::{DoorLook, Doors};
 use super::gathering::Gathering;
 use super::lanes::Lane;
 use super::regimes::Regimes;
-use super::state::Worker;
 
 /// One port's counters, as the worker that serves it sees them.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@
 use weir_core::{PortId, Reason};
 use weir_port::{Packet, Port};
 
+use super::Worker;
 use super::heartbeat::is_late;
 use super::lanes::{BURST, RING_BURSTS};
-use super::state::Worker;
 use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);

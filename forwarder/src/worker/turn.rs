@@ -10,10 +10,10 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Amount, broken};
 use weir_port::{Kick, Port, clock_monotonic_ns};
 
+use super::Worker;
 use super::idle::{Gaps, Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
-use super::state::Worker;
 use super::switching::{Fate, Outlet, drain};
 
 /// How soon to check again whether frames that went by the bridge have been delivered.
