@@ -13,7 +13,7 @@
 //! ```
 //!
 //! - [`frame`]: the move-only token for one frame
-//! - [`pool`]: the frames of a worker; [`homes`]: several workers' pools over the same frames
+//! - [`pool`]: the frames of a worker, and several workers' pools over the same frames
 //! - [`table`]: the owner of each frame; [`memory`]: the bytes of the frames
 //! - [`packet`]: chains of frames, and the program's description of them
 //! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
@@ -36,7 +36,6 @@ mod egress;
 pub mod ethtool;
 pub mod fence;
 pub mod frame;
-mod homes;
 pub mod links;
 pub mod mem_port;
 mod memory;

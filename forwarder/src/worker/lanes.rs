@@ -5,6 +5,8 @@
 //! to it until all of that has been sent, so idle ports cost a turn nothing. Receiving starts one port later
 //! every turn, so that no port's frames always reach the queues first.
 
+use std::collections::VecDeque;
+
 use weir_core::{Losses, MAX_PORTS, PortId, PortSet};
 use weir_port::{Port, PortStats};
 
@@ -53,9 +55,9 @@ pub(super) fn budget_after(packets: usize, bytes: u64, busy_ports: usize) -> usi
 pub(super) struct Lanes<P> {
     slots: Vec<Option<Lane<P>>>,
     all: PortSet,
-    receiving: Vec<PortId>,
+    /// In the order of this turn.
+    receiving: VecDeque<PortId>,
     tended: PortSet,
-    first: usize,
 }
 
 impl<P> Lanes<P> {
@@ -63,9 +65,8 @@ impl<P> Lanes<P> {
         Self {
             slots: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
             all: PortSet::EMPTY,
-            receiving: Vec::with_capacity(MAX_PORTS),
+            receiving: VecDeque::with_capacity(MAX_PORTS),
             tended: PortSet::EMPTY,
-            first: 0,
         }
     }
 
@@ -93,7 +94,7 @@ impl<P> Lanes<P> {
             });
             self.all.insert(id);
             if receives {
-                self.receiving.push(id);
+                self.receiving.push_back(id);
                 self.tended.insert(id);
             }
         }
@@ -116,20 +117,14 @@ impl<P> Lanes<P> {
     /// The `nth` receiving port of this turn.
     #[inline]
     pub(super) fn nth(&self, nth: usize) -> Option<PortId> {
-        let count = self.receiving.len();
-        let mut at = self.first + nth;
-        if at >= count {
-            at -= count;
-        }
-        self.receiving.get(at).copied()
+        self.receiving.get(nth).copied()
     }
 
     /// Makes the next turn begin with another port.
     #[inline]
     pub(super) fn rotate(&mut self) {
-        self.first += 1;
-        if self.first >= self.receiving.len() {
-            self.first = 0;
+        if !self.receiving.is_empty() {
+            self.receiving.rotate_left(1);
         }
     }
 

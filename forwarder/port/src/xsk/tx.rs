@@ -52,7 +52,7 @@ impl XskPort {
     pub(super) fn stage(&mut self, pool: &mut Pool, idx: u32) {
         if let Some(line) = &mut self.line {
             line.push(idx);
-        } else if let Some(desc) = pool.tx_desc(idx) {
+        } else if let Some(desc) = pool.memory.tx_desc(idx, pool.len_of(idx)) {
             self.staged.push(desc);
         } else {
             broken!("a port's pool is in plain memory");
