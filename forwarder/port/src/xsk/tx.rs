@@ -8,10 +8,10 @@
 //! [`super::line`]). Its superframes are cut then, and their segments join its line.
 
 use weir_core::offload::VnetHeader;
-use weir_core::{Reason, broken, invariant};
+use weir_core::{Reason, broken};
 
 use super::line::Line;
-use super::{BATCH, XskPort, sending};
+use super::{XskPort, sending};
 use crate::egress::{Segments, TxPath};
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
@@ -163,59 +163,5 @@ impl XskPort {
         self.stats.cut(count as usize);
         pool.release(packet);
         Ok(())
-    }
-
-    /// See [`Port::recall`](crate::Port::recall).
-    #[cold]
-    pub(super) fn take_back(&mut self, pool: &mut Pool) -> usize {
-        let mut taken = self.empty_line(pool, Reason::Stalled);
-        while let Some(desc) = self.staged.pop() {
-            if pool.complete(self.slot, desc.addr() as u64).is_none() {
-                broken!("what was staged is not the port's to send");
-                continue;
-            }
-            self.outstanding = self.outstanding.saturating_sub(1);
-            self.stats.losses.add(Reason::Stalled, 1);
-            taken += 1;
-        }
-        self.waiting();
-        taken
-    }
-
-    #[inline]
-    pub(super) fn reap(&mut self, pool: &mut Pool) -> usize {
-        if self.outstanding == 0 {
-            return 0;
-        }
-        let Self { sender, queues, scratch, stats, .. } = self;
-        let Some(rings) = sending(sender, queues) else { return 0 };
-        let mut reaped = 0;
-        loop {
-            // SAFETY: these descriptors are overwritten with what the kernel completed; they name no frame
-            // that has an owner.
-            let got = unsafe { rings.completion.consume(&mut scratch[..]) };
-            for desc in scratch.iter().take(got) {
-                // What was not being sent is not believed.
-                let Some(len) = pool.complete(self.slot, desc.addr() as u64) else { continue };
-                reaped += 1;
-                if self.dropped > 0 {
-                    // The kernel does not tell which of the completed frames the device dropped.
-                    self.dropped -= 1;
-                } else {
-                    stats.tx_packets += 1;
-                    stats.tx_bytes += u64::from(len);
-                }
-            }
-            if got < BATCH {
-                break;
-            }
-        }
-        invariant!(reaped <= self.outstanding, "more was completed than was sent");
-        self.outstanding -= reaped.min(self.outstanding);
-        if self.tx_room < self.tx_size / 2 {
-            self.flush();
-            self.waiting();
-        }
-        reaped as usize
     }
 }
