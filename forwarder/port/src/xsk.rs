@@ -5,12 +5,10 @@
 //! The port is bound on the control thread, used by one worker, and closed on the control thread.
 //!
 //! - [`bind`]: configuration, sockets, errors
-//! - [`kick`]: the meaning of the kernel's answer to "send"
 //! - [`tx`]: the transmit ring, the packet socket, and the order between them
 //! - [`line`]: replaces the ring where a device drops instead of pushing back, or has several transmit queues
 
 mod bind;
-mod kick;
 mod line;
 mod tx;
 

@@ -28,8 +28,7 @@ use std::collections::VecDeque;
 
 use weir_core::{Reason, invariant};
 
-use super::kick::Answer;
-use super::tx::REFUSED_NS;
+use super::tx::{Answer, REFUSED_NS};
 use super::{BATCH, XskPort, sending};
 use crate::pool::Pool;
 use crate::port::Kick;
