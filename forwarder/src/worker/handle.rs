@@ -152,7 +152,7 @@ impl<P> Asker<P> {
     }
 
     pub fn core(&self) -> usize {
-        self.patience.core()
+        self.patience.core
     }
 
     /// Ends the thread. Frames that are still held are lost under `shutdown`.
