@@ -39,10 +39,9 @@ struct Desc {
 /// The kernel-free port; see the module.
 #[derive(Debug)]
 pub struct MemPort {
-    slot: PortId,
+    pub slot: PortId,
     egress: Egress,
     ring: usize,
-    quota: usize,
     faults: Faults,
     random: Random,
     fill: VecDeque<u32>,
@@ -57,9 +56,11 @@ pub struct MemPort {
     outstanding: usize,
     dropped: usize,
     /// While set, the device takes nothing, and answers as a device does that is down.
-    down: bool,
+    pub down: bool,
     receives: bool,
-    visits: u64,
+    /// The number of calls of `refill`, `receive`, `kick` and `complete`, including those without anything to
+    /// do.
+    pub visits: u64,
     stats: PortStats,
 }
 
@@ -70,7 +71,6 @@ impl MemPort {
             slot,
             egress: Egress { mtu: 1500, features: TxFeatures::ALL },
             ring,
-            quota: 2 * ring,
             faults: Faults::default(),
             random: Random::new(0, 0),
             fill: VecDeque::with_capacity(2 * ring),
@@ -95,24 +95,9 @@ impl MemPort {
         Self { receives: false, ..Self::new(slot, ring) }
     }
 
-    pub fn slot(&self) -> PortId {
-        self.slot
-    }
-
-    /// The number of calls of `refill`, `receive`, `kick` and `complete`, including those without anything to
-    /// do.
-    pub fn visits(&self) -> u64 {
-        self.visits
-    }
-
     pub fn set_faults(&mut self, faults: Faults) {
         self.random = Random::new(faults.seed, 0);
         self.faults = faults;
-    }
-
-    /// Does what `ip link set down` and `up` do.
-    pub fn set_down(&mut self, down: bool) {
-        self.down = down;
     }
 
     /// Whether a fault of this frequency happens now.
@@ -177,7 +162,7 @@ impl MemPort {
 impl Port for MemPort {
     fn refill(&mut self, pool: &mut Pool) {
         self.visits += 1;
-        let wanted = (self.quota - self.level.min(self.quota)).min(pool.available_to_fill());
+        let wanted = (2 * self.ring).saturating_sub(self.level).min(pool.available_to_fill());
         for _ in 0..wanted {
             let Some(frame) = pool.alloc() else { break };
             let idx = frame.into_index();

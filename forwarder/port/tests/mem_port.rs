@@ -107,13 +107,13 @@ impl World {
                 self.pushed += 1;
             }
             Op::PushChain { len } => {
-                let (frame, meta) = superframe(len, 0, self.rx.slot());
+                let (frame, meta) = superframe(len, 0, self.rx.slot);
                 let meta = Meta { gso_size: 0, gso_type: 0, abi: ABI_VERSION, ..meta };
                 self.rx.push_rx_meta(&mut self.pool, &frame, &meta);
                 self.pushed += 1;
             }
             Op::PushSuperframe { payload, gso_size } => {
-                let (frame, meta) = superframe(payload, gso_size, self.rx.slot());
+                let (frame, meta) = superframe(payload, gso_size, self.rx.slot);
                 self.rx.push_rx_meta(&mut self.pool, &frame, &meta);
                 self.pushed += 1;
             }
@@ -184,7 +184,7 @@ impl World {
             self.tx.complete(&mut self.pool);
         }
         self.check();
-        self.pool.reclaim(self.rx.slot());
+        self.pool.reclaim(self.rx.slot);
         assert_eq!(self.pool.census().free, FRAMES as usize, "{:?}", self.pool.census());
     }
 }
@@ -372,12 +372,12 @@ fn a_partial_checksum_is_completed_on_the_way_out() {
 fn a_port_that_is_down_refuses_and_comes_back() {
     let mut pool = Pool::heap(16);
     let mut port = MemPort::new(PortId(2), 8);
-    port.set_down(true);
+    port.down = true;
     assert_eq!(port.kick(&mut pool), Kick::Down);
     let packet = pool.compose(&[0; 60], &Meta::default()).unwrap();
     let Err(Refused::Lost(packet, Reason::PortGone)) = port.send(&mut pool, packet) else {
         panic!("taken")
     };
-    port.set_down(false);
+    port.down = false;
     assert_eq!(send_all(&mut port, &mut pool, packet).len(), 1);
 }

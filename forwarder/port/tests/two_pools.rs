@@ -79,7 +79,7 @@ impl Side {
 
     fn push(&mut self, len: usize) {
         let meta =
-            Meta { len: len as u32, abi: ABI_VERSION, port: self.port.slot().0, ..Meta::default() };
+            Meta { len: len as u32, abi: ABI_VERSION, port: self.port.slot.0, ..Meta::default() };
         self.port.push_rx_meta(&mut self.pool, &vec![len as u8; len], &meta);
     }
 
@@ -150,7 +150,7 @@ fn run(here: &mut Side, there: &mut Side, faults: &Faults, op: &Op) {
         Op::GoHome => go_home(here, there),
         Op::Reclaim => {
             here.port = Side::port(&here.pool, faults);
-            here.pool.reclaim(here.port.slot());
+            here.pool.reclaim(here.port.slot);
         }
     }
 }
@@ -201,7 +201,7 @@ proptest! {
             while side.port.tx_outstanding() > 0 {
                 side.step();
             }
-            side.pool.reclaim(side.port.slot());
+            side.pool.reclaim(side.port.slot);
         }
         check(&sides);
         let [first, second] = &mut sides[..] else { unreachable!() };

@@ -123,11 +123,6 @@ impl MemPort {
         self.wire.pop_front()
     }
 
-    /// The number of frames that were sent and not yet taken from here.
-    pub fn sent(&self) -> usize {
-        self.wire.len()
-    }
-
     /// The device drops the first frame in the ring, or sends it.
     pub(super) fn transmit(&mut self, pool: &Pool, idx: u32, drop: bool) {
         if drop {

@@ -1,10 +1,9 @@
-//! The transmit ring, what the kernel answers when it is asked to send, the packet socket, and the order between
-//! them.
+//! The transmit ring and how the kernel is asked to empty it, the packet socket, and the order between both.
 //!
-//! Invariant: each errno has one meaning. The number of calls per kick is bounded, and a device that takes
-//! nothing is asked once. A packet leaves by the packet socket only when the kernel has taken everything that was put
+//! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that was put
 //! into the ring before it. A ring is used only on devices with one transmit queue (see [`super::line`]). So
-//! packets leave in the order in which they were sent.
+//! packets leave in the order in which they were sent. Each errno has one meaning. The number of calls per
+//! kick is bounded, and a device that takes nothing is asked once.
 //!
 //! Frames wait here while the device takes nothing. Only those for a tap wait for a limited time (see
 //! [`super::line`]). Its superframes are cut then, and their segments join its line.
@@ -194,7 +193,12 @@ impl XskPort {
         }
     }
 
-    pub(super) fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
+    pub(super) fn send_cut(
+        &mut self,
+        pool: &mut Pool,
+        packet: Packet,
+        how: &Segments,
+    ) -> Result<(), Refused> {
         let cut = match pool.plan_segments(&packet, how, self.tx_size as usize) {
             Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
