@@ -11,12 +11,12 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
-use super::{Leaving, Worker};
 use super::gathering::{Gathering, Room};
 use super::handle::{Change, Taken};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
 use super::switching::Fate;
+use super::{Leaving, Worker};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;

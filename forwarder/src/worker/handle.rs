@@ -18,11 +18,11 @@ use weir_core::{
 };
 use weir_port::{Pool, Port, TxFeatures};
 
-use super::{Worker, WorkerSettings};
 use super::patience::{AnswerTimeout, NoAnswer};
 use super::sleep::Doorbell;
 use super::snapshot::{PortSnapshot, WorkerSnapshot};
 use super::tap::Watcher;
+use super::{Worker, WorkerSettings};
 
 /// How long to wait for the end of a worker's thread; a thread that has not ended by then is abandoned.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);

@@ -124,8 +124,7 @@ impl<P: Port> Outlet<'_, P> {
             measure.settle(*egress, lane, *now_ns);
         }
         let watcher = measure.watcher.as_mut();
-        let captured =
-            watcher.and_then(|watcher| watcher.sending(*now_ns, &packet, pool, *egress));
+        let captured = watcher.and_then(|watcher| watcher.sending(*now_ns, &packet, pool, *egress));
         lane.sent.push(&packet, released_ns, *now_ns);
         let Err(refused) = lane.port.send(pool, packet) else {
             if let Some(event) = captured

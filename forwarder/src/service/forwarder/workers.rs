@@ -12,8 +12,8 @@ use weir_core::{PortId, PortSettings, Reason, Role};
 use weir_port::{Pool, TxFeatures, XskPort};
 
 use crate::worker::{
-    self, Asker, Change, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
-    WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher, WorkerHandle,
+    WorkerSettings, WorkerSnapshot,
 };
 
 #[derive(Debug)]

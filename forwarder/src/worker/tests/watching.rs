@@ -32,8 +32,7 @@ fn turns(bench: &mut Bench, count: usize) {
 
 fn read(watched: &mut Watched) -> Vec<(Event, Vec<u8>)> {
     let mut bytes = Vec::new();
-    std::iter::from_fn(|| watched.next(&mut bytes).map(|event| (event, bytes.clone())))
-        .collect()
+    std::iter::from_fn(|| watched.next(&mut bytes).map(|event| (event, bytes.clone()))).collect()
 }
 
 #[test]
