@@ -73,7 +73,7 @@ impl<P: Port> Worker<P> {
 /// Wakes a worker that sleeps. The control side rings it for a command, and another worker for containers, or
 /// for frames if the sleeper has none.
 #[derive(Debug)]
-pub struct Doorbell {
+pub(super) struct Doorbell {
     fd: OwnedFd,
     state: AtomicU8,
 }
