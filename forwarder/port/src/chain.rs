@@ -80,12 +80,12 @@ impl Assembler {
         self.frames += 1;
         self.len += len;
         if more {
-            pool.set_owner(idx, Owner::Rx(self.slot));
+            pool.set_owner(idx, Owner::rx(self.slot));
             return Assembled::More;
         }
         let (head, frames, len) = (self.head, self.frames, self.len);
         self.reset();
-        pool.set_chain_owner(head, Owner::Held);
+        pool.set_chain_owner(head, Owner::HELD);
         self.finish(pool, head, frames, len)
     }
 

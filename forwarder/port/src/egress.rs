@@ -85,7 +85,7 @@ impl Egress {
 
     fn superframe(&self, pool: &mut Pool, packet: &mut Packet) -> Result<TxPath, Reason> {
         let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
-        let size = fit_mtu(&layout, packet.gso_size(), self.mtu).ok_or(Reason::MtuExceeded)?;
+        let size = fit_mtu(&layout, packet.gso_size, self.mtu).ok_or(Reason::MtuExceeded)?;
         if self.features.takes(kind) {
             let l4_len = packet.len().saturating_sub(u32::from(layout.l4_off));
             let l4_len = u16::try_from(l4_len).map_err(|_| Reason::GsoUnsupported)?;
@@ -122,10 +122,10 @@ pub(crate) fn superframe_kind(pool: &Pool, packet: &Packet) -> Option<(Layout, G
 }
 
 fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {
-    if packet.l4_off() == 0 {
+    if packet.l4_off == 0 {
         return None;
     }
-    Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off())
+    Layout::parse(pool.head(packet), packet.l3_off(), packet.l4_off)
 }
 
 /// Completes the checksum of a packet that is one frame. A packet without a known checksum stays as it is: it
@@ -133,6 +133,6 @@ fn parse(pool: &Pool, packet: &Packet) -> Option<Layout> {
 fn complete(pool: &mut Pool, packet: &mut Packet) -> bool {
     let Some(layout) = parse(pool, packet) else { return false };
     let completed = checksum::complete(&mut [pool.head_mut(packet)], &layout);
-    packet.clear(meta_flags::CSUM_PARTIAL);
+    packet.flags &= !meta_flags::CSUM_PARTIAL;
     completed
 }

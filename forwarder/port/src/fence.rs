@@ -3,7 +3,7 @@
 //! Invariant: a fence that was sent is in the backlog of the CPU that the caller runs on, or has left it.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use weir_abi::maps::FENCE_ETHERTYPE;
 
@@ -18,9 +18,7 @@ pub struct FenceSocket(OwnedFd);
 impl FenceSocket {
     /// Opens a socket on the inner end of weir's own pair. The caller must be in its network namespace.
     pub fn open(ifindex: u32) -> io::Result<Self> {
-        let socket = sys::packet_socket()?;
-        sys::bind_packet_socket(socket.as_fd(), ifindex)?;
-        Ok(Self(socket))
+        sys::packet_socket(ifindex).map(Self)
     }
 
     pub fn send(&self, round: u32) -> io::Result<()> {

@@ -13,16 +13,16 @@
 //! ```
 //!
 //! - [`frame`]: the move-only token for one frame
-//! - [`pool`]: the frames of a worker; [`homes`]: several workers' pools over the same frames
+//! - [`pool`]: the frames of a worker, and several workers' pools over the same frames
 //! - [`table`]: the owner of each frame; [`memory`]: the bytes of the frames
 //! - [`packet`]: chains of frames, and the program's description of them
 //! - [`umem`]: the one UMEM of the process, and the anchor that keeps it shareable
 //! - [`port`]: the trait, its answers and its numbers
 //! - [`chain`]: assembles receive descriptors into packets
-//! - [`pieces`]: cuts superframes into smaller ones, for a contended link
-//! - [`egress`]: the way by which a packet leaves; [`segment`]: superframes cut in software
+//! - [`cut`]: cuts superframes, into smaller ones for a contended link, or into frames
+//! - [`egress`]: the way by which a packet leaves
 //! - [`xsk`]: the port over AF_XDP; [`vnet`]: its packet socket for chains and superframes
-//! - [`mem_port`]: the kernel-free twin, with [`faults`]
+//! - [`mem_port`]: the kernel-free twin, with faults
 //! - [`reason`]: the outcomes that the program counts, as reasons of loss
 //! - [`cells`]: memory shared with the XDP program; [`addresses`]: the gate's address table in it
 //! - [`probe`], [`ethtool`], [`sys`]: requests to the kernel; [`links`]: programs that outlive weir
@@ -31,22 +31,19 @@
 pub mod addresses;
 pub mod cells;
 mod chain;
+mod cut;
 mod egress;
 pub mod ethtool;
-pub mod faults;
 pub mod fence;
 pub mod frame;
-mod homes;
 pub mod links;
 pub mod mem_port;
 mod memory;
 pub mod packet;
-mod pieces;
 pub mod pool;
 pub mod port;
 pub mod probe;
 mod reason;
-mod segment;
 pub mod sys;
 mod table;
 pub mod umem;
@@ -57,10 +54,9 @@ pub use addresses::AddressWords;
 pub use cells::Cells;
 pub use chain::SHARED_RING;
 pub use egress::TxFeatures;
-pub use faults::Faults;
 pub use fence::FenceSocket;
 pub use frame::Frame;
-pub use mem_port::{MemPort, Sent};
+pub use mem_port::{Faults, MemPort, Sent};
 pub use packet::{MAX_FRAMES, Packet};
 pub use pool::{Census, Pool};
 pub use port::{Kick, Port, PortStats, Refused};

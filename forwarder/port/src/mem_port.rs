@@ -15,11 +15,11 @@ use weir_core::{PortId, Reason};
 
 use crate::chain::Assembler;
 use crate::egress::{Egress, Segments, TxFeatures, TxPath};
-use crate::faults::Faults;
 use crate::packet::Packet;
 use crate::pool::{CHUNK, HEADROOM, Owner, Pool};
 use crate::port::{Kick, Port, PortStats, Refused};
-use crate::segment::Cutter;
+
+pub use self::kernel::Faults;
 
 /// A frame that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,9 @@ struct Desc {
 /// The kernel-free port; see the module.
 #[derive(Debug)]
 pub struct MemPort {
-    slot: PortId,
+    pub slot: PortId,
     egress: Egress,
     ring: usize,
-    quota: usize,
     faults: Faults,
     random: Random,
     fill: VecDeque<u32>,
@@ -57,9 +56,11 @@ pub struct MemPort {
     outstanding: usize,
     dropped: usize,
     /// While set, the device takes nothing, and answers as a device does that is down.
-    down: bool,
+    pub down: bool,
     receives: bool,
-    visits: u64,
+    /// The number of calls of `refill`, `receive`, `kick` and `complete`, including those without anything to
+    /// do.
+    pub visits: u64,
     stats: PortStats,
 }
 
@@ -70,7 +71,6 @@ impl MemPort {
             slot,
             egress: Egress { mtu: 1500, features: TxFeatures::ALL },
             ring,
-            quota: 2 * ring,
             faults: Faults::default(),
             random: Random::new(0, 0),
             fill: VecDeque::with_capacity(2 * ring),
@@ -90,41 +90,14 @@ impl MemPort {
         }
     }
 
-    #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
-        self.set_faults(faults);
-        self
-    }
-
-    #[must_use]
-    pub fn with_egress(mut self, mtu: u32, features: TxFeatures) -> Self {
-        self.egress = Egress { mtu, features };
-        self
-    }
-
     /// A port whose frames arrive by another port's ring.
     pub fn send_only(slot: PortId, ring: usize) -> Self {
         Self { receives: false, ..Self::new(slot, ring) }
     }
 
-    pub fn slot(&self) -> PortId {
-        self.slot
-    }
-
-    /// The number of calls of `refill`, `receive`, `kick` and `complete`, including those without anything to
-    /// do.
-    pub fn visits(&self) -> u64 {
-        self.visits
-    }
-
     pub fn set_faults(&mut self, faults: Faults) {
         self.random = Random::new(faults.seed, 0);
         self.faults = faults;
-    }
-
-    /// Does what `ip link set down` and `up` do.
-    pub fn set_down(&mut self, down: bool) {
-        self.down = down;
     }
 
     /// Whether a fault of this frequency happens now.
@@ -137,7 +110,7 @@ impl MemPort {
     }
 
     fn stage(&mut self, pool: &mut Pool, idx: u32) {
-        pool.set_owner(idx, Owner::Tx(self.slot));
+        pool.set_owner(idx, Owner::tx(self.slot));
         self.tx.push_back(idx);
         self.outstanding += 1;
     }
@@ -169,19 +142,15 @@ impl MemPort {
     }
 
     fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
-        let cutter = match Cutter::new(pool, &packet, how) {
-            Ok(cutter) => cutter,
+        let cut = match pool.plan_segments(&packet, how, self.ring) {
+            Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
         };
-        let count = cutter.count();
-        if count > self.ring {
-            return Err(Refused::Lost(packet, Reason::GsoUnsupported));
-        }
+        let count = cut.count() as usize;
         if !self.has_room(count) {
             return Err(Refused::Full(packet));
         }
-        let cut = cutter.cut(pool, &packet, |pool, idx| self.stage(pool, idx));
-        if let Err(reason) = cut {
+        if let Err(reason) = pool.cut_segments(&cut, &packet, |pool, idx| self.stage(pool, idx)) {
             return Err(Refused::Lost(packet, reason));
         }
         self.stats.cut(count);
@@ -193,11 +162,11 @@ impl MemPort {
 impl Port for MemPort {
     fn refill(&mut self, pool: &mut Pool) {
         self.visits += 1;
-        let wanted = (self.quota - self.level.min(self.quota)).min(pool.available_to_fill());
+        let wanted = (2 * self.ring).saturating_sub(self.level).min(pool.available_to_fill());
         for _ in 0..wanted {
             let Some(frame) = pool.alloc() else { break };
             let idx = frame.into_index();
-            pool.set_owner(idx, Owner::Fill(self.slot));
+            pool.set_owner(idx, Owner::fill(self.slot));
             self.fill.push_back(idx);
             self.level += 1;
         }

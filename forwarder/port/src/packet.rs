@@ -18,42 +18,32 @@ const _: () = assert!(ROOM == weir_abi::FRAME_ROOM as usize, "the program counts
 #[repr(C)]
 #[derive(Debug)]
 pub struct Packet {
-    ingress_ns: u64,
-    taken_ns: u64,
+    /// When the program saw it, on CLOCK_MONOTONIC.
+    pub ingress_ns: u64,
+    /// When a worker took it from the receive ring; before that, the program's time.
+    pub taken_ns: u64,
     head: Frame,
     len: u32,
-    flow_hash: u32,
-    flow: u32,
-    flags: u16,
-    l4_off: u16,
-    gso_size: u16,
-    vlan: u16,
+    pub flow_hash: u32,
+    /// The flow that it belongs to, as the worker that has the packet names it; 0 until it is set.
+    pub flow: u32,
+    /// The flags of `weir_abi::meta_flags`.
+    pub flags: u16,
+    pub l4_off: u16,
+    /// Payload bytes per segment; 0: not a superframe.
+    pub gso_size: u16,
+    /// Outermost VLAN id; 0: untagged.
+    pub vlan: u16,
     /// The bytes that a superframe takes on the wire beyond its length: the headers of all segments but the
     /// first. Set when a shaped link needs it; zero before.
     more_on_wire: u16,
-    ingress: u16,
+    pub ingress: PortId,
     /// [`weir_abi::NO_EGRESS`]: the program named no port.
     egress: u16,
-    shape: Shape,
-    mark: u8,
-}
-
-/// The number of frames in the chain (five bits) and the kind of superframe (three).
-#[derive(Clone, Copy, Debug)]
-struct Shape(u8);
-
-impl Shape {
-    const fn new(frames: u16, gso_type: u8) -> Self {
-        Self((frames as u8) << 3 | gso_type & 7)
-    }
-
-    const fn frames(self) -> u16 {
-        (self.0 >> 3) as u16
-    }
-
-    const fn gso_type(self) -> u8 {
-        self.0 & 7
-    }
+    /// The number of frames in the chain (five bits) and the kind of superframe (three).
+    shape: u8,
+    /// The number by which a trace or capture recognises the packet; 0: none follows it.
+    pub mark: u8,
 }
 
 const _: () = assert!(MAX_FRAMES < 1 << 5 && weir_abi::gso_kind::UDP_L4 < 1 << 3);
@@ -67,6 +57,10 @@ const _: fn() = || {
     crosses_threads::<Packet>();
     crosses_threads::<Pool>();
 };
+
+const fn shape(frames: u16, gso_type: u8) -> u8 {
+    (frames as u8) << 3 | gso_type & 7
+}
 
 impl Packet {
     #[inline]
@@ -83,9 +77,9 @@ impl Packet {
             gso_size: meta.gso_size,
             vlan: meta.vlan,
             more_on_wire: 0,
-            ingress: ingress.0,
+            ingress,
             egress: meta.egress,
-            shape: Shape::new(frames, meta.gso_type),
+            shape: shape(frames, meta.gso_type),
             mark: 0,
         }
     }
@@ -104,68 +98,13 @@ impl Packet {
     /// UMEM frames in the chain.
     #[inline]
     pub fn frames(&self) -> u16 {
-        self.shape.frames()
-    }
-
-    #[inline]
-    pub fn ingress(&self) -> PortId {
-        PortId(self.ingress)
+        u16::from(self.shape >> 3)
     }
 
     /// The port by which it leaves, as the program decided; `None`: the program named none.
     #[inline]
     pub fn egress(&self) -> Option<PortId> {
         (self.egress != weir_abi::NO_EGRESS).then_some(PortId(self.egress))
-    }
-
-    /// When the program saw it, on CLOCK_MONOTONIC.
-    #[inline]
-    pub fn ingress_ns(&self) -> u64 {
-        self.ingress_ns
-    }
-
-    /// When a worker took it from the receive ring; before that, the program's time.
-    #[inline]
-    pub fn taken_ns(&self) -> u64 {
-        self.taken_ns
-    }
-
-    #[inline]
-    pub fn set_taken_ns(&mut self, now_ns: u64) {
-        self.taken_ns = now_ns;
-    }
-
-    /// The flow that it belongs to, as the worker that has the packet names it; 0 until it is set.
-    #[inline]
-    pub fn flow(&self) -> u32 {
-        self.flow
-    }
-
-    #[inline]
-    pub fn set_flow(&mut self, flow: u32) {
-        self.flow = flow;
-    }
-
-    /// The number by which a trace or capture recognises the packet; 0: none follows it.
-    #[inline]
-    pub fn mark(&self) -> u8 {
-        self.mark
-    }
-
-    #[inline]
-    pub fn set_mark(&mut self, mark: u8) {
-        self.mark = mark;
-    }
-
-    #[inline]
-    pub fn flow_hash(&self) -> u32 {
-        self.flow_hash
-    }
-
-    /// The flags of `weir_abi::meta_flags`.
-    #[inline]
-    pub fn flags(&self) -> u16 {
-        self.flags
     }
 
     #[inline]
@@ -181,7 +120,7 @@ impl Packet {
             flags &= !meta_flags::GSO;
             gso_type = 0;
         }
-        let shape = Shape::new(frames, gso_type);
+        let shape = shape(frames, gso_type);
         Self { head, len, flags, gso_size, more_on_wire: 0, shape, ..*self }
     }
 
@@ -191,11 +130,6 @@ impl Packet {
         let segments = payload.div_ceil(u32::from(self.gso_size).max(1)).max(1);
         let more = if self.gso_size == 0 { 0 } else { (segments - 1) * u32::from(headers) };
         self.more_on_wire = u16::try_from(more).unwrap_or(u16::MAX);
-    }
-
-    #[inline]
-    pub(crate) fn clear(&mut self, flag: u16) {
-        self.flags &= !flag;
     }
 
     /// Offset of the IP or ARP header; 0: none.
@@ -215,37 +149,15 @@ impl Packet {
         ETHERNET + TAG * tags
     }
 
-    #[inline]
-    pub fn l4_off(&self) -> u16 {
-        self.l4_off
-    }
-
-    /// Payload bytes per segment; 0: not a superframe.
-    #[inline]
-    pub fn gso_size(&self) -> u16 {
-        self.gso_size
-    }
-
     /// The kind of superframe, as in [`weir_abi::gso_kind`].
     #[inline]
     pub fn gso_type(&self) -> u8 {
-        self.shape.gso_type()
+        self.shape & 7
     }
 
     #[inline]
     pub fn is_superframe(&self) -> bool {
         self.gso_size != 0
-    }
-
-    /// Outermost VLAN id; 0: untagged.
-    #[inline]
-    pub fn vlan(&self) -> u16 {
-        self.vlan
-    }
-
-    #[inline]
-    pub(crate) fn head_index(&self) -> u32 {
-        self.head.index()
     }
 
     /// Exchanges the packet for the number of its first frame.
@@ -269,28 +181,7 @@ impl weir_core::Packet for Packet {
 
     #[inline]
     fn frames(&self) -> u32 {
-        u32::from(self.shape.frames())
-    }
-}
-
-/// The bytes of a packet, frame by frame.
-#[derive(Clone, Debug)]
-pub struct Chunks<'a> {
-    pool: &'a Pool,
-    at: u32,
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.at == NONE {
-            return None;
-        }
-        let bytes = self.pool.bytes_of(self.at);
-        self.at = self.pool.next(self.at);
-        Some(bytes)
+        u32::from(self.shape >> 3)
     }
 }
 
@@ -298,17 +189,25 @@ impl Pool {
     /// The bytes in the first frame: all headers, and the whole packet if it is no chain.
     #[inline]
     pub fn head<'a>(&'a self, packet: &'a Packet) -> &'a [u8] {
-        self.bytes_of(packet.head_index())
+        self.bytes_of(packet.head.index())
     }
 
     #[inline]
     pub fn head_mut<'a>(&'a mut self, packet: &'a mut Packet) -> &'a mut [u8] {
-        self.bytes_of_mut(packet.head_index())
+        self.bytes_of_mut(packet.head.index())
     }
 
+    /// The bytes of a packet, frame by frame.
     #[inline]
-    pub fn chunks<'a>(&'a self, packet: &'a Packet) -> Chunks<'a> {
-        Chunks { pool: self, at: packet.head_index() }
+    pub fn chunks<'a>(&'a self, packet: &'a Packet) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.chain(packet.head.index()).map(|at| self.bytes_of(at))
+    }
+
+    /// The frames of a chain.
+    #[inline]
+    pub(crate) fn chain(&self, head: u32) -> impl Iterator<Item = u32> + Clone {
+        let frame = |at: u32| (at != NONE).then_some(at);
+        std::iter::successors(frame(head), move |&at| frame(self.next(at)))
     }
 
     /// Frees a packet's frames.

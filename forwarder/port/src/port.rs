@@ -69,14 +69,20 @@ impl PortStats {
     pub(crate) fn received(&mut self, assembled: Assembled, out: &mut Vec<Packet>) {
         match assembled {
             Assembled::Packet(packet) => {
-                self.rx_packets += 1;
-                self.rx_bytes += u64::from(packet.len());
-                self.rx_superframes += u64::from(packet.is_superframe());
+                self.count_received(&packet);
                 out.push(packet);
             }
             Assembled::Lost(reason) => self.losses.add(reason, 1),
             Assembled::More | Assembled::Rest => {}
         }
+    }
+
+    /// Counts a packet that was handed to the worker.
+    #[inline]
+    pub fn count_received(&mut self, packet: &Packet) {
+        self.rx_packets += 1;
+        self.rx_bytes += u64::from(packet.len());
+        self.rx_superframes += u64::from(packet.is_superframe());
     }
 
     /// Counts a packet that the packet socket has taken.

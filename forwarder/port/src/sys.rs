@@ -158,14 +158,10 @@ pub(crate) fn any_socket() -> io::Result<OwnedFd> {
     Ok(socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?)
 }
 
-/// A packet socket that does not block and receives nothing.
-pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
+/// A packet socket on an interface that does not block. It receives nothing: its protocol is none.
+pub(crate) fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?)
-}
-
-/// Binds a packet socket to an interface for sending only: its protocol is none.
-pub(crate) fn bind_packet_socket(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result<()> {
+    let fd = socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
     // SAFETY: zeros are a valid address structure.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
@@ -177,8 +173,8 @@ pub(crate) fn bind_packet_socket(fd: BorrowedFd<'_>, ifindex: u32) -> io::Result
             (&raw const address).cast(),
             size_of::<libc::sockaddr_ll>() as libc::socklen_t,
         )
-    })
-    .map(drop)
+    })?;
+    Ok(fd)
 }
 
 /// Prefetches the cache line at an address. Nothing is read, so any address is valid.

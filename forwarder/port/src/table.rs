@@ -8,107 +8,59 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_core::PortId;
+use zerocopy::{FromBytes, IntoBytes, transmute};
 
 /// The end of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// The owner of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    Free,
-    /// A token exists for it, or a packet contains it.
-    Held,
-    /// In a fill ring, or taken from there by the kernel.
-    Fill(PortId),
-    /// Received, but the end of its chain has not arrived yet.
-    Rx(PortId),
-    /// In a transmit ring, or sent and not completed yet.
-    Tx(PortId),
-    /// Free, and being returned to its home pool.
-    Away,
-}
+/// The owner of a frame: the kind in the high four bits, the port in the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
+#[repr(transparent)]
+pub(crate) struct Owner(u16);
 
 const PORT_BITS: u32 = 12;
 const PORT_MASK: u16 = (1 << PORT_BITS) - 1;
 const _: () = assert!(weir_core::MAX_PORTS <= PORT_MASK as usize);
+const FILL: u16 = 2 << PORT_BITS;
+const RX: u16 = 3 << PORT_BITS;
+const TX: u16 = 4 << PORT_BITS;
 
 impl Owner {
-    /// The kind in the high four bits, the port in the others.
-    const fn pack(self) -> u16 {
-        const fn with(kind: u16, port: PortId) -> u16 {
-            kind << PORT_BITS | (port.0 & PORT_MASK)
-        }
-        match self {
-            Self::Free => 0,
-            Self::Held => 1 << PORT_BITS,
-            Self::Fill(port) => with(2, port),
-            Self::Rx(port) => with(3, port),
-            Self::Tx(port) => with(4, port),
-            Self::Away => 5 << PORT_BITS,
-        }
+    pub(crate) const FREE: Self = Self(0);
+    /// A token exists for it, or a packet contains it.
+    pub(crate) const HELD: Self = Self(1 << PORT_BITS);
+    /// Free, and being returned to its home pool.
+    pub(crate) const AWAY: Self = Self(5 << PORT_BITS);
+
+    /// In a fill ring, or taken from there by the kernel.
+    pub(crate) const fn fill(port: PortId) -> Self {
+        Self(FILL | port.0 & PORT_MASK)
     }
 
-    const fn unpack(packed: u16) -> Self {
-        let port = PortId(packed & PORT_MASK);
-        match packed >> PORT_BITS {
-            0 => Self::Free,
-            1 => Self::Held,
-            2 => Self::Fill(port),
-            3 => Self::Rx(port),
-            4 => Self::Tx(port),
-            _ => Self::Away,
-        }
+    /// Received, but the end of its chain has not arrived yet.
+    pub(crate) const fn rx(port: PortId) -> Self {
+        Self(RX | port.0 & PORT_MASK)
+    }
+
+    /// In a transmit ring, or sent and not completed yet.
+    pub(crate) const fn tx(port: PortId) -> Self {
+        Self(TX | port.0 & PORT_MASK)
     }
 }
 
-const LEN_SHIFT: u32 = 32;
-const OWNER_SHIFT: u32 = 48;
-
 /// The entry of one frame, in 8 bytes, so that eight share a cache line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
+#[repr(C)]
+pub(crate) struct Slot {
+    pub(crate) next: u32,
+    pub(crate) len: u16,
+    pub(crate) owner: Owner,
+}
 
 impl Slot {
-    #[inline]
-    pub(crate) const fn new(next: u32, len: u16, owner: Owner) -> Self {
-        Self(next as u64 | (len as u64) << LEN_SHIFT | (owner.pack() as u64) << OWNER_SHIFT)
-    }
-
-    #[inline]
-    pub(crate) const fn next(self) -> u32 {
-        self.0 as u32
-    }
-
-    #[inline]
-    pub(crate) const fn len(self) -> u16 {
-        (self.0 >> LEN_SHIFT) as u16
-    }
-
-    #[inline]
-    pub(crate) const fn owner(self) -> Owner {
-        Owner::unpack((self.0 >> OWNER_SHIFT) as u16)
-    }
-
-    /// Compares the owner without unpacking it.
-    #[inline]
-    pub(crate) const fn is(self, owner: Owner) -> bool {
-        (self.0 >> OWNER_SHIFT) as u16 == owner.pack()
-    }
-
-    #[inline]
-    pub(crate) const fn with_next(self, next: u32) -> Self {
-        Self(self.0 & !(u32::MAX as u64) | next as u64)
-    }
-
-    #[inline]
-    pub(crate) const fn with_len(self, len: u16) -> Self {
-        Self(self.0 & !((u16::MAX as u64) << LEN_SHIFT) | (len as u64) << LEN_SHIFT)
-    }
-
-    #[inline]
-    pub(crate) const fn with_owner(self, owner: Owner) -> Self {
-        let kept = self.0 & !((u16::MAX as u64) << OWNER_SHIFT);
-        Self(kept | (owner.pack() as u64) << OWNER_SHIFT)
+    /// The entry of a frame that is no part of a chain.
+    pub(crate) const fn single(len: u16, owner: Owner) -> Self {
+        Self { next: NONE, len, owner }
     }
 }
 
@@ -118,8 +70,8 @@ pub(crate) struct Table(Arc<[AtomicU64]>);
 
 impl Table {
     pub(crate) fn new(frames: u32) -> Self {
-        let empty = Slot::new(NONE, 0, Owner::Free);
-        Self((0..frames).map(|_| AtomicU64::new(empty.0)).collect())
+        let empty = Slot::single(0, Owner::FREE);
+        Self((0..frames).map(|_| AtomicU64::new(transmute!(empty))).collect())
     }
 
     #[inline]
@@ -129,19 +81,19 @@ impl Table {
 
     #[inline]
     pub(crate) fn get(&self, idx: u32) -> Slot {
-        Slot(self.0[idx as usize].load(Ordering::Relaxed))
+        transmute!(self.0[idx as usize].load(Ordering::Relaxed))
     }
 
     #[inline]
     pub(crate) fn set(&self, idx: u32, slot: Slot) {
-        self.0[idx as usize].store(slot.0, Ordering::Relaxed);
+        self.0[idx as usize].store(transmute!(slot), Ordering::Relaxed);
     }
 
     /// Returns `None` for a frame that does not exist.
     #[inline]
     pub(crate) fn look_up(&self, idx: u64) -> Option<Slot> {
         let slot = self.0.get(usize::try_from(idx).ok()?)?;
-        Some(Slot(slot.load(Ordering::Relaxed)))
+        Some(transmute!(slot.load(Ordering::Relaxed)))
     }
 
     /// The address of an entry, to be prefetched.
@@ -172,30 +124,17 @@ impl Census {
     pub(crate) fn add(&mut self, owner: Owner) {
         self.total += 1;
         match owner {
-            Owner::Free | Owner::Away => self.free += 1,
-            Owner::Held => self.held += 1,
-            Owner::Fill(_) => self.fill += 1,
-            Owner::Rx(_) => self.rx += 1,
-            Owner::Tx(_) => self.tx += 1,
+            Owner::HELD => self.held += 1,
+            Owner(of) if of & !PORT_MASK == FILL => self.fill += 1,
+            Owner(of) if of & !PORT_MASK == RX => self.rx += 1,
+            Owner(of) if of & !PORT_MASK == TX => self.tx += 1,
+            Owner(_) => self.free += 1,
         }
     }
 
     /// Whether every frame is counted.
     pub fn adds_up(&self) -> bool {
         self.free + self.fill + self.rx + self.held + self.tx == self.total
-    }
-
-    /// The sum of two pools' frames.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            total: self.total + other.total,
-            free: self.free + other.free,
-            fill: self.fill + other.fill,
-            rx: self.rx + other.rx,
-            held: self.held + other.held,
-            tx: self.tx + other.tx,
-        }
     }
 }
 

@@ -24,7 +24,7 @@ use xsk_rs::config::{
 use xsk_rs::socket::SocketCreateError;
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
 
-use crate::memory::{CHUNK, Memory};
+use crate::memory::CHUNK;
 
 /// Frames that a queue's fill ring holds; the same for every socket of a UMEM.
 pub const FILL_RING: u32 = 4096;
@@ -80,17 +80,11 @@ impl Rings {
 /// The handle to bind ports with. Cloning shares it; the UMEM lives as long as any clone, pool or port.
 #[derive(Clone, Debug)]
 pub struct UmemHandle {
-    umem: Umem,
+    pub(crate) umem: Umem,
     _anchor: Arc<Mutex<Rings>>,
 }
 
 impl UmemHandle {
-    pub(crate) fn create(frames: u32) -> Result<(Memory, Self), UmemError> {
-        let (handle, descs) = Self::open(frames)?;
-        let memory = Memory::umem(handle.umem.clone(), descs).ok_or(UmemError::Layout)?;
-        Ok((memory, handle))
-    }
-
     /// Makes the UMEM and a descriptor for each of its frames.
     pub fn open(frames: u32) -> Result<(Self, Vec<FrameDesc>), UmemError> {
         let create = |source| UmemError::Create { frames, source };

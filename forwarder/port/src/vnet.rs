@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use weir_core::Reason;
 use weir_core::offload::VnetHeader;
 
 use crate::packet::{MAX_FRAMES, Packet};
@@ -25,11 +26,9 @@ pub(crate) enum Outcome {
     Sent,
     /// The device or the socket's buffer is full. (The answer is the same if the device always drops it.)
     Busy,
-    /// The packet is longer than the device takes.
-    TooLong,
+    /// The packet will not be taken: it is longer than the device takes, or refused for another reason.
+    Lost(Reason),
     Down,
-    /// Refused for another reason.
-    Error,
 }
 
 #[derive(Debug)]
@@ -41,11 +40,10 @@ pub(crate) struct VnetSocket {
 impl VnetSocket {
     /// Opens a socket that only sends, to this interface.
     pub(crate) fn open(ifindex: u32) -> io::Result<Self> {
-        let fd = sys::packet_socket()?;
+        let fd = sys::packet_socket(ifindex)?;
         sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         sys::set_int(fd.as_fd(), libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
         sys::set_send_buffer(fd.as_fd(), SEND_BUFFER)?;
-        sys::bind_packet_socket(fd.as_fd(), ifindex)?;
         Ok(Self { fd, ifindex })
     }
 
@@ -125,9 +123,9 @@ fn outcome(errno: i32) -> Outcome {
         // EAGAIN: the socket's buffer is full. ENOBUFS: the device's queue is, for sockets that bypass
         // qdiscs.
         libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR => Outcome::Busy,
-        libc::EMSGSIZE => Outcome::TooLong,
+        libc::EMSGSIZE => Outcome::Lost(Reason::MtuExceeded),
         libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Outcome::Down,
-        _ => Outcome::Error,
+        _ => Outcome::Lost(Reason::TxError),
     }
 }
 

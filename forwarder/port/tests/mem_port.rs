@@ -84,10 +84,14 @@ struct World {
 
 impl World {
     fn new(faults: &Faults, features: TxFeatures) -> Self {
+        let (mut rx, mut tx) = (MemPort::new(PortId(1), 64), MemPort::new(PortId(2), 64));
+        rx.set_faults(faults.clone());
+        tx.set_faults(faults.clone());
+        tx.retune(9000, features);
         Self {
             pool: Pool::heap(FRAMES),
-            rx: MemPort::new(PortId(1), 64).with_faults(faults.clone()),
-            tx: MemPort::new(PortId(2), 64).with_faults(faults.clone()).with_egress(9000, features),
+            rx,
+            tx,
             held: Vec::with_capacity(64),
             pushed: 0,
             released: 0,
@@ -103,13 +107,13 @@ impl World {
                 self.pushed += 1;
             }
             Op::PushChain { len } => {
-                let (frame, meta) = superframe(len, 0, self.rx.slot());
+                let (frame, meta) = superframe(len, 0, self.rx.slot);
                 let meta = Meta { gso_size: 0, gso_type: 0, abi: ABI_VERSION, ..meta };
                 self.rx.push_rx_meta(&mut self.pool, &frame, &meta);
                 self.pushed += 1;
             }
             Op::PushSuperframe { payload, gso_size } => {
-                let (frame, meta) = superframe(payload, gso_size, self.rx.slot());
+                let (frame, meta) = superframe(payload, gso_size, self.rx.slot);
                 self.rx.push_rx_meta(&mut self.pool, &frame, &meta);
                 self.pushed += 1;
             }
@@ -180,7 +184,7 @@ impl World {
             self.tx.complete(&mut self.pool);
         }
         self.check();
-        self.pool.reclaim(self.rx.slot());
+        self.pool.reclaim(self.rx.slot);
         assert_eq!(self.pool.census().free, FRAMES as usize, "{:?}", self.pool.census());
     }
 }
@@ -228,7 +232,7 @@ fn frames_pass_in_order_and_unchanged() {
     }
     world.run(&Op::Receive { max: 64 });
     assert_eq!(world.held.iter().map(Packet::len).collect::<Vec<_>>(), [60, 1514, 900]);
-    assert!(world.held.iter().all(|packet| packet.ingress_ns() == 5));
+    assert!(world.held.iter().all(|packet| packet.ingress_ns == 5));
     world.run(&Op::Send { count: 3 });
     assert_eq!(world.tx.kick(&mut world.pool), Kick::Progress(3));
     assert_eq!(world.tx.complete(&mut world.pool), 3);
@@ -315,7 +319,8 @@ fn a_superframe_leaves_whole_where_the_device_can_and_in_pieces_where_not() {
 #[test]
 fn what_no_device_can_take_is_refused_by_name() {
     let mut pool = Pool::heap(16);
-    let mut port = MemPort::new(PortId(2), 8).with_egress(1500, TxFeatures::default());
+    let mut port = MemPort::new(PortId(2), 8);
+    port.retune(1500, TxFeatures::default());
     let mut refuse = |frame: &[u8], meta: &Meta| {
         let packet = pool.compose(frame, meta).unwrap();
         let Err(Refused::Lost(packet, reason)) = port.send(&mut pool, packet) else {
@@ -367,12 +372,12 @@ fn a_partial_checksum_is_completed_on_the_way_out() {
 fn a_port_that_is_down_refuses_and_comes_back() {
     let mut pool = Pool::heap(16);
     let mut port = MemPort::new(PortId(2), 8);
-    port.set_down(true);
+    port.down = true;
     assert_eq!(port.kick(&mut pool), Kick::Down);
     let packet = pool.compose(&[0; 60], &Meta::default()).unwrap();
     let Err(Refused::Lost(packet, Reason::PortGone)) = port.send(&mut pool, packet) else {
         panic!("taken")
     };
-    port.set_down(false);
+    port.down = false;
     assert_eq!(send_all(&mut port, &mut pool, packet).len(), 1);
 }

@@ -18,7 +18,8 @@ const ROOM_FOR: usize = 700;
 
 /// The frames that a device without any offload puts on the wire.
 fn on_the_wire(pool: &mut Pool, packets: impl IntoIterator<Item = Packet>) -> Vec<Vec<u8>> {
-    let mut port = MemPort::new(PortId(2), 1024).with_egress(9000, TxFeatures::default());
+    let mut port = MemPort::new(PortId(2), 1024);
+    port.retune(9000, TxFeatures::default());
     for packet in packets {
         port.send(pool, packet).unwrap();
     }
@@ -61,7 +62,7 @@ proptest! {
         let bytes = frame(tags, v6, udp, payload);
         let headers = bytes.len() - payload;
         let whole = superframe(&mut pool, &bytes, gso_size);
-        let described = (whole.ingress(), whole.ingress_ns(), whole.flow_hash(), whole.vlan());
+        let described = (whole.ingress, whole.ingress_ns, whole.flow_hash, whole.vlan);
         let whole = on_the_wire(&mut pool, [whole]);
 
         let packet = superframe(&mut pool, &bytes, gso_size);
@@ -75,14 +76,14 @@ proptest! {
             prop_assert_eq!(usize::from(piece.frames()), len.div_ceil(ROOM));
             prop_assert_eq!(pool.chunks(piece).map(<[u8]>::len).sum::<usize>(), len);
             let (port, at, hash, vlan) = described;
-            prop_assert_eq!(piece.ingress(), port);
-            prop_assert_eq!((piece.ingress_ns(), piece.flow_hash(), piece.vlan()), (at, hash, vlan));
+            prop_assert_eq!(piece.ingress, port);
+            prop_assert_eq!((piece.ingress_ns, piece.flow_hash, piece.vlan), (at, hash, vlan));
             prop_assert!(piece.has(meta_flags::CSUM_PARTIAL));
             if cut_up {
                 let many = len - headers > usize::from(gso_size);
                 prop_assert_eq!(piece.is_superframe(), many);
                 prop_assert_eq!(piece.has(meta_flags::GSO), many);
-                prop_assert_eq!(piece.gso_size(), if many { gso_size } else { 0 });
+                prop_assert_eq!(piece.gso_size, if many { gso_size } else { 0 });
             }
             held += usize::from(piece.frames());
         }
@@ -114,7 +115,7 @@ fn what_is_one_piece_already_stays_as_it_is() {
     let bytes = frame(0, true, false, 2000);
     let packet = superframe(&mut pool, &bytes, 1400);
     let pieces = cut(&mut pool, packet, 4096);
-    assert_eq!((pieces.len(), pieces[0].gso_size()), (1, 1400));
+    assert_eq!((pieces.len(), pieces[0].gso_size), (1, 1400));
     assert_eq!(pool.chunks(&pieces[0]).collect::<Vec<_>>().concat(), bytes);
     for piece in pieces {
         pool.release(piece);

@@ -25,7 +25,7 @@ use nix::libc;
 use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
-use weir_port::probe::KernelFacts;
+use weir_port::probe::{BtfError, KernelFacts};
 use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::changes::{PendingChange, PendingChanges};
@@ -36,7 +36,6 @@ pub use self::refusal::AttachError;
 use self::refusal::{refusal, take_off};
 use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
-use super::btf::BtfError;
 use super::pins::Pin;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");

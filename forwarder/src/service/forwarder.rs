@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use weir_core::{EngineConfig, FlowConfig, Reason, SchedulerSettings};
+use weir_port::probe::KernelFacts;
 use weir_port::{Pool, UmemError, UmemHandle, clock_monotonic_ns};
 
 use self::gate::Gate;
@@ -45,7 +46,6 @@ use weir_abi::table;
 
 use super::run::Ending;
 use crate::host::attach::{GateGlobals, LoadError, Steering};
-use crate::host::btf;
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
@@ -120,7 +120,7 @@ impl Forwarder {
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
         let globals = GateGlobals { pair: pair.outer.ifindex, seed };
-        let loaded = btf::facts().map_err(LoadError::from);
+        let loaded = KernelFacts::read().map_err(LoadError::from);
         let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
         let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.keep_in(pins);

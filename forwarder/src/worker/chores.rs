@@ -4,17 +4,19 @@
 //! or after a bounded time. It is never handed over while the worker still queues for it.
 
 use std::sync::mpsc::TryRecvError;
+use std::thread::Thread;
 
 use tokio::sync::oneshot;
 use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Engine, PortId, PortSettings, Reason, broken, invariant};
 use weir_port::{Packet, Port, clock_monotonic_ns};
 
-use super::command::{Change, NewPort, Taken};
-use super::gathering::Gathering;
+use super::gathering::{Gathering, Room};
+use super::handle::{Change, Taken};
 use super::lanes::{BURST, RING_BURSTS};
 use super::snapshot::port_snapshot;
-use super::state::{Leaving, Worker};
+use super::switching::Fate;
+use super::{Leaving, Worker};
 
 /// How long a leaving port may wait for the kernel to complete what it was given.
 const LEAVING_NS: u64 = 20_000_000;
@@ -57,9 +59,11 @@ impl<P: Port> Worker<P> {
     }
 
     /// Takes frames from this ring from now on, which ports share.
-    pub(super) fn share_ring(&mut self, mut gathering: Gathering<P>) {
-        gathering.port.refill(&mut self.pool);
-        self.gathering = Some(gathering);
+    pub(super) fn share_ring(&mut self, mut port: P, clearing: Option<Thread>) {
+        port.refill(&mut self.pool);
+        let (taken, given_back) = (self.heart.words.clone(), self.measure.home.clone());
+        let room = Room::new(taken, given_back, self.peers.index);
+        self.gathering = Some(Gathering::new(port, room, clearing));
     }
 
     pub(super) fn add_remote(
@@ -74,19 +78,18 @@ impl<P: Port> Worker<P> {
         invariant!(added, "a port of another worker was added in a slot that is taken");
         if added {
             self.measure.add_port(id);
-            self.remotes.insert(id, home);
+            self.remotes.worker.insert(id, home);
         }
     }
 
     pub(super) fn remove_remote(&mut self, id: PortId, why: Reason, now_ns: u64) {
         if self.remotes.worker_of(id).is_some() {
             self.drop_port(now_ns, id, why);
-            self.remotes.remove(id);
+            self.remotes.worker.remove(id);
         }
     }
 
-    pub(super) fn add(&mut self, new: NewPort<P>, now_ns: u64) {
-        let NewPort { id, settings, mut port } = new;
+    pub(super) fn add(&mut self, id: PortId, settings: PortSettings, mut port: P, now_ns: u64) {
         port.refill(&mut self.pool);
         if !self.engine.add_port(now_ns, id, &settings) {
             // The slot keeps the port that was there.
@@ -159,10 +162,7 @@ impl<P: Port> Worker<P> {
         self.peers.forget(id, |handed| engine.taken(handed));
         let mut dropped = self.engine.remove_port(id);
         if let Some(gathering) = &mut self.gathering {
-            while let Some(packet) = gathering.holding.take(id) {
-                gathering.room.give_back(id, packet.frames());
-                dropped.push(packet);
-            }
+            gathering.take_all(id, &mut dropped);
             gathering.room.publish();
         }
         if self.lanes.get(id).is_some() {
@@ -195,7 +195,7 @@ impl<P: Port> Worker<P> {
             .get_mut(id)
             .is_some_and(|lane| lane.port.receive(&mut self.pool, &mut self.burst, BURST) > 0)
         {
-            self.forward(now_ns, id);
+            self.end_burst(now_ns, id, Fate::Queued);
         }
         for _ in 0..RING_BURSTS {
             if !self.gather(now_ns) {

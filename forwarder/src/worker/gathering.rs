@@ -1,18 +1,21 @@
-//! The worker's shared receive ring, with frames of all ports whose frames come by way of the gate.
+//! The worker's shared receive ring, with frames of all ports whose frames come by way of the gate. Packets wait
+//! here in front of their queues while earlier frames of their source are still on their way by the bridge, and
+//! would be overtaken.
 //!
 //! Invariant: places taken out of the ring are given back to the gate's counts of the source and of the ring.
 //! So neither is ever charged for a frame that is not in the ring or on its way there. A count of places has
-//! one writer: the worker that serves the source.
+//! one writer: the worker that serves the source. Each source's packets stay in order. A packet that waits
+//! keeps its places, so a source never has more packets here than the gate grants it.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::thread::Thread;
 
-use weir_abi::MAX_PORTS;
 use weir_abi::gate::{home, out};
-use weir_core::{PortId, PortSet, broken};
-use weir_port::{Cells, Port};
+use weir_abi::{MAX_PORTS, meta_flags};
+use weir_core::{PortId, PortSet, broken, invariant};
+use weir_port::{Cells, Packet, Port};
 
-use super::holding::Holding;
 use super::lanes::BURST_LEAST;
 
 /// After the ring has been empty and nothing was steered for this long, frames that were taken and not given
@@ -20,17 +23,24 @@ use super::lanes::BURST_LEAST;
 const QUIET_NS: u64 = 20_000_000;
 
 #[derive(Debug)]
-pub struct Gathering<P> {
+pub(super) struct Gathering<P> {
     pub(super) port: P,
     pub(super) room: Room,
-    pub(super) holding: Holding,
+    /// The thread that sends fences through the backlogs; it is woken when a packet has to wait.
+    clearing: Option<Thread>,
+    waiting: BTreeMap<PortId, VecDeque<Held>>,
+}
+
+/// A packet, and how many of its source's frames must have left the backlogs before it may go.
+#[derive(Debug)]
+struct Held {
+    bridged: u64,
+    packet: Packet,
 }
 
 impl<P: Port> Gathering<P> {
-    /// `clearing` is the thread that finds out what the bridge has delivered.
-    pub fn new(port: P, room: Room, clearing: Option<Thread>) -> Self {
-        let holding = Holding::new(room.taken.clone(), clearing);
-        Self { port, room, holding }
+    pub(super) fn new(port: P, room: Room, clearing: Option<Thread>) -> Self {
+        Self { port, room, clearing, waiting: BTreeMap::new() }
     }
 
     /// Corrects counts that lost frames have left too high.
@@ -39,6 +49,70 @@ impl<P: Port> Gathering<P> {
         self.room.correct(now_ns, empty, sources.iter());
         for source in sources.iter() {
             self.room.settle_lost(now_ns, empty, source);
+        }
+    }
+
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn held_packets(&self) -> u64 {
+        self.waiting.values().map(|queue| queue.len() as u64).sum()
+    }
+
+    /// Returns the packet, unless it has to wait.
+    #[inline]
+    pub(super) fn pass(&mut self, packet: Packet) -> Option<Packet> {
+        let at_bridge = packet.has(meta_flags::AT_BRIDGE);
+        if !at_bridge && (self.waiting.is_empty() || !self.waiting.contains_key(&packet.ingress)) {
+            return Some(packet);
+        }
+        self.hold(packet)
+    }
+
+    #[cold]
+    fn hold(&mut self, packet: Packet) -> Option<Packet> {
+        let source = packet.ingress;
+        let bridged = self.room.taken.load(source.index(), out::BRIDGED);
+        if bridged == self.room.cleared(source) && !self.waiting.contains_key(&source) {
+            return Some(packet);
+        }
+        if let Some(thread) = self.clearing.as_ref().filter(|_| self.waiting.is_empty()) {
+            thread.unpark();
+        }
+        self.waiting.entry(source).or_default().push_back(Held { bridged, packet });
+        None
+    }
+
+    /// The next packet that no longer has to wait. Its places are given back.
+    pub(super) fn next_released(&mut self) -> Option<Packet> {
+        let may_go = |(source, queue): (&PortId, &VecDeque<Held>)| {
+            let first = queue.front()?;
+            // Neither count ever decreases.
+            let ahead = first.bridged.wrapping_sub(self.room.cleared(*source));
+            (ahead.cast_signed() <= 0).then_some(*source)
+        };
+        let source = self.waiting.iter().find_map(may_go)?;
+        self.take(source)
+    }
+
+    fn take(&mut self, source: PortId) -> Option<Packet> {
+        let queue = self.waiting.get_mut(&source)?;
+        let held = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&source);
+        }
+        invariant!(held.is_some(), "a source waits without a packet");
+        let packet = held?.packet;
+        self.room.give_back(source, packet.frames());
+        Some(packet)
+    }
+
+    /// Takes the packets of a source that wait, which are lost.
+    pub(super) fn take_all(&mut self, source: PortId, lost: &mut Vec<Packet>) {
+        while let Some(packet) = self.take(source) {
+            lost.push(packet);
         }
     }
 }
@@ -61,10 +135,10 @@ impl GatheredBatch {
 
 /// The gate's counts of places in the ring, as this worker sees them.
 #[derive(Debug)]
-pub struct Room {
-    /// The map that the gate writes.
+pub(super) struct Room {
+    /// The map `TAKEN`, which the gate writes.
     taken: Cells,
-    /// The map that the workers write.
+    /// The map `GIVEN_BACK`, which the workers write.
     given_back: Cells,
     queue: usize,
     /// Places given back in this turn, over all sources.
@@ -89,9 +163,8 @@ struct SourceProgress {
 }
 
 impl Room {
-    /// `taken` and `given_back` are the maps of these names; `queue` is the index of the worker's queue.
-    pub fn new(taken: Cells, given_back: Cells, queue: usize) -> Self {
-        let queue = MAX_PORTS as usize + queue;
+    pub(super) fn new(taken: Cells, given_back: Cells, worker: usize) -> Self {
+        let queue = MAX_PORTS as usize + worker;
         let sources = vec![SourceProgress::default(); MAX_PORTS as usize].into_boxed_slice();
         Self { taken, given_back, queue, pending: 0, quiet_since_ns: 0, taken_then: 0, sources }
     }
@@ -109,6 +182,11 @@ impl Room {
     pub(super) fn is_done(&self, source: PortId) -> bool {
         let done = self.given_back.load(source.index(), home::DONE);
         done == self.taken.load(source.index(), out::STEERED)
+    }
+
+    /// The number of the source's frames that went to the bridge and have left every backlog.
+    fn cleared(&self, source: PortId) -> u64 {
+        self.taken.load(source.index(), out::CLEARED)
     }
 
     /// Counts a packet of the source that was taken out of the ring.

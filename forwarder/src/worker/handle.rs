@@ -1,27 +1,65 @@
 //! The control side's end of a worker: starts the thread, pins it, sends commands, awaits answers.
+//!
+//! Commands are taken in housekeeping, between two turns, so a frame never sees half a change. Every command
+//! that changes something answers when it is done. A command whose sender no longer waits for the answer is
+//! not carried out, so that nothing changes without the control side's knowledge.
 
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity, set_current_timer_slack};
 use tokio::sync::oneshot;
-use weir_core::{FlowSum, PortId, PortSettings, Reason, VifLatency};
+use weir_core::{
+    FlowRow, FlowSum, MAX_PORTS, PortId, PortSettings, Reason, SchedulerSettings, VifLatency,
+};
 use weir_port::{Pool, Port, TxFeatures};
 
-use super::command::{COMMANDS, Change, Command, FlowPage, NewPort, Taken};
-use super::doorbell::Doorbell;
-use super::gathering::Gathering;
 use super::patience::{AnswerTimeout, NoAnswer};
-use super::snapshot::WorkerSnapshot;
-use super::state::{Worker, WorkerSettings};
+use super::sleep::Doorbell;
+use super::snapshot::{PortSnapshot, WorkerSnapshot};
 use super::tap::Watcher;
+use super::{Worker, WorkerSettings};
 
 /// How long to wait for the end of a worker's thread; a thread that has not ended by then is abandoned.
 const ENDS_WITHIN: Duration = Duration::from_millis(500);
+
+/// The number of commands that may wait for a worker: one for each port, which reading all latencies sends
+/// before it waits, and some more. A worker with a full queue is not sent any more commands ([`NoAnswer::Full`]).
+pub const COMMANDS: usize = MAX_PORTS + 256;
+
+/// What a worker is to do, at the time of its chores.
+pub type Command<P> = Box<dyn FnOnce(&mut Worker<P>, u64) + Send>;
+
+/// A page of the flow table.
+#[derive(Debug)]
+pub struct FlowPage {
+    /// The place to start at; in the answer, the place to continue at.
+    pub from: Option<u32>,
+    /// Whether to copy histograms, too.
+    pub latency: bool,
+    /// Filled within its capacity.
+    pub rows: Vec<FlowRow>,
+}
+
+/// A port that was taken from a worker. The kernel may still own some of its frames: close the port, then
+/// have them reclaimed ([`Asker::reclaim`]).
+#[derive(Debug)]
+pub struct Taken<P> {
+    pub port: P,
+    /// The port's last counters.
+    pub last: PortSnapshot,
+}
+
+/// A change of settings while traffic flows. Ports that the worker does not know are skipped.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub ports: Vec<(PortId, PortSettings)>,
+    pub scheduler: Option<SchedulerSettings>,
+}
 
 /// Sends commands to a worker without owning its thread. Several may exist at once.
 #[derive(Debug)]
@@ -43,7 +81,7 @@ impl<P: Port + Send + 'static> WorkerHandle<P> {
     pub fn spawn(settings: WorkerSettings, pool: Pool) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(COMMANDS);
         let (pinned, is_pinned) = sync_channel(1);
-        let (bells, index) = (settings.peers.bells(), settings.peers.index());
+        let (bells, index) = (Arc::clone(&settings.peers.bells), settings.peers.index);
         let core = settings.core;
         let thread =
             std::thread::Builder::new().name(format!("weir-core{core}")).spawn(move || {
@@ -114,7 +152,7 @@ impl<P> Asker<P> {
     }
 
     pub fn core(&self) -> usize {
-        self.patience.core()
+        self.patience.core
     }
 
     /// Ends the thread. Frames that are still held are lost under `shutdown`.
@@ -164,13 +202,14 @@ impl<P: Port + Send + 'static> Asker<P> {
     }
 
     /// Hands a port to the worker, which serves it when this returns.
-    pub async fn add(&self, new: NewPort<P>) -> Result<(), NoAnswer> {
-        self.ask(|worker, now_ns| worker.add(new, now_ns)).await
+    pub async fn add(&self, id: PortId, settings: PortSettings, port: P) -> Result<(), NoAnswer> {
+        self.ask(move |worker, now_ns| worker.add(id, settings, port, now_ns)).await
     }
 
-    /// Makes the worker take frames from a ring that ports share.
-    pub async fn gather(&self, gathering: Gathering<P>) -> Result<(), NoAnswer> {
-        self.ask(|worker, _| worker.share_ring(gathering)).await
+    /// Makes the worker take frames from a ring that ports share. `clearing` is the thread that finds out what
+    /// the bridge has delivered.
+    pub async fn gather(&self, port: P, clearing: Option<Thread>) -> Result<(), NoAnswer> {
+        self.ask(|worker, _| worker.share_ring(port, clearing)).await
     }
 
     /// Announces a port that another worker serves: packets for it are handed over there.
@@ -249,7 +288,7 @@ impl<P: Port + Send + 'static> Asker<P> {
         &self,
         watcher: Option<Box<Watcher>>,
     ) -> Result<Option<Box<Watcher>>, NoAnswer> {
-        self.ask(|worker, _| worker.measure.tap.set(watcher)).await
+        self.ask(|worker, _| std::mem::replace(&mut worker.measure.watcher, watcher)).await
     }
 
     /// Reads the worker's whole report on itself.

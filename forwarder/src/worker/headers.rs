@@ -37,8 +37,8 @@ pub(super) fn flow_key(packet: &Packet, head: &[u8]) -> (PackedKey, u8) {
         proto = protocol_v6(packet, header[6]);
     }
     let (ports, tcp_flags) = ports(packet, head);
-    let tag = (packet.vlan(), ethertype(packet, head));
-    (PackedKey::new(addresses, ports, tag, packet.ingress().0, proto), tcp_flags)
+    let tag = (packet.vlan, ethertype(packet, head));
+    (PackedKey::new(addresses, ports, tag, packet.ingress.0, proto), tcp_flags)
 }
 
 #[inline]
@@ -49,7 +49,7 @@ fn mapped(address: [u8; 4]) -> u128 {
 /// The protocol of an IPv6 packet. For known protocols the metadata tells what follows extension headers.
 #[inline]
 fn protocol_v6(packet: &Packet, next_header: u8) -> u8 {
-    match packet.flags() & (flag::TCP | flag::UDP | flag::ICMP) {
+    match packet.flags & (flag::TCP | flag::UDP | flag::ICMP) {
         flag::TCP => 6,
         flag::UDP => 17,
         flag::ICMP => 58,
@@ -77,7 +77,7 @@ fn ethertype(packet: &Packet, head: &[u8]) -> u16 {
 /// The ports (or an echo's identifier in place of both), and the TCP flags.
 #[inline]
 fn ports(packet: &Packet, head: &[u8]) -> (u32, u8) {
-    let at = usize::from(packet.l4_off());
+    let at = usize::from(packet.l4_off);
     let l4 = head.get(at..).unwrap_or_default();
     if at == 0 || packet.has(flag::FRAGMENT) {
         return (0, 0);

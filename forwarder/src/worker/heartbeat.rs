@@ -26,10 +26,11 @@ const _: () = assert!(LATE_NS + 2 * EVERY_NS < STALE_NS);
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     /// The map `TAKEN`.
-    words: Cells,
+    pub(super) words: Cells,
     index: usize,
     clock: fn() -> u64,
-    said_ns: u64,
+    /// When the worker last wrote the time.
+    pub(super) said_ns: u64,
     /// A bit for each other worker that was stalled at this worker's last beat.
     still: u64,
 }
@@ -53,11 +54,6 @@ impl Heartbeat {
     pub(super) fn lap(&self, since_ns: &mut u64) -> u64 {
         let now_ns = self.now_ns();
         now_ns.saturating_sub(std::mem::replace(since_ns, now_ns))
-    }
-
-    /// When the worker last wrote the time.
-    pub(super) fn said_ns(&self) -> u64 {
-        self.said_ns
     }
 
     /// Whether it is time to write again.

@@ -5,8 +5,10 @@
 //! to it until all of that has been sent, so idle ports cost a turn nothing. Receiving starts one port later
 //! every turn, so that no port's frames always reach the queues first.
 
+use std::collections::VecDeque;
+
 use weir_core::{Losses, MAX_PORTS, PortId, PortSet};
-use weir_port::Port;
+use weir_port::{Port, PortStats};
 
 use super::sent::SentLog;
 
@@ -18,20 +20,11 @@ pub(super) struct Lane<P> {
     pub(super) copies: u64,
     /// The device took nothing at the last attempt.
     pub(super) refused: bool,
-    /// The budget of the next turn.
-    pub(super) budget: Budget,
-    /// What the port sent by the shared ring.
-    pub(super) shared: Received,
+    /// The number of packets to take in the next turn.
+    pub(super) budget: usize,
+    /// What the port sent by the worker's shared receive ring, whose own counters are for all ports together.
+    pub(super) shared: PortStats,
     pub(super) sent: SentLog,
-}
-
-/// Packets that a port sent by the worker's shared receive ring, whose own counters are for all ports
-/// together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Received {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) superframes: u64,
 }
 
 /// The most packets taken in a turn, from one port or from several together.
@@ -44,29 +37,17 @@ pub(super) const BURST_LEAST: usize = 16;
 /// frames would wait behind them.
 pub(super) const BURST_BYTES: u64 = 256 << 10;
 
-/// The number of packets to take from a ring in the next turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Budget(pub(super) usize);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(BURST)
-    }
-}
-
-impl Budget {
-    /// Sets the budget of the next turn from what came in this one, and from how many rings had frames in the
-    /// one before. A single frame waits for a whole turn, so the rings share the burst.
-    #[inline]
-    pub(super) fn spend(&mut self, packets: usize, bytes: u64, busy_ports: usize) {
-        let burst = match busy_ports {
-            0 | 1 => BURST,
-            several => (BURST / several).max(BURST_LEAST),
-        };
-        self.0 = match bytes / (packets as u64).max(1) {
-            0..2048 => burst,
-            mean => ((BURST_BYTES / mean) as usize).clamp(4, burst),
-        };
+/// The number of packets to take from a ring in the next turn, from what came in this one, and from how many
+/// rings had frames in the one before. A single frame waits for a whole turn, so the rings share the burst.
+#[inline]
+pub(super) fn budget_after(packets: usize, bytes: u64, busy_ports: usize) -> usize {
+    let burst = match busy_ports {
+        0 | 1 => BURST,
+        several => (BURST / several).max(BURST_LEAST),
+    };
+    match bytes / (packets as u64).max(1) {
+        0..2048 => burst,
+        mean => ((BURST_BYTES / mean) as usize).clamp(4, burst),
     }
 }
 
@@ -74,9 +55,9 @@ impl Budget {
 pub(super) struct Lanes<P> {
     slots: Vec<Option<Lane<P>>>,
     all: PortSet,
-    receiving: Vec<PortId>,
+    /// In the order of this turn.
+    receiving: VecDeque<PortId>,
     tended: PortSet,
-    first: usize,
 }
 
 impl<P> Lanes<P> {
@@ -84,9 +65,8 @@ impl<P> Lanes<P> {
         Self {
             slots: std::iter::repeat_with(|| None).take(MAX_PORTS).collect(),
             all: PortSet::EMPTY,
-            receiving: Vec::with_capacity(MAX_PORTS),
+            receiving: VecDeque::with_capacity(MAX_PORTS),
             tended: PortSet::EMPTY,
-            first: 0,
         }
     }
 
@@ -108,13 +88,13 @@ impl<P> Lanes<P> {
                 losses: Losses::default(),
                 copies: 0,
                 refused: false,
-                budget: Budget::default(),
-                shared: Received::default(),
+                budget: BURST,
+                shared: PortStats::default(),
                 sent: SentLog::new(),
             });
             self.all.insert(id);
             if receives {
-                self.receiving.push(id);
+                self.receiving.push_back(id);
                 self.tended.insert(id);
             }
         }
@@ -137,20 +117,14 @@ impl<P> Lanes<P> {
     /// The `nth` receiving port of this turn.
     #[inline]
     pub(super) fn nth(&self, nth: usize) -> Option<PortId> {
-        let count = self.receiving.len();
-        let mut at = self.first + nth;
-        if at >= count {
-            at -= count;
-        }
-        self.receiving.get(at).copied()
+        self.receiving.get(nth).copied()
     }
 
     /// Makes the next turn begin with another port.
     #[inline]
     pub(super) fn rotate(&mut self) {
-        self.first += 1;
-        if self.first >= self.receiving.len() {
-            self.first = 0;
+        if !self.receiving.is_empty() {
+            self.receiving.rotate_left(1);
         }
     }
 

@@ -21,7 +21,7 @@ use weir_port::{Cells, Packet, Pool, Port};
 use super::headers::flow_key;
 use super::lanes::Lane;
 use super::sent::{Sent, SentLog, Times};
-use super::tap::{Step, Tap};
+use super::tap::{Step, Watcher};
 
 /// Rows of the flow table examined for their age per round of chores.
 const AGED_PER_ROUND: usize = 64;
@@ -36,8 +36,8 @@ pub(super) struct Measure {
     pub(super) flows: FlowTable,
     keeps_flows: bool,
     /// The map `GIVEN_BACK`.
-    home: Cells,
-    pub(super) tap: Tap,
+    pub(super) home: Cells,
+    pub(super) watcher: Option<Box<Watcher>>,
 }
 
 impl Measure {
@@ -49,7 +49,7 @@ impl Measure {
             keeps_flows: flows.capacity > 0,
             flows: FlowTable::new(flows),
             home,
-            tap: Tap::default(),
+            watcher: None,
         }
     }
 
@@ -77,16 +77,16 @@ impl Measure {
         for packet in &mut *burst {
             // The clock was read before the turn: a packet that arrived since then counts as taken when it
             // arrived.
-            packet.set_taken_ns(now_ns.max(packet.ingress_ns()));
+            packet.taken_ns = now_ns.max(packet.ingress_ns);
             if !self.keeps_flows {
                 continue;
             }
             let (key, tcp_flags) = flow_key(packet, pool.head(packet));
-            let hash = packet.flow_hash();
+            let hash = packet.flow_hash;
             let flow = self.flows.arrived(now_ns, hash, &key, packet.len(), tcp_flags);
-            packet.set_flow(flow.0);
+            packet.flow = flow.0;
         }
-        if let Some(watcher) = self.tap.watcher() {
+        if let Some(watcher) = &mut self.watcher {
             burst.iter_mut().for_each(|packet| watcher.arrived(packet, pool));
         }
     }
@@ -96,7 +96,7 @@ impl Measure {
     pub(super) fn taken_over(&mut self, now_ns: u64, packet: &mut Packet, pool: &Pool) {
         if self.keeps_flows {
             let (key, _) = flow_key(packet, pool.head(packet));
-            packet.set_flow(self.flows.find(now_ns, packet.flow_hash(), &key).0);
+            packet.flow = self.flows.find(now_ns, packet.flow_hash, &key).0;
         }
     }
 
@@ -110,8 +110,8 @@ impl Measure {
     /// Releases a packet that is lost.
     #[cold]
     pub(super) fn lose(&mut self, pool: &mut Pool, now_ns: u64, packet: Packet, reason: Reason) {
-        self.lost(packet.ingress(), packet.flow(), reason);
-        if let Some(watcher) = self.tap.watcher() {
+        self.lost(packet.ingress, packet.flow, reason);
+        if let Some(watcher) = &mut self.watcher {
             watcher.lost(now_ns, &packet, pool, reason);
         }
         pool.release(packet);
@@ -140,7 +140,7 @@ impl Measure {
         log.recall(count, |times, sent| {
             self.lost(times.ingress, sent.flow, reason);
             if sent.mark() != 0
-                && let Some(watcher) = self.tap.watcher()
+                && let Some(watcher) = &mut self.watcher
             {
                 watcher.end(times, sent, now_ns, Step::Lost(reason));
             }
@@ -172,7 +172,7 @@ impl Measure {
         }
         lane.sent.settle(lane.port.tx_waiting(), |times, packets| {
             self.sent(times, packets, after_ns);
-            if let Some(watcher) = self.tap.watcher() {
+            if let Some(watcher) = &mut self.watcher {
                 for sent in packets.iter().filter(|sent| sent.mark() != 0) {
                     watcher.settled(id, times, sent, after_ns);
                 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
-use super::command::COMMANDS;
+use super::handle::COMMANDS;
 
 /// A running worker answers between two turns, within milliseconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ pub enum NoAnswer {
 /// The state shared by all callers of one worker.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerTimeout {
-    core: usize,
+    pub(super) core: usize,
     /// When the request was made whose answer is overdue.
     overdue: Arc<Mutex<Option<Instant>>>,
 }
@@ -40,10 +40,6 @@ pub(super) struct AnswerTimeout {
 impl AnswerTimeout {
     pub(super) fn with(core: usize) -> Self {
         Self { core, overdue: Arc::default() }
-    }
-
-    pub(super) fn core(&self) -> usize {
-        self.core
     }
 
     pub(super) async fn wait<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, NoAnswer> {

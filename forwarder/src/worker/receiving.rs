@@ -6,9 +6,9 @@
 use weir_core::{PortId, Reason, broken};
 use weir_port::Port;
 
-use super::gathering::GatheredBatch;
-use super::lanes::{BURST_BYTES, BURST_LEAST};
-use super::state::Worker;
+use super::Worker;
+use super::gathering::{GatheredBatch, Gathering};
+use super::lanes::{BURST_BYTES, BURST_LEAST, budget_after};
 use super::switching::{Fate, Intake};
 
 /// How long a turn takes packets from the shared ring, and how many at most. This is all that is in it, if
@@ -18,12 +18,7 @@ const GATHER_NS: u64 = 100_000;
 const BURST_MOST: usize = 1024;
 
 impl<P: Port> Worker<P> {
-    /// Queues the packets of the burst, all of which arrived at `ingress`.
-    pub(super) fn forward(&mut self, now_ns: u64, ingress: PortId) {
-        self.end_burst(now_ns, ingress, Fate::Queued);
-    }
-
-    /// Queues or loses the packets of the burst, as `fate` says.
+    /// Queues or loses the packets of the burst, all of which arrived at `ingress`.
     pub(super) fn end_burst(&mut self, now_ns: u64, ingress: PortId, fate: Fate) {
         let Self { pool, engine, lanes, burst, pieces, busy_ports, measure, doors, .. } = self;
         let Some(lane) = lanes.get_mut(ingress) else {
@@ -36,7 +31,7 @@ impl<P: Port> Worker<P> {
             bytes += u64::from(packet.len());
             intake.end(packet, fate);
         }
-        lane.budget.spend(packets, bytes, *busy_ports);
+        lane.budget = budget_after(packets, bytes, *busy_ports);
     }
 
     /// Queues packets of the shared ring in order of arrival. Takes a few at a time, since any of them may be
@@ -82,8 +77,8 @@ impl<P: Port> Worker<P> {
         measure.arrived(now_ns, burst, pool);
         let mut bytes = 0;
         for packet in burst.drain(..) {
-            let (ingress, len) = (packet.ingress(), u64::from(packet.len()));
-            bytes += len;
+            let ingress = packet.ingress;
+            bytes += u64::from(packet.len());
             gathering.room.came(ingress);
             let Some(lane) = lanes.get_mut(ingress) else {
                 // The port was removed while its frame was on the way. The frame must not be held, because
@@ -93,11 +88,9 @@ impl<P: Port> Worker<P> {
                 measure.lose(pool, now_ns, packet, Reason::PortGone);
                 continue;
             };
-            lane.shared.packets += 1;
-            lane.shared.bytes += len;
-            lane.shared.superframes += u64::from(packet.is_superframe());
+            lane.shared.count_received(&packet);
             let packet = match fate {
-                Fate::Queued => gathering.holding.pass(packet),
+                Fate::Queued => gathering.pass(packet),
                 Fate::Lost(_) => Some(packet),
             };
             let Some(packet) = packet else { continue };
@@ -111,7 +104,7 @@ impl<P: Port> Worker<P> {
     /// Whether packets wait for what went by the bridge.
     #[inline]
     pub(super) fn holds(&self) -> bool {
-        self.gathering.as_ref().is_some_and(|gathering| !gathering.holding.is_empty())
+        self.gathering.as_ref().is_some_and(Gathering::holds)
     }
 
     /// Queues packets that waited for the bridge and no longer have to. Returns true if there were any.
@@ -120,10 +113,9 @@ impl<P: Port> Worker<P> {
         let Self { engine, lanes, gathering, pieces, measure, doors, pool, .. } = self;
         let Some(gathering) = gathering else { return false };
         let mut any = false;
-        while let Some(packet) = gathering.holding.next() {
+        while let Some(packet) = gathering.next_released() {
             any = true;
-            let ingress = packet.ingress();
-            gathering.room.give_back(ingress, packet.frames());
+            let ingress = packet.ingress;
             let Some(lane) = lanes.get_mut(ingress) else {
                 broken!("a packet was held of a port that is not served");
                 self.orphan_losses.add(Reason::PortGone, 1);

@@ -7,9 +7,9 @@
 use weir_core::{ByPort, Container, Engine, Handed, Losses, Next, PortId, Reason, broken};
 use weir_port::{Packet, Pool, Port};
 
+use super::Worker;
 use super::heartbeat::Heartbeat;
 use super::measure::Measure;
-use super::state::Worker;
 use super::switching::Drained;
 use super::transfer::Peers;
 
@@ -19,20 +19,12 @@ const HANDED: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Remotes {
     /// The worker of each port that another one serves.
-    worker: ByPort<usize>,
+    pub(super) worker: ByPort<usize>,
     /// Losses here of frames that arrived at those ports.
     losses: ByPort<Losses>,
 }
 
 impl Remotes {
-    pub(super) fn insert(&mut self, port: PortId, worker: usize) {
-        self.worker.insert(port, worker);
-    }
-
-    pub(super) fn remove(&mut self, port: PortId) {
-        self.worker.remove(port);
-    }
-
     #[inline]
     pub(super) fn worker_of(&self, port: PortId) -> Option<usize> {
         self.worker.get(port).copied()
@@ -86,20 +78,14 @@ impl Remotes {
             if drained.late {
                 break;
             }
-            let Next::Container(container) = engine.next(now_ns, egress) else { break };
-            match peers.hand_over(worker, container) {
-                Ok(()) => drained.taken = true,
-                Err(container) => {
-                    broken!("a ring between workers has room and is full");
-                    if let Err((mut container, reason)) = engine.put_back(now_ns, egress, container)
-                    {
-                        let lost = measure.lose_all(pool, now_ns, &mut container, reason);
-                        self.lose(container.ingress(), reason, lost);
-                        engine.recycle(container);
-                    }
-                    break;
-                }
+            let next = || match engine.next(now_ns, egress) {
+                Next::Container(container) => Some(container),
+                Next::NotBefore(_) | Next::Empty => None,
+            };
+            if !peers.hand_over(worker, next) {
+                break;
             }
+            drained.taken = true;
         }
         drained
     }

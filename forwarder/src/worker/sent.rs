@@ -87,16 +87,16 @@ impl SentLog {
 
     #[inline]
     pub(super) fn push(&mut self, packet: &Packet, released_ns: u64, now_ns: u64) {
-        let taken_ns = packet.taken_ns();
+        let taken_ns = packet.taken_ns;
         let released_ns = released_ns.max(taken_ns);
         let sent_ns = now_ns.max(released_ns);
         self.add(
             Sent {
-                ingress_ns: packet.ingress_ns(),
-                flow: packet.flow(),
-                len_mark: packet.len() | u32::from(packet.mark()) << LEN_BITS,
+                ingress_ns: packet.ingress_ns,
+                flow: packet.flow,
+                len_mark: packet.len() | u32::from(packet.mark) << LEN_BITS,
             },
-            Times { ingress: packet.ingress(), taken_ns, released_ns, sent_ns },
+            Times { ingress: packet.ingress, taken_ns, released_ns, sent_ns },
         );
     }
 

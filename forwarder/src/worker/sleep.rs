@@ -1,16 +1,21 @@
 //! How long a worker may sleep, and what wakes it.
 //!
 //! Invariant: each event that a worker waits for either wakes it, or is checked at least as often as its
-//! other chores.
+//! other chores. No wake-up is lost: the writer of a ring first writes and then reads the [`Doorbell`]'s state.
+//! The worker first sets the state to asleep and then looks into its rings. So at least one of them sees the
+//! other.
 
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use weir_core::broken;
 use weir_port::Port;
 
+use super::Worker;
 use super::heartbeat::LATE_NS;
-use super::state::Worker;
 
 /// How often the worker does its chores while it is awake.
 pub(super) const CHORES_EVERY_NS: u64 = 1_000_000;
@@ -28,7 +33,7 @@ impl<P: Port> Worker<P> {
 
     /// The receive rings cannot be filled: other workers have the frames, and will return them.
     fn is_in_need(&self) -> bool {
-        !self.peers.is_alone() && !self.pool.can_fill()
+        !self.peers.is_alone() && self.pool.available_to_fill() == 0
     }
 
     /// How long the worker may sleep. Completions and single returned frames do not wake it, so it checks for
@@ -62,5 +67,65 @@ impl<P: Port> Worker<P> {
         // An interrupted or failed wait is just a short one: the loop looks into its rings either way.
         let _ = poll(&mut watched, timeout.ok().as_ref());
         bell.set_awake();
+    }
+}
+
+/// Wakes a worker that sleeps. The control side rings it for a command, and another worker for containers, or
+/// for frames if the sleeper has none.
+#[derive(Debug)]
+pub(super) struct Doorbell {
+    fd: OwnedFd,
+    state: AtomicU8,
+}
+
+/// The worker is awake and looks into its rings by itself.
+const AWAKE: u8 = 0;
+/// The worker sleeps until something arrives.
+pub(super) const ASLEEP: u8 = 1;
+/// The worker sleeps and has no frames to fill its rings with.
+pub(super) const ASLEEP_IN_NEED: u8 = 2;
+
+impl Doorbell {
+    pub(super) fn new() -> io::Result<Self> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { fd, state: AtomicU8::new(AWAKE) })
+    }
+
+    /// Wakes the listener, or keeps it from falling asleep. If the counter is full, the listener is about to
+    /// wake anyway.
+    pub(super) fn ring(&self) {
+        let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
+    }
+
+    /// Rings if the worker is [`ASLEEP`], or only if it is [`ASLEEP_IN_NEED`]. A worker that is awake sees what
+    /// was put into a ring before.
+    pub(super) fn ring_if(&self, state: u8) {
+        fence(Ordering::SeqCst);
+        if self.state.load(Ordering::Relaxed) >= state {
+            self.ring();
+        }
+    }
+
+    /// Marks the worker as asleep. Call this before the last look into the rings. `in_need`: it has no frames
+    /// to fill receive rings with.
+    pub(super) fn set_asleep(&self, in_need: bool) {
+        let state = if in_need { ASLEEP_IN_NEED } else { ASLEEP };
+        self.state.store(state, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != AWAKE
+    }
+
+    pub(super) fn set_awake(&self) {
+        self.state.store(AWAKE, Ordering::Relaxed);
+        let mut count = [0_u8; 8];
+        let _ = rustix::io::read(&self.fd, &mut count);
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }

@@ -5,10 +5,11 @@
 use weir_core::{ContainerCounts, Engine, Losses, PortId, PortSet, invariant};
 use weir_port::{Census, Packet, Port, PortStats};
 
+use super::Worker;
 use super::doors::{DoorLook, Doors};
+use super::gathering::Gathering;
 use super::lanes::Lane;
 use super::regimes::Regimes;
-use super::state::Worker;
 
 /// One port's counters, as the worker that serves it sees them.
 #[derive(Clone, Debug)]
@@ -95,7 +96,7 @@ impl<P: Port> Worker<P> {
             queues,
             foreign_losses: self.remotes.losses(),
             held_packets: self.engine.held_packets()
-                + self.gathering.as_ref().map_or(0, |it| it.holding.packets()),
+                + self.gathering.as_ref().map_or(0, Gathering::held_packets),
             handed_over: self.peers.handed_over(),
             taken_over: self.peers.taken_over(),
             census: self.pool.census(),
@@ -137,9 +138,9 @@ pub(super) fn port_snapshot<P: Port>(
     in_shared_ring: u64,
 ) -> PortSnapshot {
     let mut stats = lane.port.stats();
-    stats.rx_packets += lane.shared.packets;
-    stats.rx_bytes += lane.shared.bytes;
-    stats.rx_superframes += lane.shared.superframes;
+    stats.rx_packets += lane.shared.rx_packets;
+    stats.rx_bytes += lane.shared.rx_bytes;
+    stats.rx_superframes += lane.shared.rx_superframes;
     // The shared ring tells only how much waits there of all ports together.
     let rx_waiting =
         if lane.port.receives() { lane.port.rx_waiting() as u64 } else { in_shared_ring };

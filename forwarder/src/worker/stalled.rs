@@ -7,9 +7,9 @@
 use weir_core::{PortId, Reason};
 use weir_port::{Packet, Port};
 
+use super::Worker;
 use super::heartbeat::is_late;
 use super::lanes::{BURST, RING_BURSTS};
-use super::state::Worker;
 use super::switching::Fate;
 
 const LOST: Fate = Fate::Lost(Reason::Stalled);
@@ -18,7 +18,7 @@ impl<P: Port> Worker<P> {
     /// Beats. If the last beat was too long ago, what waited is lost first.
     #[cold]
     pub(super) fn heartbeat_or_recover(&mut self, now_ns: u64) {
-        let mut since_ns = self.heart.said_ns();
+        let mut since_ns = self.heart.said_ns;
         if is_late(since_ns, now_ns) {
             self.lose_what_waited(since_ns, now_ns);
             since_ns = now_ns;
@@ -67,10 +67,7 @@ impl<P: Port> Worker<P> {
         let mut waited = self.engine.drain(|_| true);
         if let Some(gathering) = &mut self.gathering {
             for source in self.lanes.all() {
-                while let Some(packet) = gathering.holding.take(source) {
-                    gathering.room.give_back(source, packet.frames());
-                    waited.push(packet);
-                }
+                gathering.take_all(source, &mut waited);
             }
             gathering.room.publish();
         }
@@ -115,7 +112,7 @@ impl<P: Port> Worker<P> {
     }
 
     fn lose_stalled(&mut self, now_ns: u64, packet: Packet) {
-        let (ingress, reason) = (packet.ingress(), Reason::Stalled);
+        let (ingress, reason) = (packet.ingress, Reason::Stalled);
         self.measure.lose(&mut self.pool, now_ns, packet, reason);
         match self.lanes.get_mut(ingress) {
             Some(lane) => lane.losses.add(reason, 1),

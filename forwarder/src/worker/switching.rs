@@ -48,8 +48,8 @@ impl<P> Intake<'_, P> {
     pub(super) fn take(&mut self, packet: Packet) {
         let Some(egress) = packet.egress() else { return self.lose(packet, Reason::NoEgress) };
         self.doors.enter(self.engine, self.ingress, egress);
-        if packet.mark() != 0
-            && let Some(watcher) = self.measure.tap.watcher()
+        if packet.mark != 0
+            && let Some(watcher) = &mut self.measure.watcher
         {
             watcher.step(Event::of(self.now_ns, &packet, Step::Decided(egress)));
         }
@@ -83,8 +83,8 @@ impl<P> Intake<'_, P> {
         self.measure.cut(self.ingress, pieces);
         let mut pieces = std::mem::take(self.pieces);
         if let Some(piece) = pieces.first()
-            && piece.mark() != 0
-            && let Some(watcher) = self.measure.tap.watcher()
+            && piece.mark != 0
+            && let Some(watcher) = &mut self.measure.watcher
         {
             let pieces = u16::try_from(pieces.len()).unwrap_or(u16::MAX);
             watcher.step(Event::of(self.now_ns, piece, Step::Cut { egress, pieces }));
@@ -123,13 +123,18 @@ impl<P: Port> Outlet<'_, P> {
             // The log is full in the middle of a turn, so it is settled with the time of this turn.
             measure.settle(*egress, lane, *now_ns);
         }
-        if let Some(watcher) = measure.tap.watcher() {
-            watcher.sending(*now_ns, &packet, pool, *egress);
-        }
+        let watcher = measure.watcher.as_mut();
+        let captured = watcher.and_then(|watcher| watcher.sending(*now_ns, &packet, pool, *egress));
         lane.sent.push(&packet, released_ns, *now_ns);
-        let Err(refused) = lane.port.send(pool, packet) else { return Ok(()) };
+        let Err(refused) = lane.port.send(pool, packet) else {
+            if let Some(event) = captured
+                && let Some(watcher) = &mut measure.watcher
+            {
+                watcher.sent(event);
+            }
+            return Ok(());
+        };
         lane.sent.take_back();
-        measure.tap.refused();
         match refused {
             Refused::Lost(packet, reason) => {
                 lane.losses.add(reason, 1);

@@ -8,19 +8,16 @@
 mod filter;
 mod ring;
 
-use rtrb::{Consumer, Producer, RingBuffer};
-use weir_core::{PortId, Reason, invariant};
+use weir_core::{PortId, Reason};
 use weir_port::{Packet, Pool};
 
 pub use self::filter::{Facts, Filter, Protocol};
-pub use self::ring::{Event, Reader, Step};
+pub use self::ring::{Event, MARKS, Step, Watched};
 use self::ring::{Writer, ring};
 use super::sent::{Sent, Times};
 
 /// The bytes captured of a followed packet: its headers.
 const HEADERS: u32 = 128;
-/// The number of packets that can be followed at a time; their marks start at 1.
-pub const MARKS: usize = u8::MAX as usize;
 
 /// The points of a packet's way at which its bytes are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,36 +50,15 @@ pub struct WatchSpec {
 pub struct Watcher {
     spec: WatchSpec,
     ring: Writer,
-    /// Marks for packets to be followed, as many as the reader has provided.
-    marks: Consumer<u8>,
-    /// The event of a packet that is being handed to a port, which may refuse it.
-    staged: Option<Event>,
+    /// The bytes of a packet that is being handed to a port, which may refuse it.
     staged_bytes: Vec<u8>,
-}
-
-/// The control side's end of a watcher.
-#[derive(Debug)]
-pub struct Watched {
-    pub events: Reader,
-    marks: Producer<u8>,
-}
-
-impl Watched {
-    /// Allows one more packet to be followed, with that mark. Two workers must have different marks, or their
-    /// packets cannot be told apart.
-    pub fn follow(&mut self, mark: u8) {
-        let pushed = self.marks.push(mark);
-        invariant!(pushed.is_ok(), "more marks were given than there are");
-    }
 }
 
 impl Watcher {
     pub fn new(spec: WatchSpec) -> (Box<Self>, Watched) {
-        let (ring, events) = ring(spec.buffer);
-        let (marks, given) = RingBuffer::new(MARKS);
+        let (ring, watched) = ring(spec.buffer);
         let staged_bytes = Vec::with_capacity(spec.snaplen as usize);
-        let watcher = Self { spec, ring, marks: given, staged: None, staged_bytes };
-        (Box::new(watcher), Watched { events, marks })
+        (Box::new(Self { spec, ring, staged_bytes }), watched)
     }
 
     fn takes(&self, packet: &Packet, pool: &Pool) -> bool {
@@ -93,14 +69,6 @@ impl Watcher {
         match self.spec.purpose {
             Purpose::Capture(points) => points,
             Purpose::Trace => Points::default(),
-        }
-    }
-
-    /// Publishes the staged event: the port has taken the packet.
-    #[cold]
-    fn commit(&mut self) {
-        if let Some(event) = self.staged.take() {
-            self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
         }
     }
 
@@ -119,31 +87,38 @@ impl Watcher {
 
     #[cold]
     pub(super) fn arrived(&mut self, packet: &mut Packet, pool: &Pool) {
-        let follow = self.spec.purpose == Purpose::Trace && !self.marks.is_empty();
+        let follow = self.spec.purpose == Purpose::Trace && !self.ring.marks.is_empty();
         if !(self.points().arrival || follow)
-            || !self.spec.filter.takes_port(packet.ingress())
+            || !self.spec.filter.takes_port(packet.ingress)
             || !self.takes(packet, pool)
         {
             return;
         }
         let mut most = self.spec.snaplen;
-        if follow && let Ok(mark) = self.marks.pop() {
-            packet.set_mark(mark);
+        if follow && let Ok(mark) = self.ring.marks.pop() {
+            packet.mark = mark;
             most = most.min(HEADERS);
         }
-        let step = Step::Arrived { taken_ns: packet.taken_ns() };
-        let event = Event::of(packet.ingress_ns(), packet, step);
+        let step = Step::Arrived { taken_ns: packet.taken_ns };
+        let event = Event::of(packet.ingress_ns, packet, step);
         self.put_with_bytes(event, most, packet, pool);
     }
 
-    /// Stages the event of a packet that is about to be handed to `egress`.
+    /// Copies a packet that is about to be handed to `egress`, if it is to be captured there. Its event is for
+    /// [`Self::sent`], once the port has taken the packet.
     #[cold]
-    pub(super) fn sending(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, egress: PortId) {
+    pub(super) fn sending(
+        &mut self,
+        now_ns: u64,
+        packet: &Packet,
+        pool: &Pool,
+        egress: PortId,
+    ) -> Option<Event> {
         if !self.points().departure
             || !self.spec.filter.takes_port(egress)
             || !self.takes(packet, pool)
         {
-            return;
+            return None;
         }
         let captured = packet.len().min(self.spec.snaplen);
         let mut room = captured as usize;
@@ -154,17 +129,22 @@ impl Watcher {
             room -= part.len();
         }
         let event = Event::of(now_ns, packet, Step::Sent(egress));
-        self.staged = Some(Event { captured, ..event });
+        Some(Event { captured, ..event })
+    }
+
+    #[cold]
+    pub(super) fn sent(&mut self, event: Event) {
+        self.ring.put(event, std::iter::once(&self.staged_bytes[..]));
     }
 
     #[cold]
     pub(super) fn lost(&mut self, now_ns: u64, packet: &Packet, pool: &Pool, reason: Reason) {
         let event = Event::of(now_ns, packet, Step::Lost(reason));
         match self.spec.purpose {
-            Purpose::Trace if packet.mark() != 0 => self.step(event),
+            Purpose::Trace if packet.mark != 0 => self.step(event),
             Purpose::Capture(points)
                 if points.loss
-                    && self.spec.filter.takes_port(packet.ingress())
+                    && self.spec.filter.takes_port(packet.ingress)
                     && self.takes(packet, pool) =>
             {
                 self.put_with_bytes(event, self.spec.snaplen, packet, pool);
@@ -200,43 +180,14 @@ impl Event {
     /// than its arrival.
     pub(super) fn of(at_ns: u64, packet: &Packet, step: Step) -> Self {
         Self {
-            at_ns: at_ns.max(packet.ingress_ns()),
+            at_ns: at_ns.max(packet.ingress_ns),
             step,
-            ingress_ns: packet.ingress_ns(),
-            ingress: packet.ingress(),
-            mark: packet.mark(),
+            ingress_ns: packet.ingress_ns,
+            ingress: packet.ingress,
+            mark: packet.mark,
             len: packet.len(),
             captured: 0,
             facts: Facts::of(packet),
-        }
-    }
-}
-
-/// The watcher, if there is one.
-#[derive(Debug, Default)]
-pub(super) struct Tap(Option<Box<Watcher>>);
-
-impl Tap {
-    /// Sets, changes or removes the watcher. Returns the previous one.
-    pub(super) fn set(&mut self, watcher: Option<Box<Watcher>>) -> Option<Box<Watcher>> {
-        let mut before = std::mem::replace(&mut self.0, watcher);
-        before.iter_mut().for_each(|before| before.commit());
-        before
-    }
-
-    /// The watcher, with its staged event published: that packet was taken.
-    #[inline]
-    pub(super) fn watcher(&mut self) -> Option<&mut Watcher> {
-        let watcher = self.0.as_deref_mut()?;
-        watcher.commit();
-        Some(watcher)
-    }
-
-    /// Drops the staged event: the port did not take the packet.
-    #[inline]
-    pub(super) fn refused(&mut self) {
-        if let Some(watcher) = &mut self.0 {
-            watcher.staged = None;
         }
     }
 }

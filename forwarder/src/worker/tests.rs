@@ -143,7 +143,7 @@ impl Bench {
                     let seed = faults.seed + u64::from(slot);
                     port.set_faults(Faults { seed, ..faults.clone() });
                 }
-                worker.add(NewPort { id, settings, port }, 0);
+                worker.add(id, settings, port, 0);
             }
         }
         let (now_ns, pushed) = (0, 0);
@@ -153,13 +153,11 @@ impl Bench {
     /// One worker with a ring that its two ports share; the ports have no receive rings.
     fn with_shared_ring() -> Self {
         let mut bench = Self::new(0, None);
-        let room = Room::new(bench.out.clone(), bench.given_back.clone(), 0);
-        let gathering = Gathering::new(MemPort::new(SHARED_RING, 64), room, None);
         let worker = &mut bench.workers[0];
-        worker.share_ring(gathering);
+        worker.share_ring(MemPort::new(SHARED_RING, 64), None);
         for slot in [0, 1] {
             let (id, settings) = (PortId(slot), settings_of(slot));
-            worker.add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+            worker.add(id, settings, MemPort::send_only(id, 64), 0);
         }
         bench
     }

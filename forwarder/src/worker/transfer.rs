@@ -18,7 +18,7 @@ use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use weir_core::{Container, Handed, PortId, invariant};
 use weir_port::{Packet, Pool};
 
-use super::doorbell::Doorbell;
+use super::sleep::{ASLEEP, ASLEEP_IN_NEED, Doorbell};
 
 /// Containers in one ring: a few turns' worth of a worker at full speed.
 const CONTAINERS: usize = 512;
@@ -53,8 +53,10 @@ struct Line {
 /// One worker's ends of all rings.
 #[derive(Debug)]
 pub struct Peers {
-    index: usize,
-    bells: Arc<[Doorbell]>,
+    /// This worker's index.
+    pub(super) index: usize,
+    /// The bells of all workers.
+    pub(super) bells: Arc<[Doorbell]>,
     /// By the other worker's index; this worker's own place is empty.
     lines: Vec<Option<Line>>,
 }
@@ -121,11 +123,6 @@ impl Line {
 }
 
 impl Peers {
-    /// This worker's index.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
     /// Whether there are no other workers.
     #[inline]
     pub(super) fn is_alone(&self) -> bool {
@@ -134,11 +131,6 @@ impl Peers {
 
     pub(super) fn others(&self) -> std::ops::Range<usize> {
         0..self.lines.len()
-    }
-
-    /// The bells of all workers, for the code that starts the worker.
-    pub fn bells(&self) -> Arc<[Doorbell]> {
-        Arc::clone(&self.bells)
     }
 
     pub(super) fn bell(&self) -> Option<&Doorbell> {
@@ -155,24 +147,20 @@ impl Peers {
         self.lines.get(other).and_then(Option::as_ref).map_or(0, |line| line.containers.slots())
     }
 
-    /// Hands a container over. It is returned if there is no room.
+    /// Hands over the container that `next` returns, if there is room for one. Returns whether it did.
     #[inline]
     pub(super) fn hand_over(
         &mut self,
         other: usize,
-        container: Container<Packet>,
-    ) -> Result<(), Container<Packet>> {
-        let Some(line) = self.line(other) else { return Err(container) };
-        let (packets, handed) = (container.len() as u64, Handed::of(&container));
-        match line.containers.push(container) {
-            Ok(()) => {
-                line.on_the_way.push_back(Some(handed));
-                line.handed_over += packets;
-                line.handed_since_bell = true;
-                Ok(())
-            }
-            Err(PushError::Full(container)) => Err(container),
-        }
+        next: impl FnOnce() -> Option<Container<Packet>>,
+    ) -> bool {
+        let Some(line) = self.line(other) else { return false };
+        let Ok(place) = line.containers.write_chunk_uninit(1) else { return false };
+        let Some(container) = next() else { return false };
+        line.on_the_way.push_back(Some(Handed::of(&container)));
+        line.handed_over += container.len() as u64;
+        line.handed_since_bell = true;
+        place.fill_from_iter([container]) == 1
     }
 
     /// Calls `taken` for each container that the other workers have taken since the last call.
@@ -248,9 +236,9 @@ impl Peers {
             let Some(line) = line else { continue };
             let freed_since_bell = std::mem::take(&mut line.freed_since_bell);
             if std::mem::take(&mut line.handed_since_bell) {
-                bell.ring_if_asleep();
+                bell.ring_if(ASLEEP);
             } else if freed_since_bell && FRAMES - line.frames.slots() >= WORTH_A_BELL {
-                bell.ring_if_in_need();
+                bell.ring_if(ASLEEP_IN_NEED);
             }
         }
     }

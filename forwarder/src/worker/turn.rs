@@ -10,12 +10,11 @@ use weir_abi::door::CHARGE_AHEAD_NS;
 use weir_core::{Amount, broken};
 use weir_port::{Kick, Port, clock_monotonic_ns};
 
-use super::gaps::Gaps;
-use super::idle::{Moment, NAP_NS, Wait, wait};
+use super::Worker;
+use super::idle::{Gaps, Moment, NAP_NS, Wait, wait};
 use super::regimes::Regime;
 use super::sleep::CHORES_EVERY_NS;
-use super::state::Worker;
-use super::switching::{Outlet, drain};
+use super::switching::{Fate, Outlet, drain};
 
 /// How soon to check again whether frames that went by the bridge have been delivered.
 const HELD_LOOK_NS: u64 = 20_000;
@@ -106,11 +105,11 @@ impl<P: Port> Worker<P> {
             };
             progress |= lane.port.complete(&mut self.pool) > 0;
             lane.port.refill(&mut self.pool);
-            let budget = lane.budget.0.min(most);
+            let budget = lane.budget.min(most);
             if lane.port.receive(&mut self.pool, &mut self.burst, budget) > 0 {
                 progress = true;
                 busy_ports += 1;
-                self.forward(now_ns, id);
+                self.end_burst(now_ns, id, Fate::Queued);
             }
         }
         if self.gathering.is_some() {
@@ -255,8 +254,6 @@ impl<P: Port> Worker<P> {
     /// Records the times of what was sent in this turn, now that the kernel has taken it.
     #[inline]
     pub(super) fn settle(&mut self, after_ns: u64) {
-        // Nothing more is handed over in this turn: the last packet's staged event is published.
-        let _ = self.measure.tap.watcher();
         for id in self.lanes.tended() {
             if let Some(lane) = self.lanes.get_mut(id) {
                 self.measure.settle(id, lane, after_ns);

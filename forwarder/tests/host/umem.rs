@@ -88,7 +88,11 @@ fn counting(bed: &Bed, guest: &str) -> (Counter, Attached) {
 }
 
 fn send_only(umem: &UmemHandle, name: &str, slot: u16, by: Transmit) -> XskPort {
-    let config = XskConfig::send_only(name, link(name).ifindex, PortId(slot), by);
+    let config = XskConfig {
+        queues: 0,
+        transmit: by,
+        ..XskConfig::new(name, link(name).ifindex, PortId(slot))
+    };
     let mut port = XskPort::bind(umem, config).unwrap();
     assert_eq!((port.fds().count(), port.xsk_fds().count(), port.rx_waiting()), (0, 0, 0));
     port
@@ -225,7 +229,12 @@ fn cost_of_a_hundred_send_only_ports() {
                     .map(|n| {
                         let name = format!("a{n}");
                         let index = link(&name).ifindex;
-                        XskConfig { tx_ring, ..XskConfig::send_only(name, index, PortId(n), by) }
+                        XskConfig {
+                            queues: 0,
+                            transmit: by,
+                            tx_ring,
+                            ..XskConfig::new(name, index, PortId(n))
+                        }
                     })
                     .collect();
                 let start = Instant::now();

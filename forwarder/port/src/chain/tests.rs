@@ -6,7 +6,7 @@ const PORT: PortId = PortId(3);
 
 fn filled(pool: &mut Pool, meta: &Meta) -> u64 {
     let idx = pool.alloc().unwrap().into_index();
-    pool.set_owner(idx, Owner::Fill(PORT));
+    pool.set_owner(idx, Owner::fill(PORT));
     pool.memory.headroom_mut(idx)[HEADROOM - META_LEN..].copy_from_slice(meta.as_bytes());
     u64::from(idx) * CHUNK as u64 + HEADROOM as u64
 }
@@ -23,7 +23,7 @@ fn a_single_frame() {
     let (Assembled::Packet(packet), true) = chain.push(&mut pool, addr, 60, false) else {
         panic!()
     };
-    assert_eq!((packet.len(), packet.frames(), packet.ingress()), (60, 1, PORT));
+    assert_eq!((packet.len(), packet.frames(), packet.ingress), (60, 1, PORT));
     pool.release(packet);
     assert_eq!(pool.census().free, 2);
 }

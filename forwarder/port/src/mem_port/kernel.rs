@@ -1,6 +1,7 @@
-//! The "kernel" of a port without one: it receives and sends frames.
+//! The "kernel" of a port without one: it receives and sends frames, with faults drawn from a seed.
 //!
-//! Invariant: what it cannot take is counted as the real kernel counts it.
+//! Invariant: what it cannot take is counted as the real kernel counts it. The same seed gives the same faults
+//! at the same calls.
 
 use weir_abi::{ABI_VERSION, META_LEN, Meta, meta_flags};
 use weir_core::Reason;
@@ -9,6 +10,54 @@ use zerocopy::IntoBytes;
 use super::{Desc, MemPort, Sent};
 use crate::packet::MAX_FRAMES;
 use crate::pool::{CHUNK, HEADROOM, Pool, ROOM};
+
+/// How often each fault happens, in thousandths. The default is never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    pub seed: u64,
+    /// `send` finds the transmit ring full.
+    pub tx_full: u16,
+    /// A kick takes only some of the frames.
+    pub short_send: u16,
+    /// A kick takes nothing (EAGAIN).
+    pub again: u16,
+    /// The device drops a frame, which is completed nevertheless (EBUSY).
+    pub busy: u16,
+    /// A frame is sent, but its completion comes after all others, or never.
+    pub late_completion: u16,
+    /// The packet socket takes nothing (ENOBUFS).
+    pub no_buffers: u16,
+    /// The packet socket refuses a packet permanently (any other errno).
+    pub tx_error: u16,
+    /// The kernel finds no frame to receive into.
+    pub fill_empty: u16,
+    /// The receive ring is full.
+    pub rx_full: u16,
+    /// A descriptor names a foreign frame.
+    pub bad_descriptor: u16,
+    /// The last part of a chain never arrives.
+    pub truncated_chain: u16,
+}
+
+impl Faults {
+    /// All faults, each this often.
+    pub fn all(seed: u64, thousandths: u16) -> Self {
+        Self {
+            seed,
+            tx_full: thousandths,
+            short_send: thousandths,
+            again: thousandths,
+            busy: thousandths,
+            late_completion: thousandths,
+            no_buffers: thousandths,
+            tx_error: thousandths,
+            fill_empty: thousandths,
+            rx_full: thousandths,
+            bad_descriptor: thousandths,
+            truncated_chain: thousandths,
+        }
+    }
+}
 
 impl MemPort {
     /// Receives a frame, parsed as the program parses it. Returns false if it was lost before the ring.
@@ -72,11 +121,6 @@ impl MemPort {
     /// Takes the next frame that was sent.
     pub fn take_tx(&mut self) -> Option<Sent> {
         self.wire.pop_front()
-    }
-
-    /// The number of frames that were sent and not yet taken from here.
-    pub fn sent(&self) -> usize {
-        self.wire.len()
     }
 
     /// The device drops the first frame in the ring, or sends it.

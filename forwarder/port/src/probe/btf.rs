@@ -1,10 +1,24 @@
-//! Reads from the running kernel's BTF where it keeps what the gate reads of a packet. Invariant: the result
-//! has all offsets or is none. A kernel without BTF, or with implausible offsets, gives no facts.
+//! Reads from the running kernel's BTF where it keeps what the gate reads of a packet. Invariant: all that the
+//! gate needs, or a reason; a wrong guess would make it read another field as the segment size.
 
 use std::ffi::{CStr, c_char};
+use std::path::Path;
 
 use libbpf_sys::{btf, btf_member, btf_type};
 use weir_abi::{SkbOffsets, kfunc::Kfuncs};
+
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BtfError {
+    #[error(
+        "this kernel does not say how it keeps packets: it has no {VMLINUX}; it takes a kernel with \
+         CONFIG_DEBUG_INFO_BTF, Linux 6.6 or later"
+    )]
+    Missing,
+    #[error("{VMLINUX} does not tell what the gate reads of a packet: it takes Linux 6.6 or later")]
+    Unusable,
+}
 
 /// The facts with which a loader adapts the gate to this kernel's packet layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +29,15 @@ pub struct KernelFacts {
 }
 
 impl KernelFacts {
-    /// Reads the running kernel's BTF. Cold: milliseconds.
-    pub fn read() -> Option<Self> {
-        let btf = Vmlinux::load()?;
-        let skb = btf.skb().filter(SkbOffsets::usable)?;
-        Some(Self { skb, kfuncs: btf.kfuncs()? })
+    /// Reads the running kernel's BTF, which is some megabytes: milliseconds.
+    pub fn read() -> Result<Self, BtfError> {
+        let found = Vmlinux::load().and_then(|btf| {
+            let skb = btf.skb().filter(SkbOffsets::usable)?;
+            Some(Self { skb, kfuncs: btf.kfuncs()? })
+        });
+        found.ok_or_else(|| {
+            if Path::new(VMLINUX).exists() { BtfError::Unusable } else { BtfError::Missing }
+        })
     }
 
     /// Returns the compiled object, linked for this kernel.

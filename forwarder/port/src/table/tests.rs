@@ -1,30 +1,28 @@
 use super::*;
+use crate::SHARED_RING;
 
-fn owners() -> Vec<Owner> {
-    let ports = [PortId(0), PortId(1), PortId(255)];
-    let with = |port| [Owner::Fill(port), Owner::Rx(port), Owner::Tx(port)];
+#[test]
+fn every_owner_is_another() {
+    let ports = [PortId(0), PortId(1), PortId(255), SHARED_RING];
+    let with = |port| [Owner::fill(port), Owner::rx(port), Owner::tx(port)];
     let mut owners: Vec<Owner> = ports.into_iter().flat_map(with).collect();
-    owners.extend([Owner::Free, Owner::Held, Owner::Away]);
-    owners
-}
-
-#[test]
-fn owners_survive_packing() {
-    for owner in owners() {
-        assert_eq!(Owner::unpack(owner.pack()), owner);
+    owners.extend([Owner::FREE, Owner::HELD, Owner::AWAY]);
+    let mut census = Census::default();
+    for (at, owner) in owners.iter().enumerate() {
+        assert!(!owners[..at].contains(owner), "{owner:?}");
+        census.add(*owner);
     }
+    let expected = Census { total: 15, free: 2, fill: 4, rx: 4, held: 1, tx: 4 };
+    assert_eq!(census, expected);
 }
 
 #[test]
-fn the_parts_of_an_entry_do_not_disturb_each_other() {
-    for owner in owners() {
-        for (next, len) in [(0, 0), (NONE, 3840), (7, u16::MAX)] {
-            let slot = Slot::new(next, len, owner);
-            assert_eq!((slot.next(), slot.len(), slot.owner()), (next, len, owner));
-            let other = Slot::new(1, 2, Owner::Held);
-            let other = other.with_len(len).with_next(next).with_owner(owner);
-            assert_eq!(other, slot);
-            assert!(slot.is(owner));
-        }
+fn an_entry_survives_the_table() {
+    let table = Table::new(2);
+    for (next, len) in [(0, 0), (NONE, 3840), (7, u16::MAX)] {
+        let slot = Slot { next, len, owner: Owner::tx(PortId(255)) };
+        table.set(1, slot);
+        assert_eq!((table.get(1), table.look_up(1), table.look_up(2)), (slot, Some(slot), None));
+        assert_eq!(table.get(0), Slot::single(0, Owner::FREE));
     }
 }

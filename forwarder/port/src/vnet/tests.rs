@@ -4,7 +4,7 @@ use super::*;
 fn errors_have_meanings() {
     assert_eq!(outcome(libc::EAGAIN), Outcome::Busy);
     assert_eq!(outcome(libc::ENOBUFS), Outcome::Busy);
-    assert_eq!(outcome(libc::EMSGSIZE), Outcome::TooLong);
+    assert_eq!(outcome(libc::EMSGSIZE), Outcome::Lost(Reason::MtuExceeded));
     assert_eq!(outcome(libc::ENXIO), Outcome::Down);
-    assert_eq!(outcome(libc::EINVAL), Outcome::Error);
+    assert_eq!(outcome(libc::EINVAL), Outcome::Lost(Reason::TxError));
 }

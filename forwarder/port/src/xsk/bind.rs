@@ -69,11 +69,6 @@ impl XskConfig {
             tx_features: TxFeatures::default(),
         }
     }
-
-    /// The configuration of a port that only sends.
-    pub fn send_only(name: impl Into<String>, ifindex: u32, slot: PortId, by: Transmit) -> Self {
-        Self { queues: 0, transmit: by, ..Self::new(name, ifindex, slot) }
-    }
 }
 
 /// Why a port could not be bound.

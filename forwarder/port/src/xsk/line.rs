@@ -28,8 +28,7 @@ use std::collections::VecDeque;
 
 use weir_core::{Reason, invariant};
 
-use super::kick::Answer;
-use super::tx::REFUSED_NS;
+use super::tx::{Answer, REFUSED_NS};
 use super::{BATCH, XskPort, sending};
 use crate::pool::Pool;
 use crate::port::Kick;
@@ -179,12 +178,8 @@ impl XskPort {
                 }
                 Outcome::Busy
             }
-            Outcome::TooLong => {
-                self.lose(pool, line, Reason::MtuExceeded, 1);
-                Outcome::Sent
-            }
-            Outcome::Error => {
-                self.lose(pool, line, Reason::TxError, 1);
+            Outcome::Lost(reason) => {
+                self.lose(pool, line, reason, 1);
                 Outcome::Sent
             }
         }

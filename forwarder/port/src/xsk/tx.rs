@@ -1,22 +1,22 @@
-//! The transmit ring, the packet socket, and the order between them.
+//! The transmit ring and how the kernel is asked to empty it, the packet socket, and the order between both.
 //!
 //! Invariant: a packet leaves by the packet socket only when the kernel has taken everything that was put
 //! into the ring before it. A ring is used only on devices with one transmit queue (see [`super::line`]). So
-//! packets leave in the order in which they were sent.
+//! packets leave in the order in which they were sent. Each errno has one meaning. The number of calls per
+//! kick is bounded, and a device that takes nothing is asked once.
 //!
 //! Frames wait here while the device takes nothing. Only those for a tap wait for a limited time (see
 //! [`super::line`]). Its superframes are cut then, and their segments join its line.
 
 use weir_core::offload::VnetHeader;
-use weir_core::{Reason, broken, invariant};
+use weir_core::{Reason, broken};
 
 use super::line::Line;
-use super::{BATCH, XskPort, sending};
+use super::{XskPort, sending};
 use crate::egress::{Segments, TxPath};
 use crate::packet::Packet;
 use crate::pool::{Owner, Pool};
-use crate::port::Refused;
-use crate::segment::Cutter;
+use crate::port::{Kick, Port as _, Refused};
 use crate::sys;
 use crate::vnet::Outcome;
 
@@ -37,36 +37,54 @@ pub(super) struct Refusing {
     hopeless: Option<Reason>,
 }
 
+/// The most calls in one kick: a ring of 2048 at the 32 frames a call that older kernels send.
+const MOST_CALLS: u32 = 64;
+
+/// The kernel's answer to the request to send what is in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It took all that was in the ring.
+    Sent,
+    /// It took some or none: its budget for one call was used up, or the device, the completion ring or the
+    /// socket's buffer is full. The descriptors stay in the ring.
+    Again,
+    /// The device dropped one frame, which is completed nevertheless. The rest waits.
+    Dropped,
+    Down,
+    /// The kernel has no memory, or refuses for another reason. The descriptors stay in the ring.
+    Refused,
+}
+
+impl Answer {
+    pub(super) const fn of(errno: i32) -> Self {
+        match errno {
+            0 => Self::Sent,
+            libc::EAGAIN | libc::EINTR => Self::Again,
+            libc::EBUSY => Self::Dropped,
+            libc::ENETDOWN | libc::ENXIO | libc::ENODEV => Self::Down,
+            _ => Self::Refused,
+        }
+    }
+
+    /// Whether another call now would send more. `moved`: this call took frames off the ring. `left`: frames
+    /// are left. `whole_ring`: a call's budget is the whole ring.
+    pub(super) const fn call_again(self, moved: bool, left: bool, whole_ring: bool) -> bool {
+        match self {
+            Self::Sent => moved && left,
+            // With a small budget every call ends with this answer.
+            Self::Again => moved && left && !whole_ring,
+            // The consumer index is not always published with this answer, so `moved` and `left` may be
+            // stale. The frame is gone in any case.
+            Self::Dropped => true,
+            Self::Down | Self::Refused => false,
+        }
+    }
+}
+
 impl XskPort {
-    #[inline]
-    pub(super) fn send_one(&mut self, pool: &mut Pool, mut packet: Packet) -> Result<(), Refused> {
-        if self.down {
-            return Err(Refused::Lost(packet, Reason::PortGone));
-        }
-        match self.egress.prepare(pool, &mut packet) {
-            Ok((TxPath::Ring, completed)) => {
-                self.stats.checksums_completed += u64::from(completed);
-                self.send_by_ring(pool, packet)
-            }
-            Ok((TxPath::Vnet(header), _)) => self.send_by_socket(pool, packet, &header),
-            Ok((TxPath::Segment(how), _)) => self.send_cut(pool, packet, &how),
-            Err(reason) => Err(Refused::Lost(packet, reason)),
-        }
-    }
-
-    #[inline]
-    fn send_by_ring(&mut self, pool: &mut Pool, packet: Packet) -> Result<(), Refused> {
-        if !self.has_room(1) {
-            return Err(Refused::Full(packet));
-        }
-        let idx = packet.into_head();
-        self.stage(pool, idx);
-        Ok(())
-    }
-
     /// Whether the ring has room for this many frames; reads the ring if necessary.
     #[inline]
-    fn has_room(&mut self, frames: u32) -> bool {
+    pub(super) fn has_room(&mut self, frames: u32) -> bool {
         if self.tx_room < frames {
             self.flush();
             self.waiting();
@@ -76,22 +94,18 @@ impl XskPort {
 
     /// Gives a frame to the ring, which has room for it.
     #[inline]
-    fn stage(&mut self, pool: &mut Pool, idx: u32) {
+    pub(super) fn stage(&mut self, pool: &mut Pool, idx: u32) {
         if let Some(line) = &mut self.line {
-            pool.set_owner(idx, Owner::Tx(self.slot));
             line.push(idx);
-            self.tx_room -= 1;
-            self.outstanding += 1;
-            return;
-        }
-        let Some(desc) = pool.tx_desc(idx) else {
+        } else if let Some(desc) = pool.memory.tx_desc(idx, pool.len_of(idx)) {
+            self.staged.push(desc);
+        } else {
             broken!("a port's pool is in plain memory");
             pool.free_index(idx);
             self.stats.losses.add(Reason::TxError, 1);
             return;
-        };
-        pool.set_owner(idx, Owner::Tx(self.slot));
-        self.staged.push(desc);
+        }
+        pool.set_owner(idx, Owner::tx(self.slot));
         self.tx_room -= 1;
         self.outstanding += 1;
     }
@@ -111,7 +125,7 @@ impl XskPort {
         }
     }
 
-    fn send_by_socket(
+    pub(super) fn send_by_socket(
         &mut self,
         pool: &mut Pool,
         packet: Packet,
@@ -119,7 +133,7 @@ impl XskPort {
     ) -> Result<(), Refused> {
         self.flush();
         if self.waiting() > 0 {
-            self.kick_any(pool, u64::MAX);
+            self.kick(pool);
             if self.waiting() > 0 {
                 let is_stuck = self.line.as_ref().is_some_and(Line::is_stuck);
                 if is_stuck && packet.is_superframe() {
@@ -137,12 +151,11 @@ impl XskPort {
                 Ok(())
             }
             Outcome::Busy => self.refused(pool, packet),
-            Outcome::TooLong => Err(Refused::Lost(packet, Reason::MtuExceeded)),
+            Outcome::Lost(reason) => Err(Refused::Lost(packet, reason)),
             Outcome::Down => {
                 self.down = true;
                 Err(Refused::Lost(packet, Reason::PortGone))
             }
-            Outcome::Error => Err(Refused::Lost(packet, Reason::TxError)),
         }
     }
 
@@ -180,78 +193,90 @@ impl XskPort {
         }
     }
 
-    fn send_cut(&mut self, pool: &mut Pool, packet: Packet, how: &Segments) -> Result<(), Refused> {
-        let cutter = match Cutter::new(pool, &packet, how) {
-            Ok(cutter) => cutter,
+    pub(super) fn send_cut(
+        &mut self,
+        pool: &mut Pool,
+        packet: Packet,
+        how: &Segments,
+    ) -> Result<(), Refused> {
+        let cut = match pool.plan_segments(&packet, how, self.tx_size as usize) {
+            Ok(cut) => cut,
             Err(reason) => return Err(Refused::Lost(packet, reason)),
         };
-        let count = cutter.count();
-        if count > self.tx_size as usize {
-            return Err(Refused::Lost(packet, Reason::GsoUnsupported));
-        }
-        if !self.has_room(count as u32) {
+        let count = cut.count();
+        if !self.has_room(count) {
             return Err(Refused::Full(packet));
         }
-        let cut = cutter.cut(pool, &packet, |pool, idx| self.stage(pool, idx));
-        if let Err(reason) = cut {
+        if let Err(reason) = pool.cut_segments(&cut, &packet, |pool, idx| self.stage(pool, idx)) {
             return Err(Refused::Lost(packet, reason));
         }
-        self.stats.cut(count);
+        self.stats.cut(count as usize);
         pool.release(packet);
         Ok(())
     }
 
-    /// See [`Port::recall`](crate::Port::recall).
-    #[cold]
-    pub(super) fn take_back(&mut self, pool: &mut Pool) -> usize {
-        let mut taken = self.empty_line(pool, Reason::Stalled);
-        while let Some(desc) = self.staged.pop() {
-            if pool.complete(self.slot, desc.addr() as u64).is_none() {
-                broken!("what was staged is not the port's to send");
-                continue;
-            }
-            self.outstanding = self.outstanding.saturating_sub(1);
-            self.stats.losses.add(Reason::Stalled, 1);
-            taken += 1;
+    /// Frames in the transmit ring, or in the line, that the kernel has not taken.
+    #[inline]
+    pub(super) fn waiting(&mut self) -> u32 {
+        if let Some(line) = &self.line {
+            self.tx_room = self.tx_size.saturating_sub(line.len());
+            return line.len();
         }
-        self.waiting();
-        taken
+        let rings = sending(&mut self.sender, &mut self.queues);
+        let free = rings.map_or(0, |rings| rings.tx.nb_free_exact());
+        self.tx_room = free;
+        self.tx_size.saturating_sub(free)
     }
 
     #[inline]
-    pub(super) fn reap(&mut self, pool: &mut Pool) -> usize {
-        if self.outstanding == 0 {
-            return 0;
+    pub(super) fn kick_ring(&mut self, until_ns: u64) -> Kick {
+        self.flush();
+        let waiting = self.waiting();
+        // A port that was down is kicked even if nothing waits, to find out when it is up again.
+        if waiting == 0 && !self.down {
+            return Kick::Idle;
         }
-        let Self { sender, queues, scratch, stats, .. } = self;
-        let Some(rings) = sending(sender, queues) else { return 0 };
-        let mut reaped = 0;
-        loop {
-            // SAFETY: these descriptors are overwritten with what the kernel completed; they name no frame
-            // that has an owner.
-            let got = unsafe { rings.completion.consume(&mut scratch[..]) };
-            for desc in scratch.iter().take(got) {
-                // What was not being sent is not believed.
-                let Some(len) = pool.complete(self.slot, desc.addr() as u64) else { continue };
-                reaped += 1;
-                if self.dropped > 0 {
-                    // The kernel does not tell which of the completed frames the device dropped.
-                    self.dropped -= 1;
-                } else {
-                    stats.tx_packets += 1;
-                    stats.tx_bytes += u64::from(len);
-                }
+        let mut left = waiting;
+        let mut dropped = 0;
+        for _ in 0..MOST_CALLS {
+            let Some(rings) = sending(&mut self.sender, &mut self.queues) else { break };
+            let answer = Answer::of(sys::kick(rings.fd()));
+            let before = left;
+            left = self.waiting();
+            dropped += u32::from(answer == Answer::Dropped);
+            self.note(answer);
+            if !answer.call_again(left < before, left > 0, self.whole_ring_kicks) {
+                break;
             }
-            if got < BATCH {
+            if sys::clock_monotonic_ns() > until_ns {
                 break;
             }
         }
-        invariant!(reaped <= self.outstanding, "more was completed than was sent");
-        self.outstanding -= reaped.min(self.outstanding);
-        if self.tx_room < self.tx_size / 2 {
-            self.flush();
-            self.waiting();
+        if self.down {
+            return Kick::Down;
         }
-        reaped as usize
+        // A dropped frame is progress, even if the index does not show it yet.
+        match (waiting - left).max(dropped.min(waiting)) {
+            0 if left == 0 => Kick::Idle,
+            0 => Kick::Again,
+            taken => Kick::Progress(taken as usize),
+        }
+    }
+
+    pub(super) fn note(&mut self, answer: Answer) {
+        let stats = &mut self.stats;
+        stats.kicks += 1;
+        self.down = answer == Answer::Down;
+        match answer {
+            Answer::Sent | Answer::Down | Answer::Refused => {}
+            Answer::Again => stats.kick_again += 1,
+            Answer::Dropped => {
+                stats.losses.add(Reason::TxBusy, 1);
+                self.dropped += 1;
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

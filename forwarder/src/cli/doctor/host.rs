@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use weir_abi::table::Seed;
+use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
 use crate::cli::detach;
 use crate::host::attach::{AttachError, GateGlobals, Steering};
-use crate::host::btf;
 use crate::host::leftovers::gate_owners;
 use crate::host::links::Snapshot;
 use crate::host::privileges::check_privileges;
@@ -31,7 +31,7 @@ pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
     let privileged = report.check("privileges", &check_privileges(), "all that is needed");
-    let facts = btf::facts();
+    let facts = KernelFacts::read();
     report.check("btf", &facts, "tells how the kernel keeps packets");
     if let (Ok(facts), true) = (facts, privileged) {
         // The programs are loaded but not attached, so any device will do as the pair.

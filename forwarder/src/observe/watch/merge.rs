@@ -62,7 +62,7 @@ impl EventMerger {
 
     /// Events of a port for which the workers had no room.
     pub(crate) fn missed_at(&self, port: PortId) -> u64 {
-        self.workers.iter().map(|watched| watched.events.missed_at(port)).sum()
+        self.workers.iter().map(|watched| watched.missed_at(port)).sum()
     }
 
     pub(crate) fn takes_port(&self, port: PortId) -> bool {
@@ -70,7 +70,7 @@ impl EventMerger {
     }
 
     pub(crate) fn missed(&self) -> u64 {
-        self.workers.iter().map(|watched| watched.events.missed()).sum()
+        self.workers.iter().map(|watched| watched.missed()).sum()
     }
 
     /// Takes in the events since the last call, and returns those that are older than that call; all of
@@ -83,7 +83,7 @@ impl EventMerger {
     ) {
         for (place, watched) in self.workers.iter_mut().enumerate() {
             let mut bytes = Vec::new();
-            while let Some(event) = watched.events.next(&mut bytes) {
+            while let Some(event) = watched.next(&mut bytes) {
                 self.held.push((Observation::Worker(place, event), std::mem::take(&mut bytes)));
             }
         }

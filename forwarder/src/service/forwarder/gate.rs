@@ -25,7 +25,7 @@ use crate::host::bridge::offload::PortView;
 use crate::host::links::{ExpressPath, Link};
 use crate::host::pair::Pair;
 use crate::observe::ledger::{self, WorkersTotal};
-use crate::worker::{Gathering, Room, WorkerSnapshot};
+use crate::worker::WorkerSnapshot;
 use weir_schema::PortPlan;
 
 /// How long frames may be on their way into the workers' rings.
@@ -132,9 +132,7 @@ impl Forwarder {
             for (_, socket) in port.xsk_fds() {
                 maps.set_worker(queue, socket)?;
             }
-            let room = Room::new(maps.taken.clone(), maps.given_back.clone(), worker);
-            let gathering = Gathering::new(port, room, clearing.thread());
-            self.workers.handle(worker)?.gather(gathering).await?;
+            self.workers.handle(worker)?.gather(port, clearing.thread()).await?;
         }
         let steering = &mut self.steering;
         let attached = netns.enter(|| steering.attach_behind(inner.ifindex, &inner.name));

@@ -16,7 +16,7 @@ use super::reattach::Charging;
 use super::roster::{Active, State};
 use crate::host::attach::Attached;
 use crate::host::links::{Link, Snapshot, check_port, tx_dropped};
-use crate::worker::{Change, NewPort, NoAnswer};
+use crate::worker::{Change, NoAnswer};
 use weir_schema::PortPlan;
 
 /// The number of ports at the gate with a transmit ring of their own. Each costs the kernel some 128
@@ -127,7 +127,7 @@ impl Forwarder {
             fill_frames,
             settings,
         };
-        if let Err(error) = self.workers.serve(worker, NewPort { id, settings, port }).await {
+        if let Err(error) = self.workers.serve(worker, id, settings, port).await {
             if let Some(entry) = self.roster.entries.get_mut(&plan.name) {
                 // It is unknown how much of it the workers have done.
                 entry.leaving = Some(active);

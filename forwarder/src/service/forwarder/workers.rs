@@ -7,13 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use weir_core::sched::Caps;
-use weir_core::{PortId, Reason, Role};
+use weir_core::{PortId, PortSettings, Reason, Role};
 use weir_port::{Pool, XskPort};
 
 use super::roster::Roster;
 use crate::worker::{
-    self, Asker, Change, NewPort, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher,
-    WorkerHandle, WorkerSettings, WorkerSnapshot,
+    self, Asker, Change, NoAnswer, Peers, Taken, WatchSpec, Watched, Watcher, WorkerHandle,
+    WorkerSettings, WorkerSnapshot,
 };
 
 #[derive(Debug)]
@@ -96,9 +96,14 @@ impl Workers {
 
     /// Hands a port to its worker and makes it known to the others. When this returns, all of them can
     /// send to it; after an error, it must be withdrawn.
-    pub(super) async fn serve(&self, worker: usize, new: NewPort<XskPort>) -> Result<(), NoAnswer> {
-        let (id, settings) = (new.id, new.settings);
-        self.handle(worker)?.add(new).await?;
+    pub(super) async fn serve(
+        &self,
+        worker: usize,
+        id: PortId,
+        settings: PortSettings,
+        port: XskPort,
+    ) -> Result<(), NoAnswer> {
+        self.handle(worker)?.add(id, settings, port).await?;
         for other in self.others(worker) {
             other.add_remote(id, settings, worker).await?;
         }

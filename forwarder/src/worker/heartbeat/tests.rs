@@ -13,7 +13,7 @@ fn a_word_is_written_every_so_often_and_says_when() {
     assert!(!heart.is_due(7 * MS + EVERY_NS - 1));
     assert!(heart.is_due(7 * MS + EVERY_NS));
     heart.beat(30 * MS);
-    assert_eq!((said_ns(&words, 3), heart.said_ns()), (30 * MS, 30 * MS));
+    assert_eq!((said_ns(&words, 3), heart.said_ns), (30 * MS, 30 * MS));
     clock::set(30 * MS + LATE_NS);
     assert!(!heart.is_late());
     clock::set(30 * MS + LATE_NS + 1);

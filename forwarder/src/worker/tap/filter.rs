@@ -73,11 +73,11 @@ pub struct Facts {
 impl Facts {
     pub(super) fn of(packet: &Packet) -> Self {
         Self {
-            flags: packet.flags(),
+            flags: packet.flags,
             l3_off: packet.l3_off(),
-            l4_off: packet.l4_off(),
-            vlan: packet.vlan(),
-            gso_size: packet.gso_size(),
+            l4_off: packet.l4_off,
+            vlan: packet.vlan,
+            gso_size: packet.gso_size,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The ring of events from a worker to the control side.
+//! The ring of events from a worker to the control side, and the marks that the worker gets in return.
 //!
 //! Invariant: an event is in the ring with all its bytes or not at all. Events without room are counted, and
 //! the writer neither waits nor allocates. There is one writer and one reader.
@@ -14,6 +14,8 @@ use super::filter::Facts;
 /// The buffer has room for one event per this many bytes: a small packet needs as much for the event as for
 /// itself.
 const BYTES_PER_EVENT: usize = 128;
+/// The number of packets that can be followed at a time; their marks start at 1.
+pub const MARKS: usize = u8::MAX as usize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -71,6 +73,8 @@ pub(super) struct Writer {
     events: Producer<Event>,
     bytes: Producer<u8>,
     missed: Missed,
+    /// Marks for packets to be followed, as many as the reader has provided.
+    pub(super) marks: Consumer<u8>,
 }
 
 /// The number of events without room, by port.
@@ -78,20 +82,22 @@ type Missed = Arc<[AtomicU64]>;
 
 /// The control side's end.
 #[derive(Debug)]
-pub struct Reader {
+pub struct Watched {
     events: Consumer<Event>,
     bytes: Consumer<u8>,
     missed: Missed,
+    marks: Producer<u8>,
 }
 
 /// Makes a ring with room for this many bytes of packets.
-pub(super) fn ring(bytes: usize) -> (Writer, Reader) {
+pub(super) fn ring(bytes: usize) -> (Writer, Watched) {
     let (events, seen) = RingBuffer::new((bytes / BYTES_PER_EVENT).max(1));
     let (bytes, copied) = RingBuffer::new(bytes);
     let missed: Missed = (0..MAX_PORTS).map(|_| AtomicU64::new(0)).collect();
+    let (marks, given) = RingBuffer::new(MARKS);
     (
-        Writer { events, bytes, missed: Arc::clone(&missed) },
-        Reader { events: seen, bytes: copied, missed },
+        Writer { events, bytes, missed: Arc::clone(&missed), marks: given },
+        Watched { events: seen, bytes: copied, missed, marks },
     )
 }
 
@@ -119,7 +125,14 @@ impl Writer {
     }
 }
 
-impl Reader {
+impl Watched {
+    /// Allows one more packet to be followed, with that mark. Two workers must have different marks, or their
+    /// packets cannot be told apart.
+    pub fn follow(&mut self, mark: u8) {
+        let pushed = self.marks.push(mark);
+        invariant!(pushed.is_ok(), "more marks were given than there are");
+    }
+
     /// Takes the next event. Its bytes replace the contents of `bytes`.
     pub fn next(&mut self, bytes: &mut Vec<u8>) -> Option<Event> {
         let event = self.events.pop().ok()?;

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use weir_core::{PortId, Reason};
 use weir_port::TxFeatures;
 
-use super::command::COMMANDS;
+use super::handle::COMMANDS;
 use super::*;
 
 /// Sends a command, and does not wait for its answer.
@@ -21,7 +21,7 @@ async fn what_nobody_waits_for_any_more_is_not_done() {
     let id = PortId(1);
     ask_in_vain(handle.take(id, Reason::PortGone)).await;
     let port = MemPort::new(PortId(7), 64);
-    ask_in_vain(handle.add(NewPort { id: PortId(7), settings: settings_of(7), port })).await;
+    ask_in_vain(handle.add(PortId(7), settings_of(7), port)).await;
     let (pong, ()) = tokio::join!(handle.ping(), async { worker.chores(now_ns) });
     assert_eq!(pong, Ok(()), "the next in line is answered");
     let ids: Vec<PortId> = worker.lanes.all().iter().collect();

@@ -108,7 +108,7 @@ static WAYS: &[Way] = &[
         bench.push_meta(1, &frame, &meta);
     }),
     way(Reason::PortGone, "its egress is down", |bench| {
-        bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.set_down(true);
+        bench.home(0).lanes.get_mut(PortId(0)).unwrap().port.down = true;
         bench.push(1, &frame(0, 1, 0));
     }),
     way(Reason::PortGone, "its egress is removed while it waits", |bench| {

@@ -134,7 +134,7 @@ fn places_in_the_shared_ring_are_given_back() {
     out.get(STRIDE + out::BRIDGED).unwrap().store(3, Ordering::Relaxed);
     (0..5).for_each(|_| bench.push_shared(true));
     bench.turn();
-    assert_eq!(bench.workers[0].gathering.as_ref().unwrap().holding.packets(), 5);
+    assert_eq!(bench.workers[0].gathering.as_ref().unwrap().held_packets(), 5);
     (0..7).for_each(|_| bench.push_shared(false));
     stand_still(&mut bench, LATE_NS);
     bench.turn();

@@ -11,7 +11,7 @@ fn bench(ports: u16, settings: impl Fn(u16) -> PortSettings) -> Bench {
     let mut bench = Bench::with(1, 1, None, &settings);
     for slot in 1..ports {
         let (id, settings) = (PortId(slot), settings(slot));
-        bench.workers[0].add(NewPort { id, settings, port: MemPort::send_only(id, 64) }, 0);
+        bench.workers[0].add(id, settings, MemPort::send_only(id, 64), 0);
     }
     bench
 }
@@ -24,7 +24,7 @@ fn port(bench: &mut Bench, slot: u16) -> &mut MemPort {
 fn visits(bench: &mut Bench, turns: usize) -> Vec<u64> {
     let count = |bench: &mut Bench| -> Vec<u64> {
         let ports: Vec<PortId> = bench.workers[0].lanes.all().iter().skip(1).collect();
-        ports.iter().map(|id| port(bench, id.0).visits()).collect()
+        ports.iter().map(|id| port(bench, id.0).visits).collect()
     };
     let before = count(bench);
     bench.turns(turns);
@@ -75,10 +75,10 @@ fn what_is_under_way_is_looked_after_until_it_is_over() {
 #[test]
 fn a_port_that_is_down_is_asked_until_it_is_up() {
     let mut bench = bench(2, settings_of);
-    port(&mut bench, 1).set_down(true);
+    port(&mut bench, 1).down = true;
     push_to(&mut bench, 1);
     assert!(visits(&mut bench, 20)[0] >= 20);
-    port(&mut bench, 1).set_down(false);
+    port(&mut bench, 1).down = false;
     bench.turns(2);
     assert_eq!(visits(&mut bench, 20), [0]);
     push_to(&mut bench, 1);

@@ -14,7 +14,7 @@ fn spec(purpose: Purpose) -> WatchSpec {
 /// Sets a watcher in a worker.
 fn watch(bench: &mut Bench, worker: usize, spec: WatchSpec) -> Watched {
     let (watcher, watched) = Watcher::new(spec);
-    let before = bench.workers[worker].measure.tap.set(Some(watcher));
+    let before = bench.workers[worker].measure.watcher.replace(watcher);
     assert!(before.is_none(), "a watch was there before");
     watched
 }
@@ -32,8 +32,7 @@ fn turns(bench: &mut Bench, count: usize) {
 
 fn read(watched: &mut Watched) -> Vec<(Event, Vec<u8>)> {
     let mut bytes = Vec::new();
-    std::iter::from_fn(|| watched.events.next(&mut bytes).map(|event| (event, bytes.clone())))
-        .collect()
+    std::iter::from_fn(|| watched.next(&mut bytes).map(|event| (event, bytes.clone()))).collect()
 }
 
 #[test]
@@ -57,7 +56,7 @@ fn a_capture_has_each_frame_as_it_came_and_as_it_went() {
         })
         .collect();
     assert_eq!(departures, [(PortId(2), frame(2, 1, 7)), (PortId(1), frame(1, 2, 8))]);
-    assert_eq!(watched.events.missed(), 0);
+    assert_eq!(watched.missed(), 0);
     bench.assert_balanced();
 }
 
@@ -139,8 +138,8 @@ fn a_ring_that_is_too_small_counts_what_it_missed_and_every_frame_is_forwarded()
     turns(&mut bench, 3);
     assert_eq!(bench.sent(0).len(), 40);
     let seen = read(&mut watched).len() as u64;
-    assert!(seen > 0 && watched.events.missed() > 0);
-    assert_eq!(seen + watched.events.missed(), 80, "40 in, 40 out");
+    assert!(seen > 0 && watched.missed() > 0);
+    assert_eq!(seen + watched.missed(), 80, "40 in, 40 out");
     bench.assert_balanced();
 }
 
@@ -191,7 +190,7 @@ fn the_end_of_a_followed_packet_may_be_its_loss() {
 fn who_stops_watching_gets_the_watcher_back() {
     let mut bench = Bench::new(2, None);
     let mut watched = watch(&mut bench, 0, spec(CAPTURE));
-    assert!(bench.workers[0].measure.tap.set(None).is_some());
+    assert!(bench.workers[0].measure.watcher.take().is_some());
     bench.push(1, &frame(0, 1, 0));
     turns(&mut bench, 2);
     assert!(read(&mut watched).is_empty());

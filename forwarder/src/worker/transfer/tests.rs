@@ -5,8 +5,7 @@ fn one_worker_is_alone() {
     let mut all = peers(1).unwrap();
     assert!(all[0].is_alone());
     assert_eq!(all[0].room(0), 0);
-    let container = Container::new(4096);
-    assert!(all[0].hand_over(0, container).is_err());
+    assert!(!all[0].hand_over(0, || Some(Container::new(4096))));
 }
 
 #[test]
@@ -14,13 +13,13 @@ fn what_one_hands_over_the_other_takes() {
     let mut all = peers(3).unwrap();
     let (before, after) = all.split_at_mut(2);
     let (one, other) = (&mut before[0], &mut after[0]);
-    assert_eq!((one.index(), other.index()), (0, 2));
+    assert_eq!((one.index, other.index), (0, 2));
     for _ in 0..CONTAINERS {
         assert!(one.room(2) > 0);
-        one.hand_over(2, Container::new(64)).unwrap();
+        assert!(one.hand_over(2, || Some(Container::new(64))));
     }
     assert_eq!(one.room(2), 0);
-    assert!(one.hand_over(2, Container::new(64)).is_err());
+    assert!(!one.hand_over(2, || Some(Container::new(64))));
     assert!(other.has_arrivals(false));
     let taken: Vec<_> = std::iter::from_fn(|| other.take_over(0)).collect();
     assert_eq!(taken.len(), CONTAINERS);
@@ -42,13 +41,13 @@ fn a_sleeper_is_woken_and_nobody_else() {
     let mut all = peers(2).unwrap();
     let (one, other) = all.split_at_mut(1);
     let (one, other) = (&mut one[0], &mut other[0]);
-    one.hand_over(1, Container::new(64)).unwrap();
+    assert!(one.hand_over(1, || Some(Container::new(64))));
     one.ring_bells();
     assert!(!rung(other), "it is awake and will look");
     other.bell().unwrap().set_asleep(false);
     one.ring_bells();
     assert!(!rung(other), "there is nothing new");
-    one.hand_over(1, Container::new(64)).unwrap();
+    assert!(one.hand_over(1, || Some(Container::new(64))));
     one.ring_bells();
     assert!(rung(other));
     other.bell().unwrap().set_awake();

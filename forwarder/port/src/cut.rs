@@ -1,12 +1,13 @@
-//! Cuts a superframe into smaller superframes, so that one sender's 64 kB does not hold up a slow link.
+//! Cuts superframes: into smaller superframes (pieces), so that one sender's 64 kB does not hold up a slow
+//! link, and into frames of the pool (segments), for a device that cannot do it.
 //!
-//! Invariant: either all pieces are made or none. Segmenting them later gives byte for byte what segmenting
+//! Invariant: either all parts are made or none. Segmenting the pieces gives byte for byte what segmenting
 //! the superframe would give. The superframe itself is only read.
 
 use weir_core::offload::Cut;
 use weir_core::{Reason, broken};
 
-use crate::egress::superframe_kind;
+use crate::egress::{Segments, superframe_kind};
 use crate::frame::Frame;
 use crate::packet::{MAX_FRAMES, Packet};
 use crate::pool::{NONE, Pool, ROOM};
@@ -39,8 +40,10 @@ impl Pool {
         }
         let before = out.len();
         for i in 0..count {
-            match self.piece(&pieces, i, &packet) {
-                Ok(mut piece) => {
+            match self.part(&pieces, i, &packet) {
+                Ok((head, frames, len)) => {
+                    let gso_size = pieces.gso_size(i).unwrap_or_default();
+                    let mut piece = packet.piece(head, frames, len, gso_size);
                     piece.reckon_wire(headers);
                     out.push(piece);
                 }
@@ -56,18 +59,73 @@ impl Pool {
         Ok(())
     }
 
-    fn piece(&mut self, pieces: &Cut, i: u32, whole: &Packet) -> Result<Packet, Reason> {
-        let shape = pieces.part_len(i).zip(pieces.gso_size(i));
-        let (len, gso_size) = shape.ok_or(Reason::GsoUnsupported)?;
-        let (head, frames) = self.chain_of(len)?;
-        let rooms = Rooms { pool: self, at: head.index() };
-        let written = pieces.write(i, self.chunks(whole), rooms);
-        let piece = whole.piece(head, frames, len as u32, gso_size);
-        if written != Some(len) {
-            self.release(piece);
-            return Err(Reason::GsoUnsupported);
+    /// Plans the segments of a superframe: at most `most`, each of which fits into one frame.
+    pub(crate) fn plan_segments(
+        &self,
+        packet: &Packet,
+        how: &Segments,
+        most: usize,
+    ) -> Result<Cut, Reason> {
+        let cut = Cut::segments(self.head(packet), packet.len(), &how.layout, how.size, how.kind)
+            .ok_or(Reason::GsoUnsupported)?;
+        let fits = cut.count() as usize <= most && cut.part_len(0).is_some_and(|len| len <= ROOM);
+        if fits { Ok(cut) } else { Err(Reason::GsoUnsupported) }
+    }
+
+    /// Makes every segment, then passes each to `take`, in order. If one cannot be made, none is passed on
+    /// and no frame is used.
+    pub(crate) fn cut_segments(
+        &mut self,
+        cut: &Cut,
+        packet: &Packet,
+        mut take: impl FnMut(&mut Self, u32),
+    ) -> Result<(), Reason> {
+        if cut.count() as usize > self.available() {
+            return Err(Reason::NoFrames);
         }
-        Ok(piece)
+        // Until all are made they are linked like the frames of a chain.
+        let (mut first, mut last) = (NONE, NONE);
+        for i in 0..cut.count() {
+            match self.part(cut, i, packet) {
+                Ok((segment, ..)) => {
+                    let idx = segment.into_index();
+                    if first == NONE {
+                        first = idx;
+                    } else {
+                        self.set_next(last, idx);
+                    }
+                    last = idx;
+                }
+                Err(reason) => {
+                    self.free_chain(first);
+                    return Err(reason);
+                }
+            }
+        }
+        while first != NONE {
+            let next = self.next(first);
+            self.set_next(first, NONE);
+            take(self, first);
+            first = next;
+        }
+        Ok(())
+    }
+
+    /// Writes a part into frames of its own. Returns the first of them, their number, and the part's length.
+    fn part(&mut self, cut: &Cut, i: u32, whole: &Packet) -> Result<(Frame, u16, u32), Reason> {
+        let len = cut.part_len(i).ok_or(Reason::GsoUnsupported)?;
+        let (head, frames) = self.chain_of(len)?;
+        let rooms = self.chain(head.index()).map(|at| {
+            let (data, len) = (self.memory.data(at), self.len_of(at));
+            // SAFETY: the frame was just allocated for a part that does not exist yet, so nothing reads or
+            // writes it meanwhile. Each frame is given out once. Its length is at most `ROOM`.
+            unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) }
+        });
+        if cut.write(i, self.chunks(whole), rooms) == Some(len) {
+            return Ok((head, frames, len as u32));
+        }
+        self.free_chain(head.into_index());
+        Err(Reason::GsoUnsupported)
     }
 
     /// Allocates linked frames for this many bytes and sets their lengths; their contents are undefined.
@@ -106,7 +164,7 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reas
     }
     let (layout, kind) = superframe_kind(pool, packet).ok_or(Reason::GsoUnsupported)?;
     let (head, len) = (pool.head(packet), packet.len());
-    let pieces = Cut::pieces(head, len, &layout, packet.gso_size(), kind, max_bytes)
+    let pieces = Cut::pieces(head, len, &layout, packet.gso_size, kind, max_bytes)
         .ok_or(Reason::GsoUnsupported)?;
     if pieces.count() == 1 {
         return Ok((pieces, layout.header_len));
@@ -116,25 +174,4 @@ fn plan(pool: &Pool, packet: &Packet, max_bytes: u32) -> Result<(Cut, u16), Reas
     let last = pieces.part_len(pieces.count() - 1).unwrap_or(0).div_ceil(ROOM);
     let frames = each.saturating_mul(pieces.count() as usize - 1) + last;
     if frames > pool.available() { Err(Reason::NoFrames) } else { Ok((pieces, layout.header_len)) }
-}
-
-/// The bytes of frames that were just allocated, to be written one after the other.
-struct Rooms<'a> {
-    pool: &'a Pool,
-    at: u32,
-}
-
-impl<'a> Iterator for Rooms<'a> {
-    type Item = &'a mut [u8];
-
-    fn next(&mut self) -> Option<&'a mut [u8]> {
-        if self.at == NONE {
-            return None;
-        }
-        let (data, len) = (self.pool.memory.data(self.at), self.pool.len_of(self.at));
-        self.at = self.pool.next(self.at);
-        // SAFETY: the frame was just allocated for a packet that does not exist yet, so nothing reads or
-        // writes it meanwhile. Each frame of the chain is given out once. Its length is at most `ROOM`.
-        Some(unsafe { std::slice::from_raw_parts_mut(data.as_ptr(), usize::from(len)) })
-    }
 }
