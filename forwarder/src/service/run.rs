@@ -100,7 +100,6 @@ pub async fn run(
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
     let mut refresher = Refresher::open()?;
-    refresher.schedule.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // If the start is cut short, `stop` undoes what was begun.
     let begun = end.bound(begin(&mut forwarder, &mut watch, &bridge_watch)).await;
@@ -255,14 +254,13 @@ async fn follow(
                 if changed.snapshot {
                     keep_attached(&mut forwarder, links).await;
                     forwarder.reconcile(watch.snapshot()).await;
-                    bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                    bridge::keep_up(&mut forwarder, watch.snapshot(), bridge).await;
                     forwarder.mirror(bridge.state());
                 }
                 forwarder.retune_changed(&changed, watch.snapshot());
             }
             Wakeup::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
-                refresher.schedule.note(&changes, clock_monotonic_ns());
                 forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
             Wakeup::Newcomer => {
@@ -282,7 +280,7 @@ async fn follow(
                 }
                 keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
-                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge).await;
                 forwarder.review_addresses(bridge.state());
                 forwarder.confirm_current();
                 forwarder.look_for_foreign_rules(bridge.state()).await;

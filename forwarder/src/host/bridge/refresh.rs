@@ -15,23 +15,16 @@
 //!
 //! Invariant: after [`Refresher::run`] no address is at a port, and none is new in a VLAN, where the
 //! bridge by itself would not have it.
-//!
-//! [`BridgeWatch::drained`]: super::watch::BridgeWatch::drained
 
-mod write;
-
-use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
-pub use self::write::{Refresher, Round};
-use super::state::{Address, AddressKey, BridgeState, Change, StpState};
+use nix::libc;
 
-/// When the bridge last saw a frame from an address, as far as weir knows. The true time may be later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct LastFrame {
-    ifindex: u32,
-    at_ns: u64,
-}
+use super::state::{Address, AddressKey, BridgeState, Change, Seen, StpState, nanoseconds};
+use super::watch::BridgeWatch;
+use crate::host::links::LinksError;
+use crate::host::netlink::{Netlink, Request};
 
 /// One address to refresh, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,78 +42,137 @@ pub enum Repair {
     Remove { key: AddressKey, ifindex: u32 },
 }
 
-/// Decides what to refresh. Times are of CLOCK_MONOTONIC, like the gate's.
-#[derive(Debug, Default)]
-pub struct RefreshSchedule {
-    last: BTreeMap<AddressKey, LastFrame>,
+/// The result of one round.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    pub refreshed: usize,
+    /// Writes that the kernel refused, because the port or address was gone.
+    pub refused: usize,
+    /// Concurrent changes that a refresh overwrote and that were restored.
+    pub repaired: usize,
+    /// Notifications were lost: no more writes until the bridge has been read again.
+    pub stale: bool,
 }
 
-impl RefreshSchedule {
-    /// Takes in the full state of a bridge.
-    pub fn begin(&mut self, state: &BridgeState, now_ns: u64) {
-        self.last.clear();
-        for seen in state.addresses() {
-            self.record(&seen.address, seen.age, now_ns);
-        }
+/// Writes the refreshes that are due, over a connection of its own in the network namespace of the
+/// thread that opened it. Each write directly follows a read of all pending kernel messages, and is
+/// followed by another read.
+#[derive(Debug)]
+pub struct Refresher(Netlink);
+
+impl Refresher {
+    pub fn open() -> Result<Self, LinksError> {
+        Ok(Self(Netlink::open()?))
     }
 
-    /// Takes in later changes.
-    pub fn note(&mut self, changes: &[Change], now_ns: u64) {
-        for change in changes {
-            match change {
-                Change::AddressSet { address, age, .. } => self.record(address, *age, now_ns),
-                Change::AddressRemoved { address } => {
-                    self.last.remove(&address.key);
-                }
-                Change::BridgeRemoved => self.last.clear(),
-                _ => {}
-            }
-        }
-    }
-
-    fn record(&mut self, address: &Address, age: Duration, now_ns: u64) {
-        let at_ns = now_ns.saturating_sub(nanoseconds(age));
-        self.last.insert(address.key, LastFrame { ifindex: address.ifindex, at_ns });
-    }
-
-    /// Records that a refresh was written.
-    pub fn refreshed(&mut self, refresh: &Refresh, now_ns: u64) {
-        let last = LastFrame { ifindex: refresh.ifindex, at_ns: now_ns };
-        self.last.insert(refresh.key, last);
-    }
-
-    /// The refreshes that are due. `last_seen_ns` is the time at which the gate last saw a frame from
-    /// an address at the port where the bridge has it.
-    pub fn due(
-        &self,
-        state: &BridgeState,
+    /// Writes the refreshes that are due. The watch still returns the changes that arrive meanwhile.
+    pub fn run(
+        &mut self,
+        watch: &mut BridgeWatch,
         now_ns: u64,
         last_seen_ns: impl Fn(&Address) -> Option<u64>,
-    ) -> Vec<Refresh> {
-        let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
-        let soon = nanoseconds(hold - hold / 4);
-        let is_due = |address: &&Address| {
-            self.last.get(&address.key).is_some_and(|last| {
-                // An address that is not where it was last seen has just moved.
-                last.ifindex == address.ifindex
-                    && now_ns.saturating_sub(last.at_ns) >= soon
-                    && may_refresh(state, address)
-                    && last_seen_ns(address).is_some_and(|at_ns| at_ns > last.at_ns)
-            })
-        };
-        let due = state.addresses().map(|seen| &seen.address).filter(is_due);
-        due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
+    ) -> Result<Round, LinksError> {
+        let mut round = Round::default();
+        if !watch.drained()? {
+            round.stale = true;
+            return Ok(round);
+        }
+        for refresh in due(watch.state(), now_ns, last_seen_ns) {
+            if !watch.drained()? {
+                round.stale = true;
+                break;
+            }
+            // Something may have happened since the list was made.
+            let stays = watch.state().address(refresh.key).is_some_and(|address| {
+                address.ifindex == refresh.ifindex && may_refresh(watch.state(), address)
+            });
+            if !stays {
+                continue;
+            }
+            let mark = watch.told();
+            if let Err(error) = self.write(&refresh) {
+                tracing::debug!(?refresh, %error, "is not refreshed");
+                round.refused += 1;
+                continue;
+            }
+            watch.refreshed(refresh.key, now_ns);
+            round.refreshed += 1;
+            round.repaired += self.check(watch, mark, &refresh)?;
+        }
+        Ok(round)
+    }
+
+    /// Tells the bridge that a frame from the address arrived at that port.
+    pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
+        let Refresh { key, ifindex } = *refresh;
+        self.0.change(&entry(libc::RTM_NEWNEIGH, key, ifindex, libc::NTF_USE))
+    }
+
+    /// Reads the kernel's messages since `mark`, and undoes wrong effects of the refresh; returns the
+    /// number of repairs.
+    pub fn check(
+        &mut self,
+        watch: &mut BridgeWatch,
+        mark: usize,
+        refresh: &Refresh,
+    ) -> Result<usize, LinksError> {
+        // A loss leaves the order of events unknown; the messages before it still count.
+        watch.drained()?;
+        let repairs = repairs(refresh, watch.told_since(mark));
+        for repair in &repairs {
+            let request = match *repair {
+                Repair::MoveBack { key, ifindex } => {
+                    entry(libc::RTM_NEWNEIGH, key, ifindex, libc::NTF_USE)
+                }
+                Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
+            };
+            if let Err(error) = self.0.change(&request) {
+                // Another process changed it, and has the last word.
+                tracing::debug!(?repair, %error, "is not put back");
+            }
+        }
+        Ok(repairs.len())
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+fn entry(kind: u16, key: AddressKey, ifindex: u32, flags: u8) -> Request {
+    let mut fixed = [0; 12];
+    fixed[0] = libc::AF_BRIDGE as u8;
+    fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
+    fixed[8..10].copy_from_slice(&libc::NUD_REACHABLE.to_ne_bytes());
+    fixed[10] = flags | libc::NTF_MASTER;
+    let request = Request::new(kind, &fixed).attribute(libc::NDA_LLADDR, &key.mac);
+    if key.vid == 0 {
+        return request;
+    }
+    request.attribute(libc::NDA_VLAN, &key.vid.to_ne_bytes())
+}
+
+/// The refreshes that are due. `last_seen_ns` is the time at which the gate last saw a frame from an
+/// address at the port where the bridge has it.
+pub fn due(
+    state: &BridgeState,
+    now_ns: u64,
+    last_seen_ns: impl Fn(&Address) -> Option<u64>,
+) -> Vec<Refresh> {
+    let hold = hold_time(state);
+    let soon = nanoseconds(hold - hold / 4);
+    let is_due = |seen: &&Seen| {
+        now_ns.saturating_sub(seen.at_ns) >= soon
+            && may_refresh(state, &seen.address)
+            && last_seen_ns(&seen.address).is_some_and(|at_ns| at_ns > seen.at_ns)
+    };
+    let due = state.addresses().filter(is_due).map(|seen| seen.address);
+    due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
 }
 
 /// How often [`Refresher::run`] must be called so that the bridge forgets nothing in between.
 pub fn period(state: &BridgeState) -> Duration {
-    let hold = state.settings().map_or(Duration::ZERO, |settings| settings.hold_time());
-    (hold / 16).clamp(Duration::from_millis(50), Duration::from_secs(10))
+    (hold_time(state) / 16).clamp(Duration::from_millis(50), Duration::from_secs(10))
+}
+
+fn hold_time(state: &BridgeState) -> Duration {
+    state.settings().map_or(Duration::ZERO, |settings| settings.hold_time())
 }
 
 /// Whether the bridge would refresh the address itself if it saw the frame.
@@ -155,11 +207,11 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
     let mut written = None;
     for change in told {
         match change {
-            Change::AddressSet { address, before: None, .. } if address.key == key => {
+            Change::AddressSet { address, before: None } if address.key == key => {
                 written = (address.ifindex == ifindex && before.is_none()).then_some(None);
                 before = Some(address.ifindex);
             }
-            Change::AddressSet { address, before: Some(from), .. }
+            Change::AddressSet { address, before: Some(from) }
                 if address.key == key && address.ifindex != *from =>
             {
                 written = (address.ifindex == ifindex).then_some(Some(*from));
@@ -170,7 +222,7 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
                 before = None;
             }
             // Without a VLAN, the kernel also adds the address to every VLAN of the port.
-            Change::AddressSet { address, before: None, .. }
+            Change::AddressSet { address, before: None }
                 if key.vid == 0
                     && address.key.mac == key.mac
                     && address.ifindex == ifindex

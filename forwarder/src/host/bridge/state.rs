@@ -2,17 +2,74 @@
 //! Invariant: pure; the state depends only on the applied messages, and a message without news changes
 //! nothing and yields no change.
 
-mod entries;
 mod settings;
 mod vlans;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::entries::{Address, AddressKey, AddressKind, Seen};
 pub use self::settings::{PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
 pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
 use super::decode::Message;
+
+/// The key by which a bridge finds an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressKey {
+    pub mac: [u8; 6],
+    /// 0 without VLAN filtering.
+    pub vid: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// Frames to it are for the host.
+    Local,
+    /// A user or daemon entered the address; it neither ages nor moves.
+    Static,
+    /// The address ages and moves, whether it was learned or entered by hand.
+    Learned,
+}
+
+/// An entry of the address table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    pub key: AddressKey,
+    /// The port that leads to it, or the bridge itself for one of the bridge's own addresses.
+    pub ifindex: u32,
+    pub kind: AddressKind,
+    /// A control plane entered the address and also removes it: it does not age.
+    pub extern_learned: bool,
+    /// Seen at a locked port and not authorized there.
+    pub locked: bool,
+}
+
+impl Address {
+    /// Whether the bridge forgets it when no frame comes from it.
+    pub fn ages(&self) -> bool {
+        self.kind == AddressKind::Learned && !self.extern_learned
+    }
+}
+
+/// An address, and when the bridge last saw a frame from it, as far as weir knows (CLOCK_MONOTONIC). The
+/// true time may be later.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub address: Address,
+    pub at_ns: u64,
+}
+
+/// The time differs a little in every reading and is not compared.
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address
+    }
+}
+
+impl Eq for Seen {}
+
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// A port of the bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,12 +88,10 @@ pub enum Change {
     PortChanged {
         ifindex: u32,
     },
-    /// An address is new, has moved, or its kind or flags changed. `before`: the port that had it; `age`:
-    /// the time since the bridge had seen a frame from it.
+    /// An address is new, has moved, or its kind or flags changed. `before`: the port that had it.
     AddressSet {
         address: Address,
         before: Option<u32>,
-        age: Duration,
     },
     AddressRemoved {
         address: Address,
@@ -80,6 +135,13 @@ impl BridgeState {
 
     pub fn address(&self, key: AddressKey) -> Option<&Address> {
         self.addresses.get(&key).map(|seen| &seen.address)
+    }
+
+    /// The bridge has just been told of a frame from the address, about which it sends no message.
+    pub fn refreshed(&mut self, key: AddressKey, now_ns: u64) {
+        if let Some(seen) = self.addresses.get_mut(&key) {
+            seen.at_ns = now_ns;
+        }
     }
 
     /// Applies a message and returns the changes; none if it concerns another subject.
@@ -203,9 +265,9 @@ impl BridgeState {
 fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
     match (old, new) {
         (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
-        (old, Some(Seen { address, age })) if old.is_none_or(|old| old.address != *address) => {
+        (old, Some(Seen { address, .. })) if old.is_none_or(|old| old.address != *address) => {
             let before = old.map(|old| old.address.ifindex);
-            Some(Change::AddressSet { address: *address, before, age: *age })
+            Some(Change::AddressSet { address: *address, before })
         }
         _ => None,
     }

@@ -6,9 +6,7 @@
 //! keep the watch from reading.
 //!
 //! Invariant: at every moment the state is one that the notifications up to some moment lead to,
-//! or [`BridgeWatch::is_current`] is false.
-
-mod read;
+//! or [`BridgeWatch::drained`] returns false.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,13 +14,16 @@ use std::mem;
 
 use nix::libc;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
+use weir_port::clock_monotonic_ns;
 
-pub(crate) use self::read::read;
 use super::decode;
-use super::state::{BridgeState, Change};
+use super::state::{AddressKey, BridgeState, Change};
 use crate::host::links::{Links, LinksError};
-use crate::host::netlink::{Pace, Request, is_overrun, messages, subscribe, u32_at};
+use crate::host::netlink::{Answers, Netlink, Pace, Request};
+use crate::host::netlink::{is_overrun, messages, subscribe, u32_at};
 
+// Not in libc: linux/rtnetlink.h
+const RTM_GETVLAN: u16 = 114;
 /// Room for some ten thousand notifications. The kernel takes the memory only for messages that wait.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// More than any notification has.
@@ -41,7 +42,8 @@ pub struct BridgeWatch {
     /// Set from a loss of notifications until the bridge has been read again.
     stale: bool,
     pace: Pace,
-    resyncs: u64,
+    /// How often a loss made it necessary to read the bridge again.
+    pub resyncs: u64,
     /// The numbers of the last fence sent, and of the last one whose answer came.
     fence: u32,
     passed: u32,
@@ -73,16 +75,6 @@ impl BridgeWatch {
     /// The bridge after the last change that [`BridgeWatch::next`] returned, or after a later one.
     pub fn state(&self) -> &BridgeState {
         &self.state
-    }
-
-    /// Whether no notification has been lost since the bridge was read.
-    pub fn is_current(&self) -> bool {
-        !self.stale
-    }
-
-    /// How often a loss made it necessary to read the bridge again.
-    pub fn resyncs(&self) -> u64 {
-        self.resyncs
     }
 
     /// The next changes, at least one. Cancelling it loses nothing.
@@ -128,6 +120,11 @@ impl BridgeWatch {
         Ok(!self.stale)
     }
 
+    /// The bridge has just been told of a frame from the address.
+    pub(super) fn refreshed(&mut self, key: AddressKey, now_ns: u64) {
+        self.state.refreshed(key, now_ns);
+    }
+
     /// The number of changes that wait for [`BridgeWatch::next`]: a mark for
     /// [`BridgeWatch::told_since`].
     pub fn told(&self) -> usize {
@@ -154,12 +151,13 @@ impl BridgeWatch {
             self.stale |= is_overrun(error)?;
             return Ok(false);
         }
+        let now_ns = clock_monotonic_ns();
         for message in messages(&self.buffer) {
             if i32::from(message.kind) == libc::NLMSG_ERROR {
                 if u32_at(message.payload, 0) == Some(0) {
                     self.passed = message.sequence;
                 }
-            } else if let Some(news) = decode::message(message.kind, message.payload) {
+            } else if let Some(news) = decode::message(message.kind, message.payload, now_ns) {
                 self.pending.extend(self.state.apply(news));
             }
         }
@@ -191,4 +189,42 @@ impl BridgeWatch {
         let bridge = self.state.ifindex();
         Ok(self.links.spawn(move |netlink| read(netlink, bridge)).await??)
     }
+}
+
+/// Everything the kernel knows of one bridge; a bridge that does not exist has no settings.
+pub(crate) fn read(netlink: &mut Netlink, bridge: u32) -> io::Result<BridgeState> {
+    let mut state = BridgeState::new(bridge);
+    let mut apply = |answers: Answers| {
+        let now_ns = clock_monotonic_ns();
+        for (kind, payload) in answers {
+            if let Some(message) = decode::message(kind, &payload, now_ns) {
+                state.apply(message);
+            }
+        }
+    };
+    let without_statistics = |request: Request| {
+        request.number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
+    };
+    // An interface's header, with the filter that the kernel applies.
+    let members = |kind: u16, family: libc::c_int| {
+        let mut fixed = [0; 16];
+        fixed[0] = family as u8;
+        Request::new(kind, &fixed).number(libc::IFLA_MASTER, bridge)
+    };
+    let itself = Request::about_link(libc::RTM_GETLINK, bridge);
+    match netlink.call(&without_statistics(itself)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(state),
+        answers => apply(answers?),
+    }
+    let ports = members(libc::RTM_GETLINK, libc::AF_UNSPEC);
+    apply(netlink.dump(&without_statistics(ports))?);
+    let mut all_bridges = [0; 8];
+    all_bridges[0] = libc::AF_BRIDGE as u8;
+    match netlink.dump(&Request::new(RTM_GETVLAN, &all_bridges)) {
+        // A kernel may have been built without VLANs.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        answers => apply(answers?),
+    }
+    apply(netlink.dump(&members(libc::RTM_GETNEIGH, libc::AF_BRIDGE))?);
+    Ok(state)
 }

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
-use weir::host::bridge::refresh::{Refresh, Refresher};
+use weir::host::bridge::refresh::{Refresh, Refresher, due};
 use weir::host::bridge::state::Address;
 use weir::host::bridge::watch::BridgeWatch;
 
@@ -28,16 +28,13 @@ fn ageing_bridge(bed: &mut Bed, ageing: Duration, ports: &[&str]) -> u32 {
 
 /// A watch of a bridge, and what keeps its addresses alive.
 async fn keeper(br0: u32) -> (BridgeWatch, Refresher) {
-    let watch = BridgeWatch::open(br0).await.unwrap();
-    let mut refresher = Refresher::open().unwrap();
-    refresher.schedule.begin(watch.state(), now_ns());
-    (watch, refresher)
+    (BridgeWatch::open(br0).await.unwrap(), Refresher::open().unwrap())
 }
 
-/// Tells the keeper what has happened, as soon as it has: the ageing time is short.
-async fn hear(watch: &mut BridgeWatch, refresher: &mut Refresher) {
+/// Tells the watch what has happened, as soon as it has: the ageing time is short.
+async fn hear(watch: &mut BridgeWatch) {
     assert!(watch.drained().unwrap());
-    refresher.schedule.note(&watch.next().await.unwrap(), now_ns());
+    watch.next().await.unwrap();
 }
 
 /// Runs rounds as if the gate had seen every address just now, until `done`; how many addresses
@@ -55,10 +52,7 @@ async fn rounds(
         refreshed += round.refreshed;
         repaired += round.repaired;
         // Waits for news as the control side does.
-        let news = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
-        if let Ok(changes) = news {
-            refresher.schedule.note(&changes.unwrap(), now_ns());
-        }
+        let _ = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
     }
     (refreshed, repaired)
 }
@@ -72,21 +66,18 @@ fn an_address_outlives_the_ageing_time_while_it_is_seen() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            hear(&mut watch, &mut refresher).await;
+            hear(&mut watch).await;
             // With VLANs, the command enters it into each of the port's.
             can(bed, "bridge fdb del 02:00:00:00:00:07 dev v1 master vlan 1");
             bed.host("bridge fdb add 02:00:00:00:00:09 dev v1 master dynamic");
-            hear(&mut watch, &mut refresher).await;
+            hear(&mut watch).await;
             let start = Instant::now();
             let mut refreshed = 0;
             while start.elapsed() < ageing * 7 / 2 {
                 let last_seen = |address: &Address| (address.key == key(7)).then(now_ns);
                 let round = refresher.run(&mut watch, now_ns(), last_seen).unwrap();
                 refreshed += round.refreshed;
-                let news = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
-                if let Ok(changes) = news {
-                    refresher.schedule.note(&changes.unwrap(), now_ns());
-                }
+                let _ = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
                 assert!(watch.state().address(key(7)).is_some() || refreshed == 0);
             }
             let held = read(br0).await;
@@ -113,10 +104,10 @@ fn a_revoked_address_stays_revoked() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            hear(&mut watch, &mut refresher).await;
+            hear(&mut watch).await;
             bed.host("bridge fdb del 02:00:00:00:00:07 dev v1 master");
             bed.host("bridge fdb add 02:00:00:00:00:09 dev v2 master dynamic");
-            hear(&mut watch, &mut refresher).await;
+            hear(&mut watch).await;
             let start = Instant::now();
             let past = |_: &BridgeWatch| start.elapsed() > ageing * 2;
             let (refreshed, _) = rounds(&mut watch, &mut refresher, past).await;
@@ -168,11 +159,11 @@ fn a_moved_address_is_not_taken_back() {
         block_on(async {
             let (mut watch, mut refresher) = keeper(br0).await;
             bed.host("bridge fdb add 02:00:00:00:00:07 dev v1 master dynamic");
-            hear(&mut watch, &mut refresher).await;
+            hear(&mut watch).await;
             // Time is what makes it due.
             tokio::time::sleep(ageing * 4 / 5).await;
             let seen = |address: &Address| (address.key == key(7)).then(now_ns);
-            assert_ne!(refresher.schedule.due(watch.state(), now_ns(), seen), []);
+            assert_ne!(due(watch.state(), now_ns(), seen), []);
             // It moves, and the watch has not been asked since.
             bed.host("bridge fdb replace 02:00:00:00:00:07 dev v2 master dynamic");
             let round = refresher.run(&mut watch, now_ns(), seen).unwrap();

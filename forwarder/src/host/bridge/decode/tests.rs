@@ -23,7 +23,7 @@ fn every_recorded_message_is_understood_but_those_of_others() {
             let own = family == libc::AF_BRIDGE
                 && *kind == libc::RTM_NEWLINK
                 && u32_at(payload, 4) == Some(BRIDGE);
-            assert_eq!(message(*kind, payload).is_none(), arp || own, "{}: {kind}", step.command);
+            assert_eq!(message(*kind, payload, 0).is_none(), arp || own, "{}: {kind}", step.command);
         }
     }
 }
@@ -33,12 +33,12 @@ fn every_truncation_is_harmless() {
     for step in recorded() {
         for (kind, payload) in &step.said {
             for len in 0..payload.len() {
-                let _ = message(*kind, &payload[..len]);
+                let _ = message(*kind, &payload[..len], 0);
             }
             for byte in 0..payload.len() {
                 let mut garbled = payload.clone();
                 garbled[byte] ^= 0xff;
-                let _ = message(*kind, &garbled);
+                let _ = message(*kind, &garbled, 0);
             }
         }
     }
@@ -123,8 +123,8 @@ fn reads_addresses() {
         panic!("not gone")
     };
     assert_eq!(key, dynamic.key);
-    let (_, gone) = address(&step("bridge fdb del").said[0].1).unwrap();
-    assert_eq!(gone.age, Duration::from_millis(10 * 0x23));
+    let (_, gone) = address(&step("bridge fdb del").said[0].1, 1_000_000_000).unwrap();
+    assert_eq!(gone.at_ns, 1_000_000_000 - 10_000_000 * 0x23);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn an_address_at_a_locked_port_is_told_apart() {
     let mut payload = step("bridge fdb add 02:00:00:00:00:77").said[0].1.clone();
     payload.extend_from_slice(&[8, 0, NDA_FLAGS_EXT as u8, 0, NTF_EXT_LOCKED as u8, 0, 0, 0]);
     payload[10] |= NTF_EXT_LEARNED;
-    let (_, Seen { address, .. }) = address(&payload).unwrap();
+    let (_, Seen { address, .. }) = address(&payload, 0).unwrap();
     assert!(address.locked && address.extern_learned && !address.ages());
 }
 
@@ -155,5 +155,5 @@ fn a_switch_inside_a_nic_is_no_bridge() {
         payload.extend_from_slice(&kind.to_ne_bytes());
         payload.extend_from_slice(value);
     }
-    assert_eq!(message(libc::RTM_NEWLINK, &payload), None);
+    assert_eq!(message(libc::RTM_NEWLINK, &payload, 0), None);
 }
