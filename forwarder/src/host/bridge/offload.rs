@@ -11,9 +11,6 @@ use std::fmt;
 use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
 use weir_core::ForeignRules;
 
-/// First and last VLAN of a range, both included.
-pub type VidSpan = (u16, u16);
-
 /// Why the gate does not decide the frames of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WhyNot {
@@ -33,24 +30,12 @@ impl fmt::Display for WhyNot {
 /// A port as the gate must see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortView {
-    pub ifindex: u32,
-    pub name: String,
+    pub port: Port,
     /// Why the gate may not decide frames from this port and to it; empty if it may.
     pub why_not: Vec<WhyNot>,
     /// Whether the bridge filters by VLAN. Without filtering, every address is in VLAN 0, tags are
-    /// data, and the three lists below do not count.
+    /// data, and the port's VLANs do not count.
     pub vlan_aware: bool,
-    /// The VLAN of untagged frames that arrive here; `None`: they are dropped.
-    pub pvid: Option<u16>,
-    pub members: Vec<VidSpan>,
-    /// The member VLANs whose frames leave without a tag.
-    pub untagged: Vec<VidSpan>,
-    /// Nothing passes between two isolated ports.
-    pub isolated: bool,
-    /// The bridge learns unknown sources at this port.
-    pub learning: bool,
-    /// Only sources that are known at this port may send.
-    pub locked: bool,
 }
 
 impl PortView {
@@ -59,7 +44,7 @@ impl PortView {
         if self.vlan_aware {
             self.why_not.push(because(
                 "the bridge filters VLANs, which the driver's program cannot see (mode = \"native\")",
-                format!("mode = \"gate\" for `{}`", self.name),
+                format!("mode = \"gate\" for `{}`", self.port.settings.name),
             ));
         }
         self
@@ -94,22 +79,10 @@ impl PortView {
 pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<PortView> {
     let bridge = state.settings()?;
     let port = state.port(ifindex)?;
-    let settings = &port.settings;
     let mut why_not = of_bridge(bridge);
     why_not.extend(of_port(bridge, port));
     why_not.extend(foreign);
-    Some(PortView {
-        ifindex,
-        name: settings.name.clone(),
-        why_not,
-        vlan_aware: bridge.vlan_filtering,
-        pvid: port.vlans.pvid(),
-        members: port.vlans.spans(|_| true),
-        untagged: port.vlans.spans(|flags| flags.untagged),
-        isolated: settings.isolated,
-        learning: settings.learning,
-        locked: settings.locked,
-    })
+    Some(PortView { port: port.clone(), why_not, vlan_aware: bridge.vlan_filtering })
 }
 
 fn because(found: impl Into<String>, to_do: String) -> WhyNot {

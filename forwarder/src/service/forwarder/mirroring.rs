@@ -19,8 +19,8 @@ use super::roster::{Active, Entry};
 use super::{Forwarder, express};
 use crate::host::attach::PendingChange;
 use crate::host::bridge::foreign::{self, Device, Findings};
-use crate::host::bridge::offload::{PortView, VidSpan, view};
-use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::host::bridge::offload::{PortView, view};
+use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change, Port};
 use crate::host::links::ExpressPath;
 use weir_schema::PortPlan;
 
@@ -274,12 +274,13 @@ fn gate_port(
     if let Some(view) = view {
         set(seen(plan, view).is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
-        set(view.isolated, gate_flags::ISOLATED);
-        set(!view.learning, gate_flags::NO_LEARNING);
-        set(view.locked, gate_flags::LOCKED);
-        pvid = view.pvid.unwrap_or(0);
-        set_bits(&mut vlans, 0, &view.members);
-        set_bits(&mut vlans, UNTAGGED, &view.untagged);
+        let Port { settings, vlans: member_of } = &view.port;
+        set(settings.isolated, gate_flags::ISOLATED);
+        set(!settings.learning, gate_flags::NO_LEARNING);
+        set(settings.locked, gate_flags::LOCKED);
+        pvid = member_of.pvid().unwrap_or(0);
+        set_bits(&mut vlans, 0, &member_of.spans(|_| true));
+        set_bits(&mut vlans, UNTAGGED, &member_of.spans(|flags| flags.untagged));
     }
     let queue = u16::try_from(worker).unwrap_or(u16::MAX);
     let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
@@ -300,7 +301,7 @@ fn storm(per_s: u32) -> Storm {
 
 const PER_S_NS: u32 = 1_000_000_000;
 
-fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
+fn set_bits(vlans: &mut Vlans, from: usize, spans: &[(u16, u16)]) {
     for vid in spans.iter().flat_map(|(first, last)| *first..=*last) {
         if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
             *word |= 1 << (vid % 64);

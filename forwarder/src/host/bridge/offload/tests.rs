@@ -122,13 +122,12 @@ fn vlans_count_only_where_they_are_filtered() {
 fn a_ports_vlans_are_shown() {
     let state = bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(15, 19));
     let (one, two) = ports(&state);
-    assert_eq!(
-        (one.pvid, one.members, one.untagged),
-        (Some(1), vec![(1, 1), (10, 14)], vec![(1, 1)])
-    );
-    assert_eq!(two.members, [(1, 1), (10, 19)]);
+    let members = |view: &PortView| view.port.vlans.spans(|_| true);
+    assert_eq!((one.port.vlans.pvid(), members(&one)), (Some(1), vec![(1, 1), (10, 14)]));
+    assert_eq!(one.port.vlans.spans(|flags| flags.untagged), [(1, 1)]);
+    assert_eq!(members(&two), [(1, 1), (10, 19)]);
     let (untagged, _) = ports(&bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(1, 1)));
-    assert_eq!(untagged.pvid, None);
+    assert_eq!(untagged.port.vlans.pvid(), None);
 }
 
 #[test]
@@ -142,7 +141,8 @@ fn what_the_gate_carries_out_is_no_reason() {
         },
     ));
     assert_eq!(one.why_not, []);
-    assert!(one.isolated && one.locked && !one.learning);
+    let settings = one.port.settings;
+    assert!(settings.isolated && settings.locked && !settings.learning);
 }
 
 #[test]
