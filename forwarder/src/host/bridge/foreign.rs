@@ -11,7 +11,6 @@
 //! findings; a check that fails is reported.
 
 mod netfilter;
-mod nft;
 pub(crate) mod tc;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +23,8 @@ use super::super::netlink::Netlink;
 use super::offload::WhyNot;
 use super::state::Settings;
 
-/// An interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    pub ifindex: u32,
-    pub name: String,
-}
+/// Names of interfaces, by index.
+pub type Ports = BTreeMap<u32, String>;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -48,15 +43,14 @@ impl Findings {
     }
 
     /// Leaves these ports to the bridge if a check failed: there may be rules.
-    pub fn leave_unknown_to_the_bridge<'a>(&mut self, ports: impl Iterator<Item = &'a Device>) {
-        for port in ports {
+    pub fn leave_unknown_to_the_bridge<'a>(
+        &mut self,
+        ports: impl Iterator<Item = (&'a u32, &'a String)>,
+    ) {
+        for (&port, name) in ports {
             for unknown in self.unknown.clone() {
                 let found = format!("rules of the host that cannot be read ({unknown})");
-                self.on_port(
-                    port,
-                    found,
-                    format!("foreign-rules = \"ignore\" for `{}`", port.name),
-                );
+                self.on_port(port, found, format!("foreign-rules = \"ignore\" for `{name}`"));
             }
         }
     }
@@ -79,8 +73,8 @@ impl Findings {
         self.bridge.push(WhyNot { found, to_do, is_foreign: true });
     }
 
-    fn on_port(&mut self, port: &Device, found: String, to_do: String) {
-        let rules = self.ports.entry(port.ifindex).or_default();
+    fn on_port(&mut self, port: u32, found: String, to_do: String) {
+        let rules = self.ports.entry(port).or_default();
         rules.push(WhyNot { found, to_do, is_foreign: true });
     }
 
@@ -104,11 +98,11 @@ impl Findings {
 
 /// Checks everything that concerns a bridge and some of its ports, in the network namespace of this
 /// thread. `own` holds the ids of the programs that weir has loaded. Blocks for milliseconds.
-pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Findings {
+pub fn find(bridge: &Settings, ports: &Ports, own: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::default();
-    let chains = findings.look("nftables", nft::chains());
-    nft::judge(&chains, ports, &mut findings);
-    netfilter::judge(&netfilter::read(bridge), &chains, &mut findings);
+    let chains = findings.look("nftables", netfilter::chains());
+    netfilter::judge_chains(&chains, ports, &mut findings);
+    netfilter::judge_host(&netfilter::read_host(bridge), &chains, &mut findings);
     match Netlink::open() {
         Ok(mut netlink) => {
             tc::find(&mut netlink, ports, &mut findings);
@@ -122,16 +116,16 @@ pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Finding
 }
 
 /// VLAN devices on a port: their frames never reach the bridge.
-fn judge_vlans(links: &[Link], ports: &[Device], into: &mut Findings) {
+fn judge_vlans(links: &[Link], ports: &Ports, into: &mut Findings) {
     for link in links {
         let Some((lower, vid)) = link.vlan else { continue };
-        let Some(port) = ports.iter().find(|port| port.ifindex == lower) else { continue };
+        let Some(name) = ports.get(&lower) else { continue };
         let vid = vid.map_or(String::new(), |vid| format!(" of VLAN {vid}"));
         let found = format!(
-            "the {} device `{}` takes the frames{vid} that come in by `{}`",
-            link.kind, link.name, port.name
+            "the {} device `{}` takes the frames{vid} that come in by `{name}`",
+            link.kind, link.name
         );
-        into.on_port(port, found, format!("ip link del {}", link.name));
+        into.on_port(lower, found, format!("ip link del {}", link.name));
     }
 }
 

@@ -18,7 +18,7 @@ use weir_port::clock_monotonic_ns;
 use super::roster::{Active, Entry};
 use super::{Forwarder, express};
 use crate::host::attach::PendingChange;
-use crate::host::bridge::foreign::{self, Device, Findings};
+use crate::host::bridge::foreign::{self, Findings, Ports};
 use crate::host::bridge::offload::{PortView, view};
 use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change, Port};
 use crate::host::links::ExpressPath;
@@ -37,15 +37,14 @@ pub(super) struct HostRules {
 
 impl HostRules {
     /// Takes in a look at these ports, and returns what is known after it.
-    fn take(&mut self, mut found: Findings, ports: &[Device], now: Instant) -> Findings {
+    fn take(&mut self, mut found: Findings, ports: &Ports, now: Instant) -> Findings {
         if found.unknown.is_empty() {
-            self.complete = Some((ports.iter().map(|port| port.ifindex).collect(), now));
+            self.complete = Some((ports.keys().copied().collect(), now));
             return found;
         }
         let recent = self.complete.as_ref().filter(|(_, at)| now - *at < FOUND_HOLDS);
-        let is_known =
-            |port: &&Device| recent.is_some_and(|(known, _)| known.contains(&port.ifindex));
-        found.leave_unknown_to_the_bridge(ports.iter().filter(|port| !is_known(port)));
+        let is_known = |port: &u32| recent.is_some_and(|(known, _)| known.contains(port));
+        found.leave_unknown_to_the_bridge(ports.iter().filter(|(port, _)| !is_known(port)));
         if recent.is_some() { found.and(&self.found) } else { found }
     }
 }
@@ -170,11 +169,9 @@ impl Forwarder {
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
-        let device = |(entry, active): (&Entry, &Active)| Device {
-            ifindex: active.ifindex,
-            name: entry.plan.name.clone(),
-        };
-        let ports: Vec<Device> = self.roster.active().map(device).collect();
+        let port =
+            |(entry, active): (&Entry, &Active)| (active.ifindex, entry.plan.name.clone());
+        let ports: Ports = self.roster.active().map(port).collect();
         let own = self.steering.gate_program_ids();
         let look = {
             let ports = ports.clone();

@@ -7,7 +7,7 @@ use aya::programs::tc::TcAttachType;
 use aya::programs::{ProgramError, SchedClassifier};
 use nix::libc;
 
-use super::{Device, Findings};
+use super::{Findings, Ports};
 use crate::host::netlink::{Attributes, Netlink, Request, u32_at};
 
 const HEADER_LEN: usize = 20;
@@ -32,12 +32,12 @@ pub(crate) fn decode(payload: &[u8]) -> Option<Qdisc> {
     Some(Qdisc { ifindex, handle, parent: u32_at(payload, 12)?, kind })
 }
 
-pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings) {
+pub(super) fn find(netlink: &mut Netlink, ports: &Ports, into: &mut Findings) {
     let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0));
     let all = into.look("tc qdisc", all);
     for qdisc in all.iter().filter_map(|(_, payload)| decode(payload)) {
-        let Some(port) = ports.iter().find(|port| port.ifindex == qdisc.ifindex) else { continue };
-        let name = &port.name;
+        let port = qdisc.ifindex;
+        let Some(name) = ports.get(&port) else { continue };
         // A qdisc that the kernel made has no handle.
         if qdisc.parent == TC_H_ROOT && qdisc.handle != 0 {
             let kind = &qdisc.kind;
@@ -53,7 +53,7 @@ pub(super) fn find(netlink: &mut Netlink, ports: &[Device], into: &mut Findings)
             if qdisc.kind == "ingress" && side == "egress" {
                 continue;
             }
-            let filters = filters(netlink, port.ifindex, parent);
+            let filters = filters(netlink, port, parent);
             if let Some(kind) = into.look("tc filter", filters) {
                 let found = format!("`{name}` has a tc filter ({kind}) at {side}");
                 into.on_port(port, found, format!("tc filter del dev {name} {side}"));
@@ -70,12 +70,11 @@ fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Optio
 }
 
 /// Programs at tcx that weir did not load.
-pub(super) fn find_programs(ports: &[Device], own: &BTreeSet<u32>, into: &mut Findings) {
-    for port in ports {
+pub(super) fn find_programs(ports: &Ports, own: &BTreeSet<u32>, into: &mut Findings) {
+    for (&port, name) in ports {
         for (at, side) in [(TcAttachType::Ingress, "ingress"), (TcAttachType::Egress, "egress")] {
-            let programs = into.look("tcx", programs(&port.name, at));
+            let programs = into.look("tcx", programs(name, at));
             for (id, program) in programs.into_iter().filter(|(id, _)| !own.contains(id)) {
-                let name = &port.name;
                 into.on_port(
                     port,
                     format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
