@@ -8,7 +8,9 @@
 
 use std::fmt;
 
-use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
+use super::state::{
+    BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q, VlanFlags,
+};
 use weir_core::ForeignRules;
 
 /// Why the gate does not decide the frames of a port.
@@ -152,12 +154,11 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
             format!("ip link set dev {name} type bridge_slave nobackup_port"),
         ));
     }
-    let odd = port.vlans.ranges().iter().find(|range| {
-        let options = range.flags.options;
+    let odd = port.vlans.iter().find(|(_, VlanFlags { options, .. })| {
         options.state != StpState::FORWARDING || options.neigh_suppress
     });
-    if let Some(range) = odd.filter(|_| bridge.vlan_filtering) {
-        let (vid, state) = (range.first, range.flags.options.state);
+    if let Some((vid, flags)) = odd.filter(|_| bridge.vlan_filtering) {
+        let state = flags.options.state;
         let set = format!("bridge vlan set dev {name} vid {vid}");
         found.push(match state {
             StpState::FORWARDING => because(

@@ -1,5 +1,5 @@
 use super::super::decode::Message;
-use super::super::state::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+use super::super::state::{VlanOptions, VlanRange, VlanSet};
 use super::*;
 
 const BRIDGE: u32 = 10;
@@ -31,7 +31,8 @@ fn bed(
     port(&mut settings, &mut vlans);
     let add = |state: &mut BridgeState, ifindex, settings, vlans: VlanSet| {
         state.apply(Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None });
-        let ranges = vlans.ranges().to_vec();
+        let single = |(vid, flags)| VlanRange { first: vid, last: vid, flags };
+        let ranges = vlans.iter().map(single).collect();
         state.apply(Message::Vlans { ifindex, ranges, gone: false });
     };
     add(&mut state, 1, settings, vlans);

@@ -23,7 +23,6 @@ fn equal_memberships_are_equal_however_they_came_to_be() {
     assert_eq!(one, other);
     assert_eq!(one.spans(|_| true), [(10, 11), (15, 20)]);
     one.set(range(12, 14, true));
-    assert_eq!(one.ranges().len(), 3);
     assert_eq!(one.spans(|_| true), [(10, 20)]);
     assert_eq!(one.spans(|flags| flags.untagged), [(12, 14)]);
     assert!(one.get(13).unwrap().untagged && !one.get(15).unwrap().untagged);
@@ -38,7 +37,7 @@ fn there_is_one_pvid() {
     assert_eq!(set.pvid(), Some(7));
     assert!(set.get(1).is_some_and(|flags| !flags.pvid && flags.untagged));
     set.remove(0, 4095);
-    assert!(set.ranges().is_empty());
+    assert_eq!(set, VlanSet::default());
     assert_eq!(set.pvid(), None);
 }
 
