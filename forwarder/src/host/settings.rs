@@ -6,22 +6,26 @@
 //! exactly. Leftover changes of an earlier run, of this version or another, are undone before anything
 //! is served.
 
-mod offload;
-mod undo;
-
 use std::io;
 use std::path::Path;
 
-use self::offload::Target;
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+use weir_port::ethtool;
+
+use super::bridge::foreign::tc::{self, Qdisc, TC_H_ROOT};
 use super::links::{Link, LinkKind, Peer, read_link_at};
-use super::netlink::Netlink;
+use super::netlink::{Netlink, Request};
 use super::netns::{self, Netns, NetnsId};
-use super::state::{Change, StateError, StateFile};
+use super::state::{Before, Change, StateError, StateFile};
 
 /// While on, a veth hands a VLAN tag over beside the frame, where an XDP program cannot see it.
 const VLAN_INSERT: [&str; 2] = ["tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"];
 /// While on, a NIC takes the VLAN tag out of the frame.
 const VLAN_PARSE: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
+/// Identifies the qdisc of weir 1, together with its kind pfifo: "we" in ASCII.
+const HANDLE: u32 = 0x7765_0000;
+const GONE: &str = "it is gone, and what was changed with it";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -116,7 +120,7 @@ impl HostSettings {
             ifindex: peer.ifindex,
             name,
             port: link.ifindex,
-            prefix: netns.as_ref().map(Netns::command_prefix).unwrap_or_default(),
+            prefix: netns.as_ref().map(|n| n.command_prefix() + " ").unwrap_or_default(),
         };
         let state = &mut self.state;
         let mut switch = || target.switch_off(&VLAN_INSERT, state);
@@ -139,13 +143,13 @@ impl HostSettings {
         let mut done = Vec::new();
         // Backwards, since one setting may have switched another.
         for change in self.state.changes().iter().rev().filter(|change| concerned(change)) {
-            match undo::put_back(change, self.own) {
+            match put_back(change, self.own) {
                 Ok(what) => {
                     undone.push(format!("{}: {what}", change.name));
                     done.push(change.clone());
                 }
                 Err(error) => problems.push(SettingsError::Kernel {
-                    action: undo::action(change),
+                    action: action(change),
                     name: change.name.clone(),
                     error,
                 }),
@@ -180,4 +184,121 @@ fn peer_name(link: &Link, peer: Peer) -> Result<String, String> {
         }
         _ => Err(format!("interface {} is not its other end", peer.ifindex)),
     }
+}
+
+/// An interface of this thread's namespace.
+#[derive(Debug)]
+struct Target {
+    netns: NetnsId,
+    ifindex: u32,
+    name: String,
+    port: u32,
+    /// What precedes a command so that it runs in the namespace.
+    prefix: String,
+}
+
+impl Target {
+    /// Switches off those features that are known and on, recording each first. Returns those that the
+    /// kernel did not grant, with advice; such a request is withdrawn.
+    fn switch_off(
+        &self,
+        features: &[&str],
+        state: &mut StateFile,
+    ) -> Result<Vec<String>, SettingsError> {
+        let mut refused = Vec::new();
+        let known = match ethtool::features(&self.name) {
+            Ok(known) => known,
+            Err(error) => {
+                // Drivers that do not support the request have no features to answer with.
+                tracing::debug!(name = %self.name, %error, "offload features cannot be read");
+                return Ok(refused);
+            }
+        };
+        let is_on = |feature: &&&str| known.iter().any(|(name, on)| name == **feature && *on);
+        for feature in features.iter().filter(is_on) {
+            let change = Change {
+                netns: self.netns,
+                ifindex: self.ifindex,
+                name: self.name.clone(),
+                port: self.port,
+                before: Before::Feature { feature: (*feature).to_owned(), on: true },
+            };
+            state.record(change.clone())?;
+            match self.set_off(feature) {
+                Ok(()) => tracing::debug!("{}: {feature} off instead of on", self.name),
+                Err(error) => {
+                    // The kernel notes the request even if it does not grant it.
+                    if ethtool::set_feature(&self.name, feature, true).is_ok() {
+                        state.forget(|recorded| *recorded == change)?;
+                    }
+                    let Self { name, prefix, .. } = self;
+                    refused.push(format!(
+                        "{feature} of {name} cannot be set off: {error}; {prefix}ethtool -K {name} \
+                         {feature} off"
+                    ));
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn set_off(&self, feature: &str) -> io::Result<()> {
+        ethtool::set_feature(&self.name, feature, false)?;
+        // The kernel may accept the request and not grant it.
+        let now = ethtool::features(&self.name)?;
+        if now.iter().any(|(name, on)| name == feature && !on) {
+            return Ok(());
+        }
+        Err(io::Error::other("the kernel did not grant it"))
+    }
+}
+
+/// Undoes a change, wherever its interface is now, and describes what was done; a replaced interface is
+/// left alone. `own` is the namespace of this thread.
+fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
+    if change.netns == own {
+        return put_back_here(change);
+    }
+    match netns::by_identity(change.netns) {
+        Some(netns) => netns.enter(|| put_back_here(change))?,
+        None => Ok(GONE.to_owned()),
+    }
+}
+
+/// Describes the undoing of a change, for when it fails.
+fn action(change: &Change) -> String {
+    match &change.before {
+        Before::Feature { feature, .. } => format!("put {feature} back"),
+        Before::NoQdisc { .. } => "remove the qdisc".to_owned(),
+    }
+}
+
+fn put_back_here(change: &Change) -> io::Result<String> {
+    let there = if_nametoindex(change.name.as_str()).is_ok_and(|index| index == change.ifindex);
+    if !there {
+        return Ok(GONE.to_owned());
+    }
+    match &change.before {
+        Before::Feature { feature, on } => {
+            ethtool::set_feature(&change.name, feature, *on)?;
+            Ok(format!("{feature} is {} again", if *on { "on" } else { "off" }))
+        }
+        Before::NoQdisc { tx_queue_len } => remove_qdisc(change.ifindex, *tx_queue_len),
+    }
+}
+
+/// Removes a qdisc that weir 1 gave a veth or a tap, but none of the operator's.
+fn remove_qdisc(ifindex: u32, tx_queue_len: u32) -> io::Result<String> {
+    let mut netlink = Netlink::open()?;
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0))?;
+    let kind = "pfifo".to_owned();
+    let ours = Qdisc { ifindex, handle: HANDLE, parent: TC_H_ROOT, kind };
+    if !all.iter().any(|(_, payload)| tc::decode(payload).as_ref() == Some(&ours)) {
+        return Ok("it has no qdisc of weir's any more".to_owned());
+    }
+    netlink.change(&Request::about_qdisc(libc::RTM_DELQDISC, ifindex, HANDLE, TC_H_ROOT))?;
+    // The kernel set an empty length when the qdisc was added.
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex);
+    netlink.change(&request.number(libc::IFLA_TXQLEN, tx_queue_len))?;
+    Ok("weir's qdisc is removed".to_owned())
 }
