@@ -3,10 +3,8 @@
 //! finds it ([`pins`](super::pins)). This process alone holds all other links, so any end of it, kill
 //! -9 included, detaches them.
 
-mod changes;
 mod gate;
 mod keeping;
-mod occupant;
 mod refusal;
 mod unsteered;
 
@@ -28,11 +26,9 @@ use weir_core::Mode;
 use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
-pub use self::changes::{PendingChange, PendingChanges};
-pub use self::gate::{GateGlobals, GateMaps};
+pub use self::gate::{GateGlobals, GateMaps, PendingChange, PendingChanges};
 use self::keeping::Keeping;
-pub use self::occupant::{Occupant, is_named, occupant};
-pub use self::refusal::AttachError;
+pub use self::refusal::{AttachError, Occupant, is_named, occupant};
 use self::refusal::{refusal, take_off};
 use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
