@@ -12,7 +12,8 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 const HEADER_LEN: usize = 16;
 const ATTRIBUTE_HEADER_LEN: usize = 4;
-// linux/if_link.h
+// linux/veth.h, linux/if_link.h
+const VETH_INFO_PEER: u16 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 /// The most attempts at a dump that the kernel flags as inconsistent.
@@ -51,11 +52,6 @@ impl Request {
         Self::of_words(kind, [0, ifindex, handle, parent, 0])
     }
 
-    /// What stands behind the message header; for attributes that contain attributes.
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
     pub(crate) fn flags(mut self, flags: libc::c_int) -> Self {
         self.flags |= flags as u16;
         self
@@ -84,6 +80,11 @@ impl Request {
         let info =
             |info: Self| info.text(libc::IFLA_INFO_KIND, kind).nest(libc::IFLA_INFO_DATA, data);
         self.nest(libc::IFLA_LINKINFO, info).flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
+    }
+
+    /// Makes a veth: this request has the name of one end, and `peer` that of the other.
+    pub(crate) fn create_veth(self, peer: &Self) -> Self {
+        self.create_link("veth", |data| data.attribute(VETH_INFO_PEER, &peer.payload))
     }
 
     /// An attribute that contains attributes.

@@ -11,24 +11,28 @@
 //! outlives the process, and the next weir with the same control socket finds it by its name.
 //!
 //! - [`place`]: the mount that keeps the namespace
-//! - [`devices`]: the veth, by rtnetlink
 //! - [`watch`]: follows changes of the pair
 
-mod devices;
 mod place;
 mod watch;
 
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::libc;
+
 use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind, LinksError, read_link_at};
+use super::links::{Link, LinkKind, LinksError, read_link, read_link_at};
 use super::mounts::{Place, places};
-use super::netlink::Netlink;
+use super::netlink::{Netlink, Request};
 use super::netns::{Netns, NetnsId, id_as_seen};
+
+/// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
+const MTU: u32 = 65_535;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PairError {
@@ -123,7 +127,7 @@ impl Pair {
     fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> Result<Self, PairError> {
         let (outer, inner) = (identity.outer_name(), identity.inner_name());
         let netns = Netns::create(&place::path_of(&inner)).map_err(PairError::Namespace)?;
-        devices::create(netlink, [&outer, &inner], netns.file().as_raw_fd(), queues)
+        create_devices(netlink, [&outer, &inner], netns.file().as_raw_fd(), queues)
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
             .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
@@ -158,7 +162,7 @@ impl Pair {
         kept: Option<Arc<Kept>>,
     ) -> Result<Self, PairError> {
         let set = |netlink: &mut Netlink, link: &Link| {
-            devices::set(netlink, link)?;
+            set_up(netlink, link)?;
             read_link_at(netlink, link.ifindex)?
                 .ok_or_else(|| io::Error::other("it vanished while it was set up"))
         };
@@ -186,7 +190,7 @@ pub fn remove_leftovers(identity: &Identity) -> Result<bool, PairError> {
 
 fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError> {
     let name = identity.outer_name();
-    let outer = devices::find(netlink, &name).map_err(failed("find", identity))?;
+    let outer = find_device(netlink, &name).map_err(failed("find", identity))?;
     if let Some(outer) = &outer {
         if outer.kind != LinkKind::Veth {
             return Err(PairError::Foreign { name, kind: outer.kind.clone() });
@@ -200,7 +204,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
         if let Ok(Some((netns, _))) = place.find(&inner) {
             let gone = netns.enter(|| -> io::Result<()> {
                 let mut netlink = Netlink::open()?;
-                match devices::find(&mut netlink, &inner)? {
+                match find_device(&mut netlink, &inner)? {
                     Some(link) => netlink.delete_link(link.ifindex),
                     None => Ok(()),
                 }
@@ -258,9 +262,9 @@ fn ends(
     identity: &Identity,
     netns: &Netns,
 ) -> io::Result<Option<(Link, Link)>> {
-    let Some(outer) = devices::find(netlink, &identity.outer_name())? else { return Ok(None) };
+    let Some(outer) = find_device(netlink, &identity.outer_name())? else { return Ok(None) };
     let name = identity.inner_name();
-    let inner = netns.enter(|| devices::find(&mut Netlink::open()?, &name)).flatten()?;
+    let inner = netns.enter(|| find_device(&mut Netlink::open()?, &name)).flatten()?;
     let Some(inner) = inner else { return Ok(None) };
     let namespace = id_as_seen(netlink, netns.file())?;
     let together = outer.peer.is_some_and(|peer| {
@@ -277,7 +281,7 @@ fn whole(
     queues: u32,
 ) -> io::Result<Option<(Link, Link)>> {
     let Some((outer, inner)) = ends(netlink, identity, netns)? else { return Ok(None) };
-    let fit = devices::fits(&outer, queues) && netns.enter(|| devices::fits(&inner, queues))?;
+    let fit = fits(&outer, queues) && netns.enter(|| fits(&inner, queues))?;
     Ok(fit.then_some((outer, inner)))
 }
 
@@ -288,6 +292,64 @@ fn open(identity: &Identity) -> Result<Netlink, PairError> {
 fn failed(action: &'static str, identity: &Identity) -> impl Fn(io::Error) -> PairError + use<> {
     let name = identity.outer_name();
     move |error| PairError::Device { action, name: name.clone(), error }
+}
+
+/// The interface of that name.
+fn find_device(netlink: &mut Netlink, name: &str) -> io::Result<Option<Link>> {
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, 0).text(libc::IFLA_IFNAME, name))
+}
+
+/// Makes both ends, the inner one in the namespace behind `netns_fd`. They are down.
+fn create_devices(
+    netlink: &mut Netlink,
+    [outer, inner]: [&str; 2],
+    netns_fd: i32,
+    queues: u32,
+) -> io::Result<()> {
+    let end = |kind, name| {
+        Request::about_link(kind, 0)
+            .text(libc::IFLA_IFNAME, name)
+            .number(libc::IFLA_MTU, MTU)
+            .number(libc::IFLA_NUM_TX_QUEUES, queues)
+            .number(libc::IFLA_NUM_RX_QUEUES, queues)
+    };
+    let peer = end(0, inner).number(libc::IFLA_NET_NS_FD, netns_fd as u32);
+    netlink.change(&end(libc::RTM_NEWLINK, outer).create_veth(&peer))
+}
+
+/// Silences the device, then sets it up: without IPv6 and ARP an interface sends nothing by itself.
+fn set_up(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
+    netlink.set_no_ipv6_address(link.ifindex)?;
+    switch_ipv6_off(&link.name)?;
+    if link.mtu != MTU {
+        netlink.set_mtu(link.ifindex, MTU)?;
+    }
+    netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
+}
+
+/// Turns IPv6 off; no netlink request does that. With `addr_gen_mode` none the interface has no address
+/// and solicits nothing; this also keeps it out of multicast groups.
+fn switch_ipv6_off(name: &str) -> io::Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim() == "1" => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => fs::write(&path, "1").or_else(|error| match error.kind() {
+            // /proc/sys is read-only in a container; without an address the device sends nothing
+            // anyway.
+            io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            _ => Err(error),
+        }),
+    }
+}
+
+/// Whether an end is a veth with exactly this number of queues, both allocated and in use.
+fn fits(link: &Link, queues: u32) -> bool {
+    let counts = [link.rx_queues, link.tx_queues];
+    let in_use = weir_port::ethtool::channels(&link.name);
+    link.kind == LinkKind::Veth
+        && counts == [queues; 2]
+        && in_use.is_ok_and(|(rx, tx, combined)| [rx + combined, tx + combined] == [queues; 2])
 }
 
 #[cfg(test)]

@@ -22,9 +22,8 @@ pub enum PairEvent {
     /// Deleted, or moved to another namespace: nothing that is sent to the pair arrives any more. If
     /// the pair is deleted, both ends are reported.
     Gone(End),
-    /// Nothing passes until it is up again.
+    /// Nothing passes any more.
     Down(End),
-    Up(End),
     Mtu {
         end: End,
         mtu: u32,
@@ -52,9 +51,8 @@ fn changes(before: &State, now: &State) -> Vec<PairEvent> {
         match (before, now) {
             (Some(_), None) => events.push(PairEvent::Gone(end)),
             (Some(before), Some(now)) => {
-                if before.up != now.up {
-                    let event = if now.up { PairEvent::Up } else { PairEvent::Down };
-                    events.push(event(end));
+                if before.up && !now.up {
+                    events.push(PairEvent::Down(end));
                 }
                 if before.mtu != now.mtu {
                     events.push(PairEvent::Mtu { end, mtu: now.mtu });
