@@ -2,12 +2,11 @@
 //! may become ports. Invariant: read only.
 
 mod decode;
-mod dropped;
 mod guard;
 mod path;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -16,8 +15,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::libc;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::decode::IFLA_IFALIAS;
-pub(crate) use self::dropped::tx_dropped;
 pub use self::guard::{
     GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
 };
@@ -251,6 +248,19 @@ pub(crate) fn read_brief(netlink: &mut Netlink) -> io::Result<Vec<Link>> {
 fn brief(ifindex: u32) -> Request {
     Request::about_link(libc::RTM_GETLINK, ifindex)
         .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
+}
+
+/// The frames that devices dropped on transmission since each was made, by interface index, in this
+/// thread's network namespace: of one interface or of all.
+pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> {
+    let wanted = 1 << (decode::IFLA_STATS_LINK_64 - 1);
+    let request = Request::of_words(libc::RTM_GETSTATS, [0, ifindex.unwrap_or(0), wanted]);
+    let mut netlink = Netlink::open()?;
+    let answers = match ifindex {
+        Some(_) => netlink.call(&request)?,
+        None => netlink.dump(&request)?,
+    };
+    Ok(answers.iter().filter_map(|(_, payload)| decode::tx_dropped(payload)).collect())
 }
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.

@@ -11,7 +11,7 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 
 use super::super::links::{
-    GuardError, IFLA_IFALIAS, Link, LinkKind, OWN_BRIDGE, Snapshot, check_port, read_snapshot,
+    GuardError, Link, LinkKind, OWN_BRIDGE, Snapshot, check_port, read_snapshot,
 };
 use super::super::netlink::{Netlink, Request};
 
@@ -157,7 +157,7 @@ fn establish(
         // No link-local address: the bridge belongs to the guests, and the host is not reachable by it
         // unless the operator gives it an address.
         netlink
-            .change(&Request::about_link(libc::RTM_SETLINK, bridge).text(IFLA_IFALIAS, ALIAS))
+            .change(&Request::about_link(libc::RTM_SETLINK, bridge).text(libc::IFLA_IFALIAS, ALIAS))
             .and_then(|()| netlink.set_no_ipv6_address(bridge))
             .map_err(|error| kernel(format!("make the bridge `{OWN_BRIDGE}`"), error))?;
         refuse_autoconfiguration();
