@@ -4,7 +4,8 @@
 //! Invariant: the mount namespace of this process stays as it is; only threads made for the purpose
 //! enter another one. The lock on [`LOCKED`] is held during every mount and unmount.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -32,20 +33,17 @@ pub(super) struct Place {
 /// The candidates, the best first: the mount namespace of process 1 or, if that may not be entered, of
 /// the topmost ancestor whose namespace may; last the own one.
 pub(super) fn places() -> Vec<Place> {
-    let own = fs::metadata(OWN).ok().map(|own| (own.dev(), own.ino()));
-    let mut seen = Vec::new();
+    let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let own = fs::metadata(OWN).ok().map(id);
+    let mut seen = BTreeSet::new();
     let mut places = Vec::new();
     for pid in std::iter::once(1).chain(ancestors().into_iter().rev()) {
         let Ok(file) = File::open(format!("/proc/{pid}/ns/mnt")) else { continue };
-        let Ok(id) = file.metadata().map(|metadata| (metadata.dev(), metadata.ino())) else {
-            continue;
-        };
-        if seen.contains(&id) {
-            continue;
+        let Ok(id) = file.metadata().map(id) else { continue };
+        if seen.insert(id) {
+            let elsewhere = (own != Some(id)).then_some(file);
+            places.push(Place { elsewhere, lasting: true });
         }
-        seen.push(id);
-        let elsewhere = (own != Some(id)).then_some(file);
-        places.push(Place { elsewhere, lasting: true });
     }
     if !places.iter().any(|place| place.elsewhere.is_none()) {
         places.push(Place { elsewhere: None, lasting: false });
@@ -58,19 +56,10 @@ fn ancestors() -> Vec<u32> {
     // A process that dies meanwhile ends the list; the bound ends a circle that a reused process id
     // could make.
     const MOST: usize = 64;
-    let mut above = Vec::new();
-    let mut pid = std::os::unix::process::parent_id();
-    while pid > 1 && above.len() < MOST {
-        above.push(pid);
-        let Some(parent) = fs::read_to_string(format!("/proc/{pid}/status"))
-            .ok()
-            .and_then(|status| parent_in(&status))
-        else {
-            break;
-        };
-        pid = parent;
-    }
-    above
+    let parent_of =
+        |pid: &u32| parent_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    let above = std::iter::successors(Some(std::os::unix::process::parent_id()), parent_of);
+    above.take_while(|pid| *pid > 1).take(MOST).collect()
 }
 
 fn parent_in(status: &str) -> Option<u32> {
