@@ -118,7 +118,7 @@ impl ExpressCounters {
     }
 
     /// A port's counters, summed over the CPUs.
-    fn all(&self, slot: u16) -> Result<PortCounters, MapsError> {
+    pub fn of(&self, slot: u16) -> Result<PortCounters, MapsError> {
         let values = self.map().get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
         let mut sum = PortCounters::default();
         for words in values.iter() {
@@ -129,7 +129,7 @@ impl ExpressCounters {
 
     /// Frames and bytes that the port has sent by the express lane since its slot was cleared.
     pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let counters = self.all(slot)?;
+        let counters = self.of(slot)?;
         Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])
     }
 }
@@ -236,11 +236,6 @@ impl Steering {
     pub fn detach(&mut self, attached: Attached) -> Result<(), ProgramError> {
         drop(attached.pin);
         attached.link.detach()
-    }
-
-    /// A port's counters, summed over the CPUs.
-    pub fn counters(&self, slot: u16) -> Result<PortCounters, MapsError> {
-        self.counters.all(slot)
     }
 
     /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.

@@ -48,7 +48,7 @@ pub struct Netns {
     pub id: NetnsId,
     /// A path that leads to it, to show the operator.
     pub path: PathBuf,
-    file: File,
+    pub(crate) file: File,
 }
 
 impl Netns {
@@ -67,10 +67,6 @@ impl Netns {
             File::open(OWN)
         })?;
         Self::from_file(file, path)
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
     }
 
     /// Runs `work` in this namespace, on a thread of its own, and waits for it.

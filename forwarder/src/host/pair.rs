@@ -127,7 +127,7 @@ impl Pair {
     fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> Result<Self, PairError> {
         let (outer, inner) = (identity.outer_name(), identity.inner_name());
         let netns = Netns::create(&place::path_of(&inner)).map_err(PairError::Namespace)?;
-        create_devices(netlink, [&outer, &inner], netns.file().as_raw_fd(), queues)
+        create_devices(netlink, [&outer, &inner], netns.file.as_raw_fd(), queues)
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
             .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
@@ -266,7 +266,7 @@ fn ends(
     let name = identity.inner_name();
     let inner = netns.enter(|| find_device(&mut Netlink::open()?, &name)).flatten()?;
     let Some(inner) = inner else { return Ok(None) };
-    let namespace = id_as_seen(netlink, netns.file())?;
+    let namespace = id_as_seen(netlink, &netns.file)?;
     let together = outer.peer.is_some_and(|peer| {
         peer.ifindex == inner.ifindex && namespace.is_some() && peer.netns_id == namespace
     });

@@ -98,7 +98,7 @@ fn plug(other: &Netns) -> io::Result<()> {
         named.number(libc::IFLA_MTU, mtu)
     };
     let peer = end(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
-        .number(libc::IFLA_NET_NS_FD, other.file().as_raw_fd() as u32);
+        .number(libc::IFLA_NET_NS_FD, other.file.as_raw_fd() as u32);
     let request = end(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC);
     Netlink::open()?.change(&request.create_veth(&peer))
 }

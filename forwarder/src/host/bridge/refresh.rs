@@ -35,11 +35,11 @@ pub struct Refresh {
 
 /// The undoing of a refresh that was wrong because something happened at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repair {
+enum Repair {
     /// The address had just moved: move it back.
-    MoveBack { key: AddressKey, ifindex: u32 },
+    MoveBack(Refresh),
     /// The address had just been removed, or never existed.
-    Remove { key: AddressKey, ifindex: u32 },
+    Remove(Refresh),
 }
 
 /// The result of one round.
@@ -104,8 +104,7 @@ impl Refresher {
 
     /// Tells the bridge that a frame from the address arrived at that port.
     pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
-        let Refresh { key, ifindex } = *refresh;
-        self.0.change(&entry(libc::RTM_NEWNEIGH, key, ifindex, libc::NTF_USE))
+        self.0.change(&entry(libc::RTM_NEWNEIGH, refresh, libc::NTF_USE))
     }
 
     /// Reads the kernel's messages since `mark`, and undoes wrong effects of the refresh; returns the
@@ -120,13 +119,11 @@ impl Refresher {
         watch.drained()?;
         let repairs = repairs(refresh, watch.told_since(mark));
         for repair in &repairs {
-            let request = match *repair {
-                Repair::MoveBack { key, ifindex } => {
-                    entry(libc::RTM_NEWNEIGH, key, ifindex, libc::NTF_USE)
-                }
-                Repair::Remove { key, ifindex } => entry(libc::RTM_DELNEIGH, key, ifindex, 0),
+            let repaired = match repair {
+                Repair::MoveBack(to) => self.write(to),
+                Repair::Remove(from) => self.0.change(&entry(libc::RTM_DELNEIGH, from, 0)),
             };
-            if let Err(error) = self.0.change(&request) {
+            if let Err(error) = repaired {
                 // Another process changed it, and has the last word.
                 tracing::debug!(?repair, %error, "is not put back");
             }
@@ -135,7 +132,7 @@ impl Refresher {
     }
 }
 
-fn entry(kind: u16, key: AddressKey, ifindex: u32, flags: u8) -> Request {
+fn entry(kind: u16, Refresh { key, ifindex }: &Refresh, flags: u8) -> Request {
     let mut fixed = [0; 12];
     fixed[0] = libc::AF_BRIDGE as u8;
     fixed[4..8].copy_from_slice(&ifindex.to_ne_bytes());
@@ -176,7 +173,7 @@ fn hold_time(state: &BridgeState) -> Duration {
 }
 
 /// Whether the bridge would refresh the address itself if it saw the frame.
-pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
+fn may_refresh(state: &BridgeState, address: &Address) -> bool {
     let (Some(bridge), Some(port)) = (state.settings(), state.port(address.ifindex)) else {
         return false;
     };
@@ -199,28 +196,19 @@ pub fn may_refresh(state: &BridgeState, address: &Address) -> bool {
 
 /// What to repair after a refresh. `told` are the changes from the last check before the write to the
 /// first check after it.
-pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
+fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
     let Refresh { key, ifindex } = *refresh;
     let mut repairs = Vec::new();
-    // The port that had the address before the kernel carried out the refresh; `None`: no port.
-    let mut before = Some(ifindex);
+    // The port that had the address, if any, when the kernel carried out a refresh that changed something.
     let mut written = None;
     for change in told {
         match change {
-            Change::AddressSet { address, before: None } if address.key == key => {
-                written = (address.ifindex == ifindex && before.is_none()).then_some(None);
-                before = Some(address.ifindex);
-            }
-            Change::AddressSet { address, before: Some(from) }
-                if address.key == key && address.ifindex != *from =>
+            Change::AddressSet { address, before }
+                if address.key == key && *before != Some(address.ifindex) =>
             {
-                written = (address.ifindex == ifindex).then_some(Some(*from));
-                before = Some(address.ifindex);
+                written = (address.ifindex == ifindex).then_some(*before);
             }
-            Change::AddressRemoved { address } if address.key == key => {
-                written = None;
-                before = None;
-            }
+            Change::AddressRemoved { address } if address.key == key => written = None,
             // Without a VLAN, the kernel also adds the address to every VLAN of the port.
             Change::AddressSet { address, before: None }
                 if key.vid == 0
@@ -228,14 +216,14 @@ pub fn repairs(refresh: &Refresh, told: &[Change]) -> Vec<Repair> {
                     && address.ifindex == ifindex
                     && address.ages() =>
             {
-                repairs.push(Repair::Remove { key: address.key, ifindex });
+                repairs.push(Repair::Remove(Refresh { key: address.key, ifindex }));
             }
             _ => {}
         }
     }
     match written {
-        Some(Some(elsewhere)) => repairs.push(Repair::MoveBack { key, ifindex: elsewhere }),
-        Some(None) => repairs.push(Repair::Remove { key, ifindex }),
+        Some(Some(ifindex)) => repairs.push(Repair::MoveBack(Refresh { key, ifindex })),
+        Some(None) => repairs.push(Repair::Remove(*refresh)),
         None => {}
     }
     repairs

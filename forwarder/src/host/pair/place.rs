@@ -65,7 +65,7 @@ impl Place {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 file => drop(file?),
             }
-            let source = format!("/proc/thread-self/fd/{}", netns.file().as_raw_fd());
+            let source = format!("/proc/thread-self/fd/{}", netns.file.as_raw_fd());
             mount(Some(source.as_str()), &path, NO_DATA, MsFlags::MS_BIND, NO_DATA)?;
             kept(name, netns)
         })

@@ -128,8 +128,8 @@ fn removed(ifindex: u32) -> Change {
 #[test]
 fn what_happened_at_the_same_moment_is_put_back() {
     let refresh = Refresh { key: key(0), ifindex: 10 };
-    let elsewhere = Repair::MoveBack { key: key(0), ifindex: 11 };
-    let remove = Repair::Remove { key: key(0), ifindex: 10 };
+    let elsewhere = Repair::MoveBack(Refresh { key: key(0), ifindex: 11 });
+    let remove = Repair::Remove(Refresh { key: key(0), ifindex: 10 });
     let cases: [(&[Change], &[Repair]); 9] = [
         (&[], &[]),
         (&[Change::SettingsChanged, Change::PortChanged { ifindex: 10 }], &[]),
@@ -151,7 +151,7 @@ fn what_happened_at_the_same_moment_is_put_back() {
 
 #[test]
 fn vlans_that_the_kernel_enters_unasked_are_taken_out() {
-    let unasked = Repair::Remove { key: key(1), ifindex: 10 };
+    let unasked = Repair::Remove(Refresh { key: key(1), ifindex: 10 });
     let told = [added(1, 10)];
     assert_eq!(repairs(&Refresh { key: key(0), ifindex: 10 }, &told), [unasked]);
     assert_eq!(repairs(&Refresh { key: key(5), ifindex: 10 }, &told), []);
