@@ -6,6 +6,7 @@ use std::io;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
+use rtnetlink::packet_core::NetlinkBuffer;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 use tokio::time::{Duration, Instant, sleep_until};
@@ -104,26 +105,11 @@ impl Request {
     }
 }
 
-/// One message of a datagram, undecoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RawMessage<'a> {
-    pub(crate) kind: u16,
-    pub(crate) flags: u16,
-    pub(crate) sequence: u32,
-    pub(crate) payload: &'a [u8],
-}
-
-/// The messages of one datagram; a message whose length cannot be right ends it.
-pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
+/// The messages of one datagram, undecoded; one whose length cannot be right ends it.
+pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
     std::iter::from_fn(move || {
-        let len = u32_at(datagram, 0)? as usize;
-        let payload = datagram.get(HEADER_LEN..len)?;
-        let message = RawMessage {
-            kind: u16_at(datagram, 4)?,
-            flags: u16_at(datagram, 6)?,
-            sequence: u32_at(datagram, 8)?,
-            payload,
-        };
+        let message = NetlinkBuffer::new_checked(datagram).ok()?;
+        let len = message.length() as usize;
         datagram = datagram.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some(message)
     })
@@ -334,18 +320,18 @@ impl Netlink {
         let mut torn = false;
         loop {
             let (datagram, _) = self.socket.recv_from_full()?;
-            for message in messages(&datagram).filter(|m| m.sequence == self.sequence) {
-                torn |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                match i32::from(message.kind) {
+            for message in messages(&datagram).filter(|m| m.sequence_number() == self.sequence) {
+                torn |= message.flags() & libc::NLM_F_DUMP_INTR as u16 != 0;
+                match i32::from(message.message_type()) {
                     libc::NLMSG_NOOP => {}
                     libc::NLMSG_DONE | libc::NLMSG_ERROR => {
-                        let code = u32_at(message.payload, 0).unwrap_or(0) as i32;
+                        let code = u32_at(message.payload(), 0).unwrap_or(0) as i32;
                         return match code {
                             0 => Ok((answers, torn)),
                             code => Err(io::Error::from_raw_os_error(-code)),
                         };
                     }
-                    _ => answers.push((message.kind, message.payload.to_vec())),
+                    _ => answers.push((message.message_type(), message.payload().to_vec())),
                 }
             }
         }

@@ -153,11 +153,12 @@ impl BridgeWatch {
         }
         let now_ns = clock_monotonic_ns();
         for message in messages(&self.buffer) {
-            if i32::from(message.kind) == libc::NLMSG_ERROR {
-                if u32_at(message.payload, 0) == Some(0) {
-                    self.passed = message.sequence;
+            let (kind, payload) = (message.message_type(), message.payload());
+            if i32::from(kind) == libc::NLMSG_ERROR {
+                if u32_at(payload, 0) == Some(0) {
+                    self.passed = message.sequence_number();
                 }
-            } else if let Some(news) = decode::message(message.kind, message.payload, now_ns) {
+            } else if let Some(news) = decode::message(kind, payload, now_ns) {
                 self.pending.extend(self.state.apply(news));
             }
         }

@@ -68,9 +68,9 @@ impl Changed {
     /// interface is examined in vain.
     fn absorb(&mut self, datagram: &[u8]) {
         for message in messages(datagram) {
-            let ends = match message.kind {
-                libc::RTM_NEWLINK | libc::RTM_DELLINK => decode::ends(message.payload),
-                libc::RTM_NEWADDR | libc::RTM_DELADDR => [u32_at(message.payload, 4), None],
+            let ends = match message.message_type() {
+                libc::RTM_NEWLINK | libc::RTM_DELLINK => decode::ends(message.payload()),
+                libc::RTM_NEWADDR | libc::RTM_DELADDR => [u32_at(message.payload(), 4), None],
                 _ => [None; 2],
             };
             ends.into_iter().flatten().for_each(|ifindex| self.note(ifindex));
