@@ -265,24 +265,24 @@ pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> 
 
 /// The snapshot, read on this thread and in the network namespace of `netlink`.
 pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
-    let mut links = read_links(netlink, &Snapshot::default())?;
+    let mut snapshot = read_links(netlink, &Snapshot::default())?;
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut fixed = [0; 12];
         fixed[0] = family as u8;
         for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETROUTE, &fixed))? {
             for ifindex in decode::default_route(&payload) {
-                if let Some(link) = links.get_mut(&ifindex) {
+                if let Some(link) = snapshot.links.get_mut(&ifindex) {
                     link.is_default_route = true;
                 }
             }
         }
     }
-    Ok(Snapshot { links })
+    Ok(snapshot)
 }
 
 /// The interfaces of now. Drivers are asked only about those that are not in `before`, and routes are
 /// taken from there.
-fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u32, Link>> {
+fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<Snapshot> {
     let mut links = BTreeMap::new();
     for mut link in read_brief(netlink)? {
         match before.get(link.ifindex) {
@@ -298,7 +298,7 @@ fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u
             link.addresses.push(address);
         }
     }
-    Ok(links)
+    Ok(Snapshot { links })
 }
 
 #[cfg(test)]

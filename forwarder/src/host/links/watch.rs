@@ -146,15 +146,11 @@ impl Watch {
     /// Reads the interfaces again, except for default routes. False: they changed during the reading, in
     /// every attempt.
     pub async fn refresh(&mut self) -> Result<bool, LinksError> {
-        if self.reading.is_none() {
+        let reading = self.reading.get_or_insert_with(|| {
             self.pace.begin();
             let before = self.snapshot.clone();
-            self.reading = Some(
-                self.links
-                    .spawn(move |netlink| Ok(Snapshot { links: read_links(netlink, &before)? })),
-            );
-        }
-        let Some(reading) = &mut self.reading else { return Ok(false) };
+            self.links.spawn(move |netlink| read_links(netlink, &before))
+        });
         let read = reading.await;
         self.reading = None;
         self.pace.end();
