@@ -1,7 +1,7 @@
-//! The eBPF programs: loads them once, attaches them to ports, writes their maps and reads their
-//! counters. Invariant: every attachment is a bpf_link. A gate's link may be pinned where the next weir
-//! finds it ([`pins`](super::pins)). This process alone holds all other links, so any end of it, kill
-//! -9 included, detaches them.
+//! The eBPF programs: loads them once, attaches them to ports, writes their maps and reads their counters.
+//!
+//! Invariant: every attachment is a bpf_link. A gate's may be pinned for the next weir
+//! ([`pins`](super::pins)); all others end with this process, however it ends.
 
 mod gate;
 mod keeping;
@@ -75,8 +75,7 @@ fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
     move |error| MapsError::Read { name, error }
 }
 
-/// A port's attached program. Dropping it detaches the program; [`Steering::detach`] also reports
-/// whether that worked.
+/// A port's attached program. Dropping it detaches the program.
 #[derive(Debug)]
 pub struct Attached {
     link: FdLink,
@@ -84,7 +83,7 @@ pub struct Attached {
     pub mode: Mode,
     /// The pin that keeps the attachment beyond the life of this process, if there is one.
     pin: Option<Pin>,
-    /// This is an earlier weir's gate, with its program, yet to be adopted.
+    /// It is an earlier weir's gate, yet to be adopted.
     pub is_left: bool,
 }
 
@@ -105,8 +104,8 @@ impl Attached {
 /// A counter map's value as aya can read it without `unsafe`.
 type CounterWords = [u64; PortCounters::WORDS];
 
-/// The programs' counters by port, which are also read without the forwarder's lock. Only the forwarder
-/// writes, when it clears those of a free slot.
+/// The programs' counters by port, which are also read without the forwarder's lock. The forwarder alone
+/// writes them, for a free slot.
 #[derive(Clone)]
 pub struct ExpressCounters(Arc<Mutex<PerCpuArray<MapData, CounterWords>>>);
 
@@ -136,10 +135,9 @@ impl ExpressCounters {
 
 /// The loaded program and its maps.
 pub struct Steering {
-    // Holds the program; the maps below are taken out of it.
+    /// Holds the programs; the maps are taken out of it.
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
-    /// The ports' counters, which are also read without the forwarder's lock.
     pub counters: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
@@ -250,15 +248,13 @@ impl Steering {
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 
-    /// Clears the shed bits of a slot that belongs to no port, both as source and as link. Workers own
-    /// the bits and clear those they set, so there should be none; a leftover bit would silence the
-    /// slot's next port for no reason. Each write is atomic, since a worker may be changing the bits
-    /// beside it.
+    /// Clears the shed bits of a free slot, as source and as link. Workers clear those they set, so there
+    /// should be none; a leftover bit would silence the slot's next port. Each write is atomic, since a
+    /// worker may be changing the bits beside it.
     fn clear_shed(&self, slot: u16) {
         let clear = |ingress: u16, egress: u16| {
             let Some((word, mask)) = shed::cell(ingress, egress) else { return };
-            // Most bits are clear, and writing each of them would take the cache line from the worker
-            // that writes beside it.
+            // Writing bits that are clear would take the cache line from the worker beside it.
             let word = self.shed.get(word);
             if let Some(word) = word.filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
                 word.fetch_and(!mask, Ordering::Relaxed);

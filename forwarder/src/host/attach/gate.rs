@@ -1,6 +1,6 @@
 //! The gate: attaches its programs, and writes what they and the native program know about ports and
-//! addresses. Invariant: every word that they read is stored whole, so they never see half a change. A
-//! port's identity is written last when the port comes, and cleared first when it goes.
+//! addresses. Invariant: they never see half a change: every word is stored whole, and a port's identity is
+//! written last when it comes, and cleared first when it goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -87,8 +87,7 @@ impl GateMaps {
         })
     }
 
-    /// Announces a port to the programs; from here on its own program decides about the interface's
-    /// frames.
+    /// Announces a port to the programs: from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
         let _changing = self.hold_newly_offloaded(slot, port, vlans);
         let at = usize::from(slot) * VLAN_WORDS;
@@ -104,9 +103,8 @@ impl GateMaps {
         self.slots.insert(port.ifindex(), u32::from(slot), 0).map_err(write_error(maps::SLOTS))
     }
 
-    /// Holds frames that went by the bridge until now and may go by the gate from here on, until the
-    /// bridge has delivered the earlier ones. For a port that comes, these are the frames of all other
-    /// ports.
+    /// Holds frames that go by the gate instead of the bridge from here on, until the bridge has delivered
+    /// the earlier ones.
     fn hold_newly_offloaded(
         &self,
         slot: u16,
@@ -127,8 +125,7 @@ impl GateMaps {
     }
 
     /// Holds the frames of all ports until everything given to the bridge so far has arrived. Call it
-    /// before frames that went by the bridge may go by the gate, and drop the returned guard once they
-    /// may.
+    /// before frames may go by the gate instead of the bridge, and drop the guard once they may.
     pub fn hold_all(&self) -> PendingChange {
         let changing = self.changes.begin();
         for slot in 0..MAX_PORTS as usize {
@@ -155,8 +152,7 @@ impl GateMaps {
         removed(self.workers.unset(queue), maps::WORKERS)
     }
 
-    /// Declares that the tables match the bridge as of now; the gate believes them for a while from
-    /// here on.
+    /// Declares that the tables match the bridge as of now; the gate believes that for a while.
     pub fn say_current(&self, now_ns: u64) {
         store(&self.current, 0, now_ns);
     }
@@ -218,7 +214,7 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
-    /// Attaches the program behind the gate; call it in the network namespace of the pair's inner end.
+    /// Attaches the program behind the gate, in the network namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
@@ -269,9 +265,8 @@ impl Steering {
 /// The number of changes under way after which the gate may forward frames itself that the bridge forwarded
 /// before, uncounted.
 ///
-/// Invariant: between the start of a change and its storing, no frame counts as cleared. Otherwise a
-/// count raised for the change could be cleared before the change is stored; a frame that the gate
-/// leaves to the bridge in between would then be overtaken by the next one.
+/// Invariant: while one is under way, no frame counts as cleared. Otherwise a count raised for the change
+/// could be cleared before it is stored, and a frame left to the bridge in between would be overtaken.
 #[derive(Clone, Debug, Default)]
 pub struct PendingChanges(Arc<AtomicUsize>);
 

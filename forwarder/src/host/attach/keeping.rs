@@ -1,7 +1,6 @@
 //! Gates that outlive the process: the next weir replaces the old program in the link with its own.
 //!
-//! Invariant: until the replacement, the old program goes on with its own maps. The replacement is one
-//! atomic step, so no frame of the port passes without a gate, or through half a one.
+//! Invariant: until then the old program goes on with its own maps, and the replacement is one atomic step.
 
 use std::sync::Arc;
 
@@ -26,8 +25,7 @@ pub(super) struct Keeping {
 }
 
 impl Steering {
-    /// Has the gates outlive the process. The gates of an earlier life stay untouched until
-    /// [`Self::ready_to_adopt`].
+    /// Has the gates outlive the process; those of an earlier life wait for [`Self::ready_to_adopt`].
     pub fn keep_in(&mut self, pins: Option<Arc<Pins>>) {
         self.keeping = Keeping { pins, ..Keeping::default() };
     }
@@ -42,8 +40,7 @@ impl Steering {
         self.keeping.ready = true;
     }
 
-    /// Attaches the gate to a port ahead of all other programs, or finds the one that an earlier weir
-    /// left there.
+    /// Attaches the gate to a port, or finds the one that an earlier weir left there.
     pub(super) fn attach_gate(
         &mut self,
         ifindex: u32,
@@ -81,8 +78,7 @@ impl Steering {
         Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })
     }
 
-    /// Replaces the program that an earlier weir left with this weir's. The new program's maps must
-    /// describe the port by then.
+    /// Replaces the program that an earlier weir left with this weir's, whose maps describe the port.
     pub fn adopt(&mut self, left: Attached, name: &str) -> Result<Attached, AttachError> {
         let Attached { link, ifindex, mode, pin, .. } = left;
         match self.replace(link) {

@@ -61,8 +61,7 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str) -> AttachEr
     let name = name.to_owned();
     let error = match error {
         ProgramError::SyscallError(call) => call.io_error,
-        // The kernel answers EINVAL to a bpf_link that it does not support, and aya then tries without
-        // one.
+        // If the kernel does not support the bpf_link, aya tries without one.
         ProgramError::XdpError(XdpError::NetlinkError(refused)) => match refused.raw_os_error() {
             Some(errno) => io::Error::from_raw_os_error(errno),
             None => io::Error::other(refused.to_string()),
@@ -97,8 +96,7 @@ pub struct Occupant {
     /// As `ip link` spells it: xdpgeneric, xdpdrv or xdpoffload.
     pub mode: &'static str,
     pub program_name: Option<String>,
-    /// Processes that hold it, with their names. A program that they attached through a bpf_link goes
-    /// when they end; `ip link` cannot detach it.
+    /// Processes that hold it, with their names. If it is attached by a bpf_link, it goes when they end.
     pub holders: Vec<(u32, String)>,
 }
 

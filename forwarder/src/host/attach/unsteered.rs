@@ -1,5 +1,5 @@
-//! The ring in which the program reports frames that it does not steer. Invariant: the program writes
-//! nothing while no capture or trace runs; the ring has one reader.
+//! The ring in which the program reports frames that it does not steer, while a capture or trace runs.
+//! Invariant: it has one reader.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,6 @@ use weir_core::PortId;
 
 use super::{LoadError, MapsError, Steering, read_error, take, write_error};
 
-/// The maps, and the ring's reader.
 pub(super) struct UnsteeredMaps {
     wanted: Array<MapData, u64>,
     missed: PerCpuArray<MapData, u64>,
@@ -45,8 +44,7 @@ impl UnsteeredMaps {
 }
 
 impl Steering {
-    /// Selects the outcomes (see [`weir_abi::watch::bit`]) that the program reports, for every chosen
-    /// port; it reports nothing of the other ports.
+    /// Selects the outcomes (see [`weir_abi::watch::bit`]) that the program reports of the chosen ports.
     pub fn set_outcomes(
         &mut self,
         outcomes: u64,

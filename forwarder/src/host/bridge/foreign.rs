@@ -68,7 +68,6 @@ impl Findings {
         self
     }
 
-    /// A rule that concerns every port, and what the operator can do if it is not needed.
     fn on_bridge(&mut self, found: String, to_do: String) {
         self.bridge.push(WhyNot { found, to_do, is_foreign: true });
     }
@@ -78,7 +77,7 @@ impl Findings {
         rules.push(WhyNot { found, to_do, is_foreign: true });
     }
 
-    /// Unwraps the answer to one of the checks; a kernel without the feature has no findings.
+    /// The answer to one of the checks; nothing if the kernel lacks the feature.
     fn look<T: Default>(&mut self, at: &str, answer: io::Result<T>) -> T {
         answer.unwrap_or_else(|error| {
             let missing = [
@@ -96,8 +95,8 @@ impl Findings {
     }
 }
 
-/// Checks everything that concerns a bridge and some of its ports, in the network namespace of this
-/// thread. `own` holds the ids of the programs that weir has loaded. Blocks for milliseconds.
+/// Checks a bridge and some of its ports, in this thread's network namespace; `own` holds the ids of weir's
+/// own programs. Blocks for milliseconds.
 pub fn find(bridge: &Settings, ports: &Ports, own: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::default();
     let chains = findings.look("nftables", netfilter::chains());

@@ -1,7 +1,7 @@
-//! Decides which frames the gate may decide in the bridge's place, and why not the others.
+//! Which ports' frames the gate may decide in the bridge's place, and why not the others'.
 //!
-//! The gate decides a frame only if both its ingress port and its egress port are fully understood;
-//! every other frame goes to the bridge. So a reason in here never costs a frame, only time.
+//! The gate decides a frame if both its ports are fully understood; every other goes to the bridge. So a
+//! reason in here never costs a frame, only time.
 //!
 //! Invariant: pure. A setting that changes what the bridge does with unicast between two known
 //! addresses is either carried out by the gate (see [`PortView`]) or is a [`WhyNot`].
@@ -35,8 +35,7 @@ pub struct PortView {
     pub port: Port,
     /// Why the gate may not decide frames from this port and to it; empty if it may.
     pub why_not: Vec<WhyNot>,
-    /// Whether the bridge filters by VLAN. Without filtering, every address is in VLAN 0, tags are
-    /// data, and the port's VLANs do not count.
+    /// Whether the bridge filters by VLAN. If not, every address is in VLAN 0, and tags are data.
     pub vlan_aware: bool,
 }
 
@@ -76,8 +75,8 @@ impl PortView {
     }
 }
 
-/// A port of a bridge as the gate must see it; `foreign` are reasons from outside the bridge. `None`:
-/// the interface is not a port of that bridge, or the bridge is not known yet.
+/// A port as the gate must see it; `foreign` are reasons from outside the bridge. `None`: it is no port of
+/// that bridge, or the bridge is not known yet.
 pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<PortView> {
     let bridge = state.settings()?;
     let port = state.port(ifindex)?;

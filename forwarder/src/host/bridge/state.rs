@@ -1,6 +1,5 @@
 //! The known state of one bridge: its settings, its ports and their VLANs, and its address table.
-//! Invariant: pure; the state depends only on the applied messages, and a message without news changes
-//! nothing and yields no change.
+//! Invariant: the state depends only on the applied messages; one without news yields no change.
 
 mod settings;
 mod vlans;

@@ -1,9 +1,8 @@
 //! Follows one bridge: reads everything once, then applies the kernel's notifications.
 //!
 //! When the kernel had to drop notifications (ENOBUFS), the watch reads the bridge again over a new
-//! subscription and reports the difference. Messages left in the old subscription are older than the
-//! reading and are discarded with it. So nothing has to be drained, and a flood of notifications cannot
-//! keep the watch from reading.
+//! subscription and reports the difference. Messages left in the old one are older than the reading, so a
+//! flood of notifications cannot keep the watch from reading.
 //!
 //! Invariant: at every moment the state is one that the notifications up to some moment lead to,
 //! or [`BridgeWatch::drained`] returns false.
@@ -52,8 +51,7 @@ pub struct BridgeWatch {
 debug_partly!(BridgeWatch, state, pending, stale, resyncs);
 
 impl BridgeWatch {
-    /// Reads the bridge with that interface index, in the network namespace of this thread, and then
-    /// follows it.
+    /// Reads the bridge with that interface index, in this thread's network namespace, and follows it.
     pub async fn open(bridge: u32) -> Result<Self, LinksError> {
         // Subscribe first and read then, so that no change falls between the two.
         let mut watch = Self {
@@ -99,9 +97,8 @@ impl BridgeWatch {
         }
     }
 
-    /// Applies all notifications queued up to this moment. Returns whether they are complete: false
-    /// after a loss, until the bridge has been read again. [`BridgeWatch::next`] still returns the
-    /// changes. The work is bounded by what the socket holds, however much arrives meanwhile.
+    /// Applies all notifications queued up to this moment, however many arrive meanwhile; their changes
+    /// stay for [`BridgeWatch::next`]. False after a loss, until the bridge has been read again.
     pub fn drained(&mut self) -> Result<bool, LinksError> {
         if self.stale {
             return Ok(false);
@@ -125,8 +122,7 @@ impl BridgeWatch {
         self.state.refreshed(key, now_ns);
     }
 
-    /// The number of changes that wait for [`BridgeWatch::next`]: a mark for
-    /// [`BridgeWatch::told_since`].
+    /// A mark for [`BridgeWatch::told_since`].
     pub fn told(&self) -> usize {
         self.pending.len()
     }

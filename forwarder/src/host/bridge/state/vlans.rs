@@ -86,8 +86,7 @@ impl VlanSet {
         self.0.retain(|vid, _| !(first..=last).contains(vid));
     }
 
-    /// The complete membership from a message that carries no options: VLANs that were members before
-    /// keep theirs from `self`.
+    /// The complete membership from a message that carries no options; members keep theirs from `self`.
     pub fn with_members(&self, members: &Self) -> Self {
         let mut merged = members.clone();
         for (vid, flags) in &mut merged.0 {
