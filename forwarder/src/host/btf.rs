@@ -1,6 +1,5 @@
-//! Finds the offsets of the packet fields that the gate reads in the running kernel, or the reason why
-//! they are unknown. Invariant: all that the gate needs, or a reason; a wrong guess would make it read
-//! another field as the segment size.
+//! The offsets of the packet fields that the gate reads in the running kernel. Invariant: all of them, or
+//! the reason why not; a wrong guess would make it read another field as the segment size.
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
-//! What dead weirs left in this network namespace: gates on ports, pairs of devices, settings of the
-//! host. This module finds and removes it without a running weir.
+//! Finds and removes what dead weirs left in this network namespace: gates, pairs of devices, settings.
 //!
 //! Invariant: nothing of a running weir is touched, except its gates if the caller asks for that.
 

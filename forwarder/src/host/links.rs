@@ -1,5 +1,4 @@
-//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, and which interfaces
-//! may become ports. Invariant: read only.
+//! The host's interfaces: a snapshot, its changes, and which may become ports. Invariant: read only.
 
 mod decode;
 mod guard;
@@ -195,7 +194,7 @@ impl Links {
         Ok(Self { netlink: Arc::new(Mutex::new(Netlink::open()?)) })
     }
 
-    /// Reads everything again. It may wait for the kernel's rtnl lock, and so runs on another thread.
+    /// Reads everything again.
     pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
         Ok(self.spawn(read_snapshot).await??)
     }
@@ -211,7 +210,7 @@ impl Links {
         Watch::open(self.clone()).await
     }
 
-    /// Asks on another thread.
+    /// Asks on another thread, since the kernel's rtnl lock may have to be waited for.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Netlink) -> io::Result<T> + Send + 'static,
@@ -224,8 +223,7 @@ impl Links {
     }
 }
 
-/// The interface that an RTM_GETLINK request names, without what only the driver knows; `None`: no such
-/// interface.
+/// The interface that an RTM_GETLINK request names, if it exists, without what only the driver knows.
 pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
     match netlink.call(request) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
@@ -263,7 +261,7 @@ pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> 
     Ok(answers.iter().filter_map(|(_, payload)| decode::tx_dropped(payload)).collect())
 }
 
-/// The snapshot, read on this thread and in the network namespace of `netlink`.
+/// The snapshot, in the network namespace of `netlink`.
 pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
     let mut snapshot = read_links(netlink, &Snapshot::default())?;
     for family in [libc::AF_INET, libc::AF_INET6] {
@@ -280,8 +278,7 @@ pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
     Ok(snapshot)
 }
 
-/// The interfaces of now. Drivers are asked only about those that are not in `before`, and routes are
-/// taken from there.
+/// The interfaces of now; what drivers know, and the routes, are taken from `before` where it is there.
 fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<Snapshot> {
     let mut links = BTreeMap::new();
     for mut link in read_brief(netlink)? {

@@ -1,8 +1,8 @@
-//! Mount namespaces that hold what weir leaves beyond its process, even where weir runs in a mount
-//! namespace of its own (`ip netns exec`, a unit's sandbox).
+//! Mount namespaces that hold what weir leaves beyond its process, even where weir runs in one of its own
+//! (`ip netns exec`, a unit's sandbox).
 //!
-//! Invariant: the mount namespace of this process stays as it is; only threads made for the purpose
-//! enter another one. The lock on [`LOCKED`] is held during every mount and unmount.
+//! Invariant: only threads made for the purpose enter another mount namespace. The lock on [`LOCKED`] is
+//! held during every mount and unmount.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -74,8 +74,7 @@ impl Place {
     ) -> io::Result<T> {
         let Some(namespace) = &self.elsewhere else { return work() };
         on_own_thread(|| {
-            // A thread that shares its root and working directory with others may not change its mount
-            // namespace.
+            // A thread that shares its root and working directory may not change its mount namespace.
             unshare(CloneFlags::CLONE_FS)?;
             setns(namespace, CloneFlags::CLONE_NEWNS)?;
             work()
@@ -83,8 +82,7 @@ impl Place {
     }
 }
 
-/// The lock that is held while mounts change, so that one weir does not remove the folder under
-/// another.
+/// The lock that is held while mounts change, so that no weir removes the folder under another.
 pub(super) fn lock(make: bool) -> io::Result<File> {
     if make {
         fs::create_dir_all(LOCKED)?;
@@ -94,8 +92,8 @@ pub(super) fn lock(make: bool) -> io::Result<File> {
     Ok(dir)
 }
 
-/// Makes the folder, and a shared mount of it. A mount namespace that is later copied from this one
-/// also has the mount, and must give it up when it is unmounted here.
+/// Makes the folder, and a shared mount of it: a later copy of this mount namespace gives the mount up when
+/// it is unmounted here.
 pub(super) fn share(dir: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let shared = || mount(NO_DATA, dir, NO_DATA, MsFlags::MS_SHARED | MsFlags::MS_REC, NO_DATA);
@@ -110,8 +108,7 @@ pub(super) fn share(dir: &str) -> io::Result<()> {
 
 /// Unmounts and removes a folder if it is empty.
 pub(super) fn leave(dir: &str) {
-    // Another weir may have its own entries there; the kernel puts the names with a dot into every
-    // bpffs.
+    // Another weir may have entries there. The kernel puts names with a dot into every bpffs.
     let is_theirs = |name: &std::ffi::OsStr| !name.as_encoded_bytes().contains(&b'.');
     let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
     if !entries.any(|entry| is_theirs(&entry.file_name())) {

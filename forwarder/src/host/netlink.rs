@@ -1,6 +1,5 @@
-//! Netlink requests, mostly rtnetlink, one at a time over a blocking socket, and the reading of
-//! attributes. Invariant: only attributes that weir uses are read, so that nothing a newer kernel adds
-//! can make a link unreadable.
+//! Netlink requests, one at a time over a blocking socket, and the reading of attributes. Invariant: only
+//! attributes that weir uses are read, so that nothing a newer kernel adds can make a link unreadable.
 
 use std::io;
 
@@ -159,8 +158,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Whether a socket error means that the kernel had to drop notifications; after any other expected
-/// error the socket is simply read again.
+/// Whether the kernel had to drop notifications; after other expected errors the socket is read again.
 pub(crate) fn is_overrun(error: io::Error) -> io::Result<bool> {
     match error.raw_os_error() {
         Some(libc::ENOBUFS) => Ok(true),
@@ -264,8 +262,7 @@ impl Netlink {
                 Ok((answers, false)) => return Ok(answers),
                 Ok((_, true)) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    // The sequence number keeps the rest of the torn answer from being read as the next
-                    // one's.
+                    // The rest of the torn answer has another sequence number than the next one.
                     last = error;
                 }
                 Err(error) => return Err(error),
@@ -285,7 +282,7 @@ impl Netlink {
         self.call(request).map(drop)
     }
 
-    /// Deletes an interface; an interface that is already gone counts as success.
+    /// Deletes an interface, unless it is gone.
     pub(crate) fn delete_link(&mut self, ifindex: u32) -> io::Result<()> {
         match self.change(&Request::about_link(libc::RTM_DELLINK, ifindex)) {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),

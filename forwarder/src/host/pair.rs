@@ -101,8 +101,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an async
-    /// thread.
+    /// Adopts the pair of an earlier weir, or makes one. It blocks.
     pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
         let mut netlink = open(&identity)?;
         if let Some((netns, kept, lasting)) = find_namespace(&identity) {
@@ -131,8 +130,7 @@ impl Pair {
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
             .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
-        // The namespace is mounted last: a weir that is killed before leaves a namespace that ends with
-        // it.
+        // Mounted last: the namespace of a weir that is killed before ends with it.
         let (kept, warning) = match keep(&identity, &netns) {
             Ok((kept, true)) => (Some(kept), None),
             Ok((kept, false)) => {
@@ -147,7 +145,7 @@ impl Pair {
             .and_then(|ends| Self::finish(identity, netlink, ends, netns, kept))
             .map(|pair| Self { warning, ..pair });
         if made.is_err() {
-            // This leaves half a pair; if this removal fails, the next start removes it.
+            // If this fails, the next start removes what is left.
             let _ = remove(netlink, &identity);
         }
         made
@@ -327,16 +325,14 @@ fn set_up(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
     netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
 }
 
-/// Turns IPv6 off; no netlink request does that. With `addr_gen_mode` none the interface has no address
-/// and solicits nothing; this also keeps it out of multicast groups.
+/// Turns IPv6 off, which no netlink request does: this also keeps the interface out of multicast groups.
 fn switch_ipv6_off(name: &str) -> io::Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
     match fs::read_to_string(&path) {
         Ok(text) if text.trim() == "1" => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         _ => fs::write(&path, "1").or_else(|error| match error.kind() {
-            // /proc/sys is read-only in a container; without an address the device sends nothing
-            // anyway.
+            // As in a container. Without an address the device sends nothing anyway.
             io::ErrorKind::ReadOnlyFilesystem => Ok(()),
             _ => Err(error),
         }),

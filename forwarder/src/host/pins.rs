@@ -178,9 +178,8 @@ impl Pins {
         Ok((link.into(), self.pin(ifindex)))
     }
 
-    /// Detaches the gates of an earlier life, except those of these ports; returns the ports of the
-    /// detached ones. Links whose device is gone are removed in the folders of all dead weirs,
-    /// including those of network namespaces that no longer exist.
+    /// Detaches the gates of an earlier life but for those of these ports, and returns the others. Links
+    /// whose device is gone are removed in the folders of all dead weirs, of any network namespace.
     pub fn sweep(&self, but: &BTreeSet<u32>) -> Vec<u32> {
         let surplus = self.root.links(self.weir).into_iter().filter(|at| !but.contains(at));
         let taken_off = surplus.filter(|at| self.root.remove(self.weir, *at).is_ok()).collect();
@@ -203,8 +202,7 @@ impl Pins {
     }
 }
 
-/// The root of the file system. Every path starts at its descriptor, so no method needs a mount namespace
-/// but those that mount or unmount.
+/// The root of the file system. Paths start at its descriptor, and so need no mount namespace.
 #[derive(Debug)]
 pub(super) struct Root(File);
 
@@ -303,7 +301,7 @@ impl Root {
         let _ = fs::remove_dir(self.folder(weir));
     }
 
-    /// Removes an empty folder, and unmounts the file system if that was the last one.
+    /// Removes an empty folder; with the last one, unmounts the file system.
     pub(super) fn leave(&self, weir: Identity) {
         let _ = fs::remove_dir(self.folder(weir));
         for place in places().into_iter().filter(|place| place.lasting) {

@@ -1,10 +1,8 @@
-//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver,
-//! and a veth's other end, must leave VLAN tags in the frames, where an XDP program sees them. Ports at
-//! the gate need nothing.
+//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver, and a
+//! veth's other end, must leave VLAN tags in the frames, where an XDP program sees them.
 //!
-//! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored
-//! exactly. Leftover changes of an earlier run, of this version or another, are undone before anything
-//! is served.
+//! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored exactly.
+//! What an earlier run of any version left is undone before anything is served.
 
 use std::io;
 use std::path::Path;
@@ -62,8 +60,8 @@ impl HostSettings {
         Ok(settings)
     }
 
-    /// Has the port's frames keep their tags or, if that fails, leaves the port as it was. Returns the
-    /// settings that could not be changed, each with advice for the operator.
+    /// Has the port's frames keep their tags, or leaves the port as it was. Returns the settings that could
+    /// not be changed, each with advice.
     pub fn apply(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
         self.change(link).inspect_err(|_| {
             for error in self.restore_port(link.ifindex) {
@@ -162,8 +160,7 @@ impl HostSettings {
     }
 }
 
-/// The other end of a veth, and its namespace if it is another one; an error with the reason if it is
-/// unreachable.
+/// The other end of a veth, and its namespace if it is another one; or why it cannot be reached.
 fn find_peer(link: &Link, peer: Peer) -> Result<(String, Option<Netns>), String> {
     let Some(netns_id) = peer.netns_id else { return Ok((peer_name(link, peer)?, None)) };
     let mut netlink = Netlink::open().map_err(|error| error.to_string())?;

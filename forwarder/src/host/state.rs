@@ -20,8 +20,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub enum Before {
     /// An offload by its ethtool name, and whether it was on.
     Feature { feature: String, on: bool },
-    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel sets an empty
-    /// tx_queue_len when a qdisc is added, so that length is restored as well.
+    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel set an empty tx_queue_len
+    /// at that, which is restored as well.
     NoQdisc { tx_queue_len: u32 },
 }
 
@@ -101,8 +101,7 @@ impl StateFile {
         &self.changes
     }
 
-    /// Records a change that is about to be made. An existing entry stays: it is older, and so holds
-    /// the original value.
+    /// Records a change that is about to be made. An existing entry stays: it holds the original value.
     pub fn record(&mut self, change: Change) -> Result<(), StateError> {
         if self.changes.iter().any(|known| known.setting() == change.setting()) {
             return Ok(());

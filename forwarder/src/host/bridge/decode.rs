@@ -129,8 +129,7 @@ fn address(payload: &[u8], now_ns: u64) -> Option<(u32, Seen)> {
         extern_learned: flags & NTF_EXT_LEARNED != 0,
         locked: all.u32(NDA_FLAGS_EXT).is_some_and(|flags| flags & NTF_EXT_LOCKED != 0),
     };
-    // The four ages are: confirmed, used, updated, references. The third is the time since a frame last
-    // came from the address.
+    // The third of the four ages is the time since a frame last came from the address.
     let age = all.get(libc::NDA_CACHEINFO).and_then(|ages| u32_at(ages, 8));
     let age = age.map_or(Duration::ZERO, |ticks| TICK.saturating_mul(ticks));
     let at_ns = now_ns.saturating_sub(nanoseconds(age));
@@ -147,8 +146,7 @@ fn interface(payload: &[u8]) -> Option<Message> {
         let settings = Settings {
             name: all.text(libc::IFLA_IFNAME).unwrap_or_default(),
             up: flags & libc::IFF_UP as u32 != 0,
-            // This counts the users of promiscuous mode; the flag shows only what the administrator
-            // set.
+            // This counts all users of promiscuous mode; the flag shows what the administrator set.
             promiscuous: all.u32(libc::IFLA_PROMISCUITY).is_some_and(|users| users != 0),
             ..Settings::default()
         };
@@ -173,8 +171,7 @@ fn port_of_a_bridge(payload: &[u8]) -> Option<Message> {
             _ => others = true,
         }
     }
-    // The list is complete, and absent when it is empty. But a message about another subject, such as
-    // CFM, was requested without the list.
+    // The list is absent when it is empty, and in a message about another subject, such as CFM.
     let told = !ranges.is_empty() || !others;
     let vlans = told.then(|| vlan_list(ranges));
     port(all, u32_at(payload, 4)?, all.get(libc::IFLA_PROTINFO), vlans)

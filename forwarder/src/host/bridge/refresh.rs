@@ -54,9 +54,8 @@ pub struct Round {
     pub stale: bool,
 }
 
-/// Writes the refreshes that are due, over a connection of its own in the network namespace of the
-/// thread that opened it. Each write directly follows a read of all pending kernel messages, and is
-/// followed by another read.
+/// Writes the refreshes that are due, in the network namespace in which it was opened. Each write directly
+/// follows a read of all pending kernel messages, and is followed by another read.
 #[derive(Debug)]
 pub struct Refresher(Netlink);
 

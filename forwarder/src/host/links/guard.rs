@@ -1,5 +1,5 @@
-//! Which interfaces may become ports. Invariant: an interface through which the host itself is reached
-//! is never taken without `--force`.
+//! Which interfaces may become ports. Invariant: one through which the host itself is reached is never taken
+//! without `--force`.
 
 use std::net::IpAddr;
 

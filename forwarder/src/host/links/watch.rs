@@ -1,13 +1,13 @@
 //! Follows the interfaces, and the express paths to those that are ports.
 //!
-//! A notification is not applied, it only says what to look at again: all interfaces are then read, and the
-//! caller examines the paths to the ports concerned, which a guest may change at any time. The kernel
-//! reports changes of the guest's interface only to a socket that listens to all namespaces with an id
-//! here, and does not report a program attached by a bpf_link. So the caller also reads everything every
-//! few seconds ([`Watch::refresh`]).
+//! A notification only says what to look at again: all interfaces are then read, and the caller examines
+//! the paths to the ports concerned, which a guest may change at any time. The kernel reports changes of
+//! the guest's interface only to a socket that listens to all namespaces with an id here, and a program
+//! attached by a bpf_link not at all. So the caller also reads everything every few seconds
+//! ([`Watch::refresh`]).
 //!
-//! Invariant: [`Watch::next`] returns only changes that happened before the snapshot was read, and readings
-//! take a bounded part of the time, however fast notifications come.
+//! Invariant: changes that [`Watch::next`] returns happened before the snapshot was read, and readings take
+//! a bounded part of the time, however fast notifications come.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -64,8 +64,7 @@ impl Changed {
     }
 
     /// Takes in notifications of any namespace. Their interface is one of this namespace, or the other end
-    /// of one, whose IFLA_LINK names the near end. That index may also be one of another namespace; then an
-    /// interface is examined in vain.
+    /// of one, whose IFLA_LINK names the near end. With an index of another one, a look is in vain.
     fn absorb(&mut self, datagram: &[u8]) {
         for message in messages(datagram) {
             let ends = match message.message_type() {
@@ -78,7 +77,7 @@ impl Changed {
     }
 }
 
-/// Made by [`Links::watch`]. It reads in the network namespace in which it was opened.
+/// Made by [`Links::watch`].
 pub struct Watch {
     links: Links,
     socket: TokioSocket,
@@ -143,8 +142,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Reads the interfaces again, except for default routes. False: they changed during the reading, in
-    /// every attempt.
+    /// Reads the interfaces again, except for default routes. False: they changed during each attempt.
     pub async fn refresh(&mut self) -> Result<bool, LinksError> {
         let reading = self.reading.get_or_insert_with(|| {
             self.pace.begin();
@@ -163,8 +161,7 @@ impl Watch {
         Ok(true)
     }
 
-    /// After a loss a new socket takes the place of the old one, whose messages are older than the next
-    /// reading.
+    /// After a loss the socket is replaced: its messages are older than the next reading.
     fn failed(&mut self, error: io::Error) -> io::Result<()> {
         if is_overrun(error)? {
             (self.socket, _) = listen()?;
@@ -173,8 +170,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The paths to these ports, by interface index. A port that is gone, or that the kernel reports
-    /// nothing about, has no entry.
+    /// The paths to these ports, by interface index, as far as the kernel reports the ports.
     pub async fn look(&mut self, ports: &BTreeSet<u32>) -> HashMap<u32, ExpressPath> {
         self.pace.begin();
         let near = self.snapshot.iter().filter(|link| ports.contains(&link.ifindex));

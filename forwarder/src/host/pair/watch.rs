@@ -1,8 +1,7 @@
 //! Follows the pair: ends that are deleted, set down or given another MTU, and the loss of the mount.
 //!
-//! Invariant: the reported events lead from the initial state to the kernel's present one. [`changes`]
-//! decides, and knows no kernel. A look is due when a notification concerns either end, and now and then:
-//! the loss of a mount comes without one.
+//! Invariant: the reported events lead from the initial state to the kernel's present one. A look is due
+//! when a notification concerns either end, and now and then: the loss of a mount comes without one.
 
 use std::sync::Arc;
 
@@ -19,8 +18,7 @@ pub enum End {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairEvent {
-    /// Deleted, or moved to another namespace: nothing that is sent to the pair arrives any more. If
-    /// the pair is deleted, both ends are reported.
+    /// Deleted, as both ends are at once, or moved to another namespace.
     Gone(End),
     /// Nothing passes any more.
     Down(End),
@@ -28,8 +26,7 @@ pub enum PairEvent {
         end: End,
         mtu: u32,
     },
-    /// The mount was taken away: the namespace ends with this process, and the next weir will
-    /// not find the pair.
+    /// The mount was taken away: the namespace ends with this process.
     NotKept,
     /// It was mounted again.
     Kept,
