@@ -51,8 +51,6 @@ pub enum LoadError {
     Btf(#[from] BtfError),
     #[error("cannot share the XDP program's `{name}`: {error}")]
     Share { name: &'static str, error: io::Error },
-    #[error("cannot tell the number of CPUs: {0}")]
-    Cpus(io::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -147,12 +145,11 @@ pub struct Steering {
     /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
     keeping: Keeping,
-    cpus: usize,
     /// The kernel's id of the native program.
     pub id: u32,
 }
 
-debug_partly!(Steering, cpus);
+debug_partly!(Steering, id);
 
 impl Steering {
     /// Loads the committed programs, adapted to this kernel.
@@ -179,7 +176,6 @@ impl Steering {
             watch: UnsteeredMaps::take(&mut ebpf)?,
             gate: GateMaps::take(&mut ebpf)?,
             keeping: Keeping::default(),
-            cpus: nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?,
             id,
             ebpf,
         };
@@ -238,13 +234,9 @@ impl Steering {
 
     /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
-        let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
-        let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
-        let mut counters = self.counters.map();
-        counters.set(slot.into(), zeroes, 0).map_err(write_error(maps::COUNTERS))?;
-        drop(counters);
+        set_zero(&mut self.counters.map(), maps::COUNTERS, slot)?;
         self.clear_shed(slot);
-        self.gate.reset_slot(slot, self.cpus)?;
+        self.gate.reset_slot(slot)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 
@@ -317,6 +309,17 @@ fn socket_index(slot: u16, queue: u32) -> Result<u32, MapsError> {
         return Err(MapsError::OutOfRange { slot, queue });
     }
     Ok(u32::from(slot) * MAX_QUEUES + queue)
+}
+
+/// Sets a slot's counts to zero on all CPUs.
+fn set_zero<const N: usize>(
+    counts: &mut PerCpuArray<MapData, [u64; N]>,
+    name: &'static str,
+    slot: u16,
+) -> Result<(), MapsError> {
+    let cpus = nr_cpus().map_err(|(_, error)| MapsError::Counters(error))?;
+    let zeroes = PerCpuValues::try_from(vec![[0; N]; cpus]).map_err(MapsError::Counters)?;
+    counts.set(slot.into(), zeroes, 0).map_err(write_error(name))
 }
 
 /// The removal of an entry from a map; of an absent one it counts as success.

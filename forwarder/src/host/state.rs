@@ -78,9 +78,7 @@ pub struct StateFile {
 impl StateFile {
     /// `<control socket>.state`
     pub fn path_for(control: &Path) -> PathBuf {
-        let mut path = control.as_os_str().to_owned();
-        path.push(".state");
-        path.into()
+        control.with_added_extension("state")
     }
 
     /// Opens the file of that control socket, with the entries that an earlier run left in it.
@@ -144,9 +142,7 @@ impl StateFile {
 
     /// The file that is written first and then renamed; a killed writer may have left it.
     fn aside(&self) -> PathBuf {
-        let mut aside = self.path.as_os_str().to_owned();
-        aside.push(".new");
-        aside.into()
+        self.path.with_added_extension("new")
     }
 
     fn write(&self) -> io::Result<()> {

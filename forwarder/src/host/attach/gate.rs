@@ -19,7 +19,8 @@ use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, LoadError, MapsError, Steering, program, read_error, removed, take, write_error,
+    AttachError, LoadError, MapsError, Steering, program, read_error, removed, set_zero, take,
+    write_error,
 };
 
 /// The constants set in the gate's programs before they are loaded.
@@ -178,13 +179,9 @@ impl GateMaps {
     }
 
     /// Makes a slot ready for another port.
-    pub(super) fn reset_slot(&mut self, slot: u16, cpus: usize) -> Result<(), MapsError> {
-        let counts = [(&mut self.expressed, maps::EXPRESSED), (&mut self.charged, maps::CHARGED)];
-        for (counts, name) in counts {
-            let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
-            let written = counts.set(slot.into(), zeroes, 0);
-            written.map_err(write_error(name))?;
-        }
+    pub(super) fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
+        set_zero(&mut self.expressed, maps::EXPRESSED, slot)?;
+        set_zero(&mut self.charged, maps::CHARGED, slot)?;
         for (ingress, egress) in self.express_pairs()?.into_keys() {
             if ingress == slot || egress == slot {
                 let pair = self.express_pairs.remove(&pair_key(ingress, egress));
