@@ -14,9 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::libc;
 use tokio::task::JoinHandle;
 
-pub use self::guard::{
-    GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
-};
+pub use self::guard::{GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port};
 pub use self::path::{ExpressPath, Method};
 pub use self::watch::{Changed, Watch};
 use super::netlink::{Netlink, Request};

@@ -22,6 +22,7 @@ use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{anyhow, bail};
 use nix::libc;
 
 use self::place::Kept;
@@ -33,20 +34,6 @@ use super::netns::{Netns, NetnsId, id_as_seen};
 
 /// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
 const MTU: u32 = 65_535;
-
-#[derive(Debug, thiserror::Error)]
-pub enum PairError {
-    #[error(
-        "cannot make a network namespace for weir's own pair: {0} (it takes root, or CAP_SYS_ADMIN)"
-    )]
-    Namespace(io::Error),
-    #[error("cannot {action} weir's own pair {name}: {error}")]
-    Device { action: &'static str, name: String, error: io::Error },
-    #[error("{name} is an interface of another kind ({kind}); rename or remove it")]
-    Foreign { name: String, kind: LinkKind },
-    #[error("cannot remove the network namespace {path}: {error}")]
-    Mount { path: String, error: io::Error },
-}
 
 /// Which weir a pair, or a folder of pinned links, belongs to: its control socket, and the network
 /// namespace it runs in.
@@ -102,7 +89,7 @@ pub struct Pair {
 
 impl Pair {
     /// Adopts the pair of an earlier weir, or makes one. It blocks.
-    pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
+    pub fn ensure(identity: Identity, queues: u32) -> anyhow::Result<Self> {
         let mut netlink = open(&identity)?;
         if let Some((netns, kept, lasting)) = find_namespace(&identity) {
             match whole(&mut netlink, &identity, &netns, queues) {
@@ -123,9 +110,14 @@ impl Pair {
         Self::make(identity, &mut netlink, queues)
     }
 
-    fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> Result<Self, PairError> {
+    fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> anyhow::Result<Self> {
         let (outer, inner) = (identity.outer_name(), identity.inner_name());
-        let netns = Netns::create(&place::path_of(&inner)).map_err(PairError::Namespace)?;
+        let netns = Netns::create(&place::path_of(&inner)).map_err(|error| {
+            anyhow!(
+                "cannot make a network namespace for weir's own pair: {error} (it takes root, or \
+                 CAP_SYS_ADMIN)"
+            )
+        })?;
         create_devices(netlink, [&outer, &inner], netns.file.as_raw_fd(), queues)
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
@@ -158,7 +150,7 @@ impl Pair {
         (outer, inner): (Link, Link),
         netns: Netns,
         kept: Option<Arc<Kept>>,
-    ) -> Result<Self, PairError> {
+    ) -> anyhow::Result<Self> {
         let set = |netlink: &mut Netlink, link: &Link| {
             set_up(netlink, link)?;
             read_link_at(netlink, link.ifindex)?
@@ -182,16 +174,16 @@ impl Pair {
 }
 
 /// Removes what a dead weir has left; returns whether there was anything.
-pub fn remove_leftovers(identity: &Identity) -> Result<bool, PairError> {
+pub fn remove_leftovers(identity: &Identity) -> anyhow::Result<bool> {
     remove(&mut open(identity)?, identity)
 }
 
-fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError> {
+fn remove(netlink: &mut Netlink, identity: &Identity) -> anyhow::Result<bool> {
     let name = identity.outer_name();
     let outer = find_device(netlink, &name).map_err(failed("find", identity))?;
     if let Some(outer) = &outer {
         if outer.kind != LinkKind::Veth {
-            return Err(PairError::Foreign { name, kind: outer.kind.clone() });
+            bail!("{name} is an interface of another kind ({}); rename or remove it", outer.kind);
         }
         netlink.delete_link(outer.ifindex).map_err(failed("remove", identity))?;
     }
@@ -216,8 +208,8 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
             // A place that weir may not enter cannot hold anything that weir put there.
             Err(error) if !place.lasting => tracing::debug!(%error, "a place that is not ours"),
             Err(error) => {
-                let path = place::path_of(&inner).display().to_string();
-                return Err(PairError::Mount { path, error });
+                let path = place::path_of(&inner);
+                bail!("cannot remove the network namespace {}: {error}", path.display());
             }
         }
     }
@@ -283,13 +275,16 @@ fn whole(
     Ok(fit.then_some((outer, inner)))
 }
 
-fn open(identity: &Identity) -> Result<Netlink, PairError> {
+fn open(identity: &Identity) -> anyhow::Result<Netlink> {
     Netlink::open().map_err(failed("reach", identity))
 }
 
-fn failed(action: &'static str, identity: &Identity) -> impl Fn(io::Error) -> PairError + use<> {
+fn failed(
+    action: &'static str,
+    identity: &Identity,
+) -> impl Fn(io::Error) -> anyhow::Error + use<> {
     let name = identity.outer_name();
-    move |error| PairError::Device { action, name: name.clone(), error }
+    move |error| anyhow!("cannot {action} weir's own pair {name}: {error}")
 }
 
 /// The interface of that name.
