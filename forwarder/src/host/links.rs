@@ -203,11 +203,6 @@ impl Links {
         Ok(links.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
     }
 
-    /// Follows the interfaces from now on.
-    pub async fn watch(&self) -> Result<Watch, LinksError> {
-        Watch::open(self.clone()).await
-    }
-
     /// Asks on another thread, since the kernel's rtnl lock may have to be waited for.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,

@@ -27,7 +27,7 @@ use nix::libc;
 
 use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind, LinksError, read_link, read_link_at};
+use super::links::{Link, LinkKind, read_link, read_link_at};
 use super::mounts::{Place, places};
 use super::netlink::{Netlink, Request};
 use super::netns::{Netns, NetnsId, id_as_seen};
@@ -165,11 +165,6 @@ impl Pair {
         };
         let netns = Arc::new(netns);
         Ok(Self { identity, outer, inner, netns, kept, adopted: false, warning: None })
-    }
-
-    /// Follows changes of the pair.
-    pub fn watch(&self) -> Result<PairWatch, LinksError> {
-        PairWatch::open(self)
     }
 }
 

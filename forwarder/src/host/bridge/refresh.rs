@@ -94,7 +94,7 @@ impl Refresher {
                 round.refused += 1;
                 continue;
             }
-            watch.refreshed(refresh.key, now_ns);
+            watch.state.refreshed(refresh.key, now_ns);
             round.refreshed += 1;
             round.repaired += self.check(watch, mark, &refresh)?;
         }

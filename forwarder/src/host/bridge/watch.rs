@@ -16,7 +16,7 @@ use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
 use weir_port::clock_monotonic_ns;
 
 use super::decode;
-use super::state::{AddressKey, BridgeState, Change};
+use super::state::{BridgeState, Change};
 use crate::host::links::{Links, LinksError};
 use crate::host::netlink::{Answers, Netlink, Pace, Request};
 use crate::host::netlink::{is_overrun, messages, subscribe, u32_at};
@@ -36,7 +36,7 @@ pub struct BridgeWatch {
     links: Links,
     socket: TokioSocket,
     buffer: Vec<u8>,
-    state: BridgeState,
+    pub(super) state: BridgeState,
     pending: Vec<Change>,
     /// Set from a loss of notifications until the bridge has been read again.
     stale: bool,
@@ -115,11 +115,6 @@ impl BridgeWatch {
             }
         }
         Ok(!self.stale)
-    }
-
-    /// The bridge has just been told of a frame from the address.
-    pub(super) fn refreshed(&mut self, key: AddressKey, now_ns: u64) {
-        self.state.refreshed(key, now_ns);
     }
 
     /// A mark for [`BridgeWatch::told_since`].

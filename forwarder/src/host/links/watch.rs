@@ -90,8 +90,9 @@ pub struct Watch {
 
 debug_partly!(Watch, snapshot, changed);
 
-impl Watch {
-    pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
+impl Links {
+    /// Follows the interfaces from now on.
+    pub async fn watch(&self) -> Result<Watch, LinksError> {
         // Subscribe first and read then, so that no change falls between the two.
         let (socket, all_namespaces) = listen()?;
         if let Err(error) = all_namespaces {
@@ -101,11 +102,13 @@ impl Watch {
                  tell of other namespaces ({error})"
             );
         }
-        let snapshot = links.snapshot().await?;
+        let snapshot = self.snapshot().await?;
         let (changed, pace) = (Changed::default(), Pace::default());
-        Ok(Self { links, socket, snapshot, changed, pace, reading: None })
+        Ok(Watch { links: self.clone(), socket, snapshot, changed, pace, reading: None })
     }
+}
 
+impl Watch {
     /// The interfaces as last read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot

@@ -77,21 +77,22 @@ pub struct PairWatch {
     state: State,
 }
 
-impl PairWatch {
-    /// The socket inside also keeps the namespace of the inner end.
-    pub(super) fn open(pair: &Pair) -> Result<Self, LinksError> {
-        let (outer, inner) = (&pair.outer, &pair.inner);
+impl Pair {
+    /// Follows changes of the pair. The socket inside also keeps the namespace of the inner end.
+    pub fn watch(&self) -> Result<PairWatch, LinksError> {
         // The state in which the pair was made: whatever happened since is the first event.
         let up = |end: &Link| Some(Link { up: true, ..end.clone() });
-        let state = State { outer: up(outer), inner: up(inner), kept: pair.kept.is_some() };
-        Ok(Self {
-            outer: (Links::open()?, outer.ifindex),
-            inner: (pair.netns.enter(Links::open)??, inner.ifindex),
-            kept: pair.kept.clone(),
-            state,
+        let (outer, inner) = (up(&self.outer), up(&self.inner));
+        Ok(PairWatch {
+            outer: (Links::open()?, self.outer.ifindex),
+            inner: (self.netns.enter(Links::open)??, self.inner.ifindex),
+            kept: self.kept.clone(),
+            state: State { outer, inner, kept: self.kept.is_some() },
         })
     }
+}
 
+impl PairWatch {
     /// The interface whose notifications, which are also those of its other end, call for a look.
     pub fn ifindex(&self) -> u32 {
         self.outer.1
