@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
@@ -27,13 +27,11 @@ use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::gate::{GateGlobals, GateMaps, PendingChange, PendingChanges};
-use self::keeping::Keeping;
 pub use self::refusal::{AttachError, Occupant, is_named, occupant};
 use self::refusal::{refusal, take_off};
-use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
 use super::btf::BtfError;
-use super::pins::Pin;
+use super::pins::{Pin, Pins};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
@@ -141,10 +139,19 @@ pub struct Steering {
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     /// The shed bits, [`shed::WORDS`] words; [`shed::cell`] maps a pair to its bit.
     pub shed: Cells,
-    watch: UnsteeredMaps,
+    /// The outcomes that the programs report, by port, and how many reports had no room.
+    watch_wanted: Array<MapData, u64>,
+    watch_missed: PerCpuArray<MapData, u64>,
+    /// The reader of the reports.
+    pub unsteered: Arc<Mutex<UnsteeredReader>>,
     /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
-    keeping: Keeping,
+    /// Where the gates are kept; `None`: they end with the process.
+    pub pins: Option<Arc<Pins>>,
+    /// Ids of an earlier weir's programs that still decide; they count as our own.
+    left: Vec<u32>,
+    /// Whether these are replaced as soon as they are found, because the maps are filled.
+    pub may_adopt: bool,
     /// The kernel's id of the native program.
     pub id: u32,
 }
@@ -173,9 +180,13 @@ impl Steering {
             mac_lock: take(&mut ebpf, maps::MAC_LOCK)?,
             ip_lock: take(&mut ebpf, maps::IP_LOCK)?,
             shed: gate::words(&mut ebpf, maps::SHED, shed::WORDS)?,
-            watch: UnsteeredMaps::take(&mut ebpf)?,
+            watch_wanted: take(&mut ebpf, maps::WATCH)?,
+            watch_missed: take(&mut ebpf, maps::WATCH_MISSED)?,
+            unsteered: Arc::new(Mutex::new(UnsteeredReader(take(&mut ebpf, maps::UNSTEERED)?))),
             gate: GateMaps::take(&mut ebpf)?,
-            keeping: Keeping::default(),
+            pins: None,
+            left: Vec::new(),
+            may_adopt: false,
             id,
             ebpf,
         };

@@ -130,7 +130,7 @@ impl Forwarder {
         let loaded = btf::facts().map_err(LoadError::from);
         let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
         let mut steering = loaded.context("the XDP program could not be loaded")?;
-        steering.keep_in(pins);
+        steering.pins = pins;
         let members = plan
             .bridge
             .as_deref()
@@ -218,7 +218,7 @@ impl Forwarder {
         match ending {
             Ending::Stop => {
                 self.roster.names().iter().for_each(|name| self.detach(name));
-                if let Some(pins) = self.steering.pins() {
+                if let Some(pins) = &self.steering.pins {
                     pins.close();
                 }
             }

@@ -240,7 +240,7 @@ impl Steering {
             let program = self.ebpf.program(name)?;
             Some(program.info().ok()?.id())
         });
-        programs.chain(self.keeping.left.iter().copied()).collect()
+        programs.chain(self.left.iter().copied()).collect()
     }
 
     /// Attaches a program ahead of all others at the hook.

@@ -2,8 +2,6 @@
 //!
 //! Invariant: until then the old program goes on with its own maps, and the replacement is one atomic step.
 
-use std::sync::Arc;
-
 use aya::programs::links::FdLink;
 use aya::programs::tc::SchedClassifierLink;
 use aya::programs::{SchedClassifier, TcAttachType};
@@ -11,49 +9,23 @@ use weir_abi::maps;
 use weir_core::Mode;
 
 use super::{AttachError, Attached, Steering, program};
-use crate::host::pins::{ExistingGate, Pins};
-
-/// How gates are kept.
-#[derive(Debug, Default)]
-pub(super) struct Keeping {
-    /// `None`: the gates end with the process.
-    pins: Option<Arc<Pins>>,
-    /// Ids of an earlier weir's programs that still decide; they count as our own.
-    pub(super) left: Vec<u32>,
-    /// Whether the left programs may be replaced, because the maps are filled.
-    ready: bool,
-}
+use crate::host::pins::ExistingGate;
 
 impl Steering {
-    /// Has the gates outlive the process; those of an earlier life wait for [`Self::ready_to_adopt`].
-    pub fn keep_in(&mut self, pins: Option<Arc<Pins>>) {
-        self.keeping = Keeping { pins, ..Keeping::default() };
-    }
-
-    /// The pins, if gates are kept.
-    pub fn pins(&self) -> Option<Arc<Pins>> {
-        self.keeping.pins.clone()
-    }
-
-    /// From here on a gate that is left is adopted as soon as it is found.
-    pub fn ready_to_adopt(&mut self) {
-        self.keeping.ready = true;
-    }
-
     /// Attaches the gate to a port, or finds the one that an earlier weir left there.
     pub(super) fn attach_gate(
         &mut self,
         ifindex: u32,
         name: &str,
     ) -> Result<Attached, AttachError> {
-        let Some(pins) = self.keeping.pins.clone() else { return self.attach_new(ifindex, name) };
+        let Some(pins) = self.pins.clone() else { return self.attach_new(ifindex, name) };
         match pins.find(ifindex, name) {
             ExistingGate::Served => Err(AttachError::Served { name: name.to_owned() }),
             ExistingGate::Left { link, pin, program } => {
-                self.keeping.left.push(program);
+                self.left.push(program);
                 let mode = Mode::Gate;
                 let attached = Attached { link, ifindex, mode, pin: Some(pin), is_left: true };
-                if self.keeping.ready { self.adopt(attached, name) } else { Ok(attached) }
+                if self.may_adopt { self.adopt(attached, name) } else { Ok(attached) }
             }
             ExistingGate::Nothing => self.attach_new(ifindex, name),
         }
@@ -62,7 +34,7 @@ impl Steering {
     /// Attaches the gate, and keeps it if it can be kept.
     fn attach_new(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
         let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
-        let (link, pin) = match self.keeping.pins.clone() {
+        let (link, pin) = match self.pins.clone() {
             None => (link, None),
             Some(pins) => match pins.keep(link, ifindex) {
                 Ok((link, pin)) => (link, Some(pin)),

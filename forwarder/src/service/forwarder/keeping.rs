@@ -29,7 +29,7 @@ pub(super) fn claim(identity: Identity) -> Result<Option<Arc<Pins>>, PinsError> 
 impl Forwarder {
     /// The folder of the gates, for use without the forwarder's lock.
     pub fn pins(&self) -> Option<Arc<Pins>> {
-        self.steering.pins()
+        self.steering.pins.clone()
     }
 
     /// Whether an earlier weir left gates to adopt.
@@ -59,12 +59,12 @@ impl Forwarder {
             }
         }
         drop(changing);
-        self.steering.ready_to_adopt();
+        self.steering.may_adopt = true;
         for (name, error) in failed {
             tracing::warn!(port = name, "{error}");
             self.take_out(&name, State::Failed(error.to_string())).await;
         }
-        let Some(pins) = self.steering.pins() else { return };
+        let Some(pins) = &self.steering.pins else { return };
         for ifindex in pins.sweep(&served) {
             tracing::info!(
                 ifindex,
