@@ -5,21 +5,26 @@
 //! held during every mount and unmount.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+use rustix::fs::{AtFlags, statat};
 
-use super::netns::on_own_thread;
+use super::netns::{Netns, NetnsId, on_own_thread};
 
 /// The folder of everything that outlives weir.
 const LOCKED: &str = "/run/weir";
+/// The folder of the files on which network namespaces are mounted, one for each weir.
+const NETNS_DIR: &str = "/run/weir/netns";
 const OWN: &str = "/proc/thread-self/ns/mnt";
-pub(super) const NO_DATA: Option<&str> = None;
+const NO_DATA: Option<&str> = None;
 
 /// A mount namespace in which something may be kept.
 #[derive(Debug)]
@@ -80,6 +85,89 @@ impl Place {
             work()
         })
     }
+
+    /// The namespace that is mounted under this name, if one is.
+    pub(super) fn find(&self, name: &str) -> io::Result<Option<(Netns, Kept)>> {
+        self.inside(|| {
+            let path = path_of(name);
+            let file = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                file => file?,
+            };
+            // A restart of the host leaves a file with nothing mounted on it.
+            if fstatfs(&file)?.filesystem_type() != NSFS_MAGIC {
+                return Ok(None);
+            }
+            let netns = Netns::from_file(file, &path)?;
+            let kept = kept(name, &netns)?;
+            Ok(Some((netns, kept)))
+        })
+    }
+
+    /// Mounts the namespace.
+    pub(super) fn keep(&self, name: &str, netns: &Netns) -> io::Result<Kept> {
+        self.inside(|| {
+            let _locked = lock(true)?;
+            share(NETNS_DIR)?;
+            let path = path_of(name);
+            match OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                file => drop(file?),
+            }
+            let source = format!("/proc/thread-self/fd/{}", netns.file.as_raw_fd());
+            mount(Some(source.as_str()), &path, NO_DATA, MsFlags::MS_BIND, NO_DATA)?;
+            kept(name, netns)
+        })
+    }
+
+    /// Unmounts the namespace and removes the file; returns whether there was one.
+    pub(super) fn remove(&self, name: &str) -> io::Result<bool> {
+        self.inside(|| {
+            let path = path_of(name);
+            if !path.exists() {
+                return Ok(false);
+            }
+            let _locked = lock(false)?;
+            // Repeated, in case the file was mounted more than once.
+            loop {
+                match umount2(&path, MntFlags::MNT_DETACH) {
+                    Ok(()) => {}
+                    Err(Errno::EINVAL | Errno::ENOENT) => break,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            leave(NETNS_DIR);
+            Ok(true)
+        })
+    }
+}
+
+/// The file of a network namespace as it was mounted, so that the loss of the mount shows.
+#[derive(Debug)]
+pub(super) struct Kept {
+    dir: File,
+    name: String,
+    id: NetnsId,
+}
+
+impl Kept {
+    /// Whether the namespace is still mounted there.
+    pub(super) fn holds(&self) -> bool {
+        statat(&self.dir, self.name.as_str(), AtFlags::empty())
+            .is_ok_and(|found| (found.st_dev, found.st_ino) == (self.id.device, self.id.inode))
+    }
+}
+
+pub(super) fn path_of(name: &str) -> PathBuf {
+    Path::new(NETNS_DIR).join(name)
+}
+
+fn kept(name: &str, netns: &Netns) -> io::Result<Kept> {
+    Ok(Kept { dir: File::open(NETNS_DIR)?, name: name.to_owned(), id: netns.id })
 }
 
 /// The lock that is held while mounts change, so that no weir removes the folder under another.

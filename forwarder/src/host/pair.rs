@@ -10,10 +10,8 @@
 //! Invariant: the pair is whole or it is made again; neither end ever sends traffic of its own. It
 //! outlives the process, and the next weir with the same control socket finds it by its name.
 //!
-//! - [`place`]: the mount that keeps the namespace
-//! - [`watch`]: follows changes of the pair
+//! [`mounts`](super::mounts) keeps the namespace.
 
-mod place;
 mod watch;
 
 use std::fs;
@@ -25,10 +23,9 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use nix::libc;
 
-use self::place::Kept;
 pub use self::watch::{End, PairEvent, PairWatch};
 use super::links::{Link, LinkKind, read_link, read_link_at};
-use super::mounts::{Place, places};
+use super::mounts::{Kept, path_of, places};
 use super::netlink::{Netlink, Request};
 use super::netns::{Netns, NetnsId, id_as_seen};
 
@@ -112,7 +109,7 @@ impl Pair {
 
     fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> anyhow::Result<Self> {
         let (outer, inner) = (identity.outer_name(), identity.inner_name());
-        let netns = Netns::create(&place::path_of(&inner)).map_err(|error| {
+        let netns = Netns::create(&path_of(&inner)).map_err(|error| {
             anyhow!(
                 "cannot make a network namespace for weir's own pair: {error} (it takes root, or \
                  CAP_SYS_ADMIN)"
@@ -203,7 +200,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> anyhow::Result<bool> {
             // A place that weir may not enter cannot hold anything that weir put there.
             Err(error) if !place.lasting => tracing::debug!(%error, "a place that is not ours"),
             Err(error) => {
-                let path = place::path_of(&inner);
+                let path = path_of(&inner);
                 bail!("cannot remove the network namespace {}: {error}", path.display());
             }
         }
@@ -214,7 +211,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> anyhow::Result<bool> {
 /// The namespace where it is kept, and whether that place is known to outlast this process.
 fn find_namespace(identity: &Identity) -> Option<(Netns, Kept, bool)> {
     let name = identity.inner_name();
-    places().iter().find_map(|place: &Place| {
+    places().iter().find_map(|place| {
         let (netns, kept) = place.find(&name).ok().flatten()?;
         Some((netns, kept, place.lasting))
     })
@@ -233,7 +230,7 @@ fn keep(identity: &Identity, netns: &Netns) -> io::Result<(Kept, bool)> {
 }
 
 fn short_lived(identity: &Identity, why: &str) -> String {
-    let path = place::path_of(&identity.inner_name());
+    let path = path_of(&identity.inner_name());
     format!(
         "weir's own pair lives only as long as weir: its network namespace cannot be kept at {} \
          ({why})",

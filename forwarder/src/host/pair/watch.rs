@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::Pair;
-use super::place::Kept;
 use crate::host::links::{Link, Links, LinksError, read_link_at};
+use crate::host::mounts::Kept;
 
 /// One end of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ impl Watchable for Forwarder {
     }
 
     async fn watch(&mut self, spec: WatchSpec, outcomes: u64) -> Result<WatchStarted, NoAnswer> {
-        let program = Arc::clone(&self.steering.unsteered);
+        let program = self.steering.unsteered.clone();
         // Discards what the last session left.
         program.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         let unsteered_missed = self.unsteered_missed();
