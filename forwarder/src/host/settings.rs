@@ -11,7 +11,7 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 use weir_port::ethtool;
 
-use super::bridge::foreign::tc::{self, Qdisc, TC_H_ROOT};
+use super::bridge::foreign::{Qdisc, TC_H_ROOT, qdisc};
 use super::links::{Link, LinkKind, Peer, read_link_at};
 use super::netlink::{Netlink, Request};
 use super::netns::{self, Netns, NetnsId};
@@ -290,7 +290,7 @@ fn remove_qdisc(ifindex: u32, tx_queue_len: u32) -> io::Result<String> {
     let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0))?;
     let kind = "pfifo".to_owned();
     let ours = Qdisc { ifindex, handle: HANDLE, parent: TC_H_ROOT, kind };
-    if !all.iter().any(|(_, payload)| tc::decode(payload).as_ref() == Some(&ours)) {
+    if !all.iter().any(|(_, payload)| qdisc(payload).as_ref() == Some(&ours)) {
         return Ok("it has no qdisc of weir's any more".to_owned());
     }
     netlink.change(&Request::about_qdisc(libc::RTM_DELQDISC, ifindex, HANDLE, TC_H_ROOT))?;

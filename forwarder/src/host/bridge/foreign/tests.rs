@@ -137,7 +137,7 @@ fn truncated_messages_say_nothing() {
     assert_eq!(netfilter::chain(&payload), Some(chain(7, 2, 0)));
     for len in 0..payload.len() {
         let _ = netfilter::chain(&payload[..len]);
-        let _ = tc::decode(&payload[..len]);
+        let _ = qdisc(&payload[..len]);
     }
     assert_eq!(netfilter::chain(&payload[..12]), None);
 }
