@@ -1,6 +1,6 @@
 //! Code that reads or changes the host. It knows nothing of forwarders, reports or requests.
 //!
-//! - [`privileges`], [`links`], [`netns`], [`btf`]: what this host is and has
+//! - [`privileges`], [`links`], [`netns`]: what this host is and has
 //! - [`bridge`]: what the kernel's bridge knows, and what of it the gate may decide
 //! - [`pair`]: weir's own pair of devices; [`pins`]: the gates' links; [`mounts`]: where both outlive weir
 //! - [`attach`]: the programs and their maps
@@ -23,7 +23,6 @@ macro_rules! debug_partly {
 
 pub mod attach;
 pub mod bridge;
-pub mod btf;
 pub mod leftovers;
 pub mod links;
 mod mounts;

@@ -11,6 +11,7 @@ mod unsteered;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,13 +31,20 @@ pub use self::gate::{GateGlobals, GateMaps, PendingChange, PendingChanges};
 pub use self::refusal::{AttachError, Occupant, is_named, occupant};
 use self::refusal::{refusal, take_off};
 pub use self::unsteered::UnsteeredReader;
-use super::btf::BtfError;
 use super::pins::{Pin, Pins};
 
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    #[error(
+        "this kernel does not say how it keeps packets: it has no {VMLINUX}; it takes a kernel with \
+         CONFIG_DEBUG_INFO_BTF, Linux 6.6 or later"
+    )]
+    NoBtf,
+    #[error("{VMLINUX} does not tell what the gate reads of a packet: it takes Linux 6.6 or later")]
+    UnusableBtf,
     #[error("the kernel does not take the XDP program's object: {0}")]
     Object(#[from] aya::EbpfError),
     #[error("the kernel does not take the XDP program: {0}")]
@@ -45,8 +53,6 @@ pub enum LoadError {
     Missing(&'static str),
     #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
     Abi { name: &'static str, error: MapError },
-    #[error(transparent)]
-    Btf(#[from] BtfError),
     #[error("cannot share the XDP program's `{name}`: {error}")]
     Share { name: &'static str, error: io::Error },
 }
@@ -69,6 +75,14 @@ fn write_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
 
 fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
     move |error| MapsError::Read { name, error }
+}
+
+/// The offsets of the packet fields that the gate reads in the running kernel: all of them, since a wrong
+/// guess would make it read another field as the segment size.
+pub fn kernel_facts() -> Result<KernelFacts, LoadError> {
+    KernelFacts::read().ok_or_else(|| {
+        if Path::new(VMLINUX).exists() { LoadError::UnusableBtf } else { LoadError::NoBtf }
+    })
 }
 
 /// A port's attached program. Dropping it detaches the program.

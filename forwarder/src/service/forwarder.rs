@@ -50,8 +50,7 @@ use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{GateGlobals, LoadError, Steering};
-use crate::host::btf;
+use crate::host::attach::{GateGlobals, Steering, kernel_facts};
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
@@ -127,8 +126,7 @@ impl Forwarder {
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
         let globals = GateGlobals { pair: pair.outer.ifindex, seed };
-        let loaded = btf::facts().map_err(LoadError::from);
-        let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
+        let loaded = kernel_facts().and_then(|facts| Steering::load(&facts, globals));
         let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.pins = pins;
         let members = plan

@@ -13,8 +13,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use weir_abi::table::Seed;
 
 use super::finding::{Level, Report};
-use crate::host::attach::{AttachError, GateGlobals, Steering};
-use crate::host::btf;
+use crate::host::attach::{AttachError, GateGlobals, Steering, kernel_facts};
 use crate::host::privileges::check_privileges;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
@@ -25,7 +24,7 @@ pub(super) fn examine(report: &mut Report) {
     report.section("host");
     kernel(report);
     let privileged = report.check("privileges", &check_privileges(), "all that is needed");
-    let facts = btf::facts();
+    let facts = kernel_facts();
     report.check("btf", &facts, "tells how the kernel keeps packets");
     if let (Ok(facts), true) = (facts, privileged) {
         // The programs are loaded but not attached, so any device will do as the pair.

@@ -14,3 +14,15 @@ fn an_ipv4_lock_is_a_mapped_one() {
     assert_eq!(key[..2], 3_u16.to_ne_bytes());
     assert_eq!(key[4..], *b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01");
 }
+
+#[test]
+fn reads_the_running_kernel() {
+    if !Path::new(VMLINUX).exists() {
+        assert!(matches!(kernel_facts(), Err(LoadError::NoBtf)));
+        eprintln!("SKIPPED: this kernel has no {VMLINUX}");
+        return;
+    }
+    let skb = kernel_facts().unwrap().skb;
+    // A bit-field of two bits lies in one byte.
+    assert!(skb.usable() && skb.ip_summed_shift <= 6, "{skb:?}");
+}
