@@ -33,6 +33,10 @@ pub enum SettingsError {
     Kernel { action: String, name: String, error: io::Error },
 }
 
+fn kernel(action: impl Into<String>, name: &str, error: io::Error) -> SettingsError {
+    SettingsError::Kernel { action: action.into(), name: name.to_owned(), error }
+}
+
 /// Changes settings and restores them. All calls block for milliseconds.
 #[derive(Debug)]
 pub struct HostSettings {
@@ -44,11 +48,8 @@ impl HostSettings {
     /// `control` is the path of the control socket; the record lies beside it. Leftover changes of an
     /// earlier run are undone, with a line in the log for each.
     pub fn open(control: &Path) -> Result<Self, SettingsError> {
-        let own = NetnsId::of_this_thread().map_err(|error| SettingsError::Kernel {
-            action: "identify the network namespace".to_owned(),
-            name: "self".to_owned(),
-            error,
-        })?;
+        let own = NetnsId::of_this_thread()
+            .map_err(|error| kernel("identify the network namespace", "self", error))?;
         let mut settings = Self { state: StateFile::open(control)?, own };
         let (undone, problems) = settings.restore(|_| true);
         for what in undone {
@@ -124,10 +125,8 @@ impl HostSettings {
         let mut switch = || target.switch_off(&VLAN_INSERT, state);
         match netns {
             None => switch(),
-            Some(netns) => netns.enter(switch).map_err(|error| SettingsError::Kernel {
-                action: "enter the network namespace of the peer".to_owned(),
-                name: link.name.clone(),
-                error,
+            Some(netns) => netns.enter(switch).map_err(|error| {
+                kernel("enter the network namespace of the peer", &link.name, error)
             })?,
         }
     }
@@ -146,11 +145,7 @@ impl HostSettings {
                     undone.push(format!("{}: {what}", change.name));
                     done.push(change.clone());
                 }
-                Err(error) => problems.push(SettingsError::Kernel {
-                    action: action(change),
-                    name: change.name.clone(),
-                    error,
-                }),
+                Err(error) => problems.push(kernel(action(change), &change.name, error)),
             }
         }
         if let Err(error) = self.state.forget(|change| done.contains(change)) {

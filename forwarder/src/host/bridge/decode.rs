@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::libc;
 
 use super::state::{Address, AddressKey, AddressKind, PortSettings, Seen, Settings, StpState};
-use super::state::{VlanFlags, VlanOptions, VlanRange, VlanSet, nanoseconds};
+use super::state::{VlanFlags, VlanRange, VlanSet, nanoseconds};
 use crate::host::netlink::{Attributes, u16_at, u32_at};
 
 const LINK_HEADER_LEN: usize = 16;
@@ -195,10 +195,10 @@ fn vlan_info(value: &[u8]) -> Option<(u16, u16)> {
     Some((u16_at(value, 0)?, u16_at(value, 2)?))
 }
 
-fn vlan_range(first: u16, last: u16, flags: u16, options: VlanOptions) -> VlanRange {
+fn vlan_range(first: u16, last: u16, flags: u16) -> VlanRange {
     let pvid = flags & BRIDGE_VLAN_INFO_PVID != 0;
     let untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED != 0;
-    VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
+    VlanRange { first, last, flags: VlanFlags::new(pvid, untagged) }
 }
 
 /// Parses a list as link messages carry it: a range is two entries, its first and its last VLAN.
@@ -214,7 +214,7 @@ fn vlan_list<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> VlanSet {
             Some(first) if flags & BRIDGE_VLAN_INFO_RANGE_END != 0 => first,
             _ => vid,
         };
-        ranges.push(vlan_range(first, vid, flags, VlanOptions::default()));
+        ranges.push(vlan_range(first, vid, flags));
     }
     ranges.into_iter().collect()
 }
@@ -233,12 +233,14 @@ fn vlans(payload: &[u8], gone: bool) -> Option<Message> {
 fn vlan_entry(entry: Attributes<'_>) -> Option<VlanRange> {
     let byte = |kind| entry.get(kind)?.first().copied();
     let (flags, vid) = vlan_info(entry.get(BRIDGE_VLANDB_ENTRY_INFO)?)?;
-    let options = VlanOptions {
-        state: byte(BRIDGE_VLANDB_ENTRY_STATE).map_or(StpState::FORWARDING, StpState),
-        neigh_suppress: byte(BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS).is_some_and(|on| on != 0),
-    };
     let last = entry.u16(BRIDGE_VLANDB_ENTRY_RANGE).unwrap_or(vid);
-    Some(vlan_range(vid, last, flags, options))
+    let mut range = vlan_range(vid, last, flags);
+    if let Some(state) = byte(BRIDGE_VLANDB_ENTRY_STATE) {
+        range.flags.state = StpState(state);
+    }
+    range.flags.neigh_suppress =
+        byte(BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS).is_some_and(|on| on != 0);
+    Some(range)
 }
 
 #[cfg(test)]

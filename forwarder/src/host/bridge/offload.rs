@@ -153,11 +153,9 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
             format!("ip link set dev {name} type bridge_slave nobackup_port"),
         ));
     }
-    let odd = port.vlans.iter().find(|(_, VlanFlags { options, .. })| {
-        options.state != StpState::FORWARDING || options.neigh_suppress
-    });
-    if let Some((vid, flags)) = odd.filter(|_| bridge.vlan_filtering) {
-        let state = flags.options.state;
+    let is_odd = |flags: &VlanFlags| flags.state != StpState::FORWARDING || flags.neigh_suppress;
+    let odd = port.vlans.iter().find(|(_, flags)| is_odd(flags));
+    if let Some((vid, VlanFlags { state, .. })) = odd.filter(|_| bridge.vlan_filtering) {
         let set = format!("bridge vlan set dev {name} vid {vid}");
         found.push(match state {
             StpState::FORWARDING => because(

@@ -178,8 +178,7 @@ fn may_refresh(state: &BridgeState, address: &Address) -> bool {
     };
     let vid = address.key.vid;
     let vlan = if bridge.vlan_filtering {
-        let member = port.vlans.get(vid);
-        member.is_some_and(|flags| flags.options.state == StpState::FORWARDING)
+        port.vlans.get(vid).is_some_and(|flags| flags.state == StpState::FORWARDING)
     } else {
         vid == 0
     };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::settings::{PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
-pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+pub use self::vlans::{VlanFlags, VlanRange, VlanSet};
 use super::decode::Message;
 
 /// The key by which a bridge finds an address.

@@ -258,7 +258,7 @@ fn vlans_are_followed() {
             }
             let vlans = &watch.state().port(v1).unwrap().vlans;
             assert_eq!(vlans.pvid(), Some(7));
-            assert_eq!(vlans.get(102).unwrap().options.state, StpState::BLOCKING);
+            assert_eq!(vlans.get(102).unwrap().state, StpState::BLOCKING);
             bed.host("ip link set br0 type bridge vlan_filtering 0");
             expect(&mut watch, "settings", |change| *change == Change::SettingsChanged).await;
             assert!(!watch.state().settings().unwrap().vlan_filtering);

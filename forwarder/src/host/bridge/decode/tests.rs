@@ -97,7 +97,7 @@ fn reads_vlans_from_either_kind_of_message() {
         panic!("no state")
     };
     assert_eq!((ranges[0].first, ranges[0].last), (102, 102));
-    assert_eq!(ranges[0].flags.options.state, StpState::BLOCKING);
+    assert_eq!(ranges[0].flags.state, StpState::BLOCKING);
     let gone = messages("bridge vlan del").into_iter().find_map(|message| match message {
         Message::Vlans { ifindex: PORT, ranges, gone: true } => {
             Some((ranges[0].first, ranges[0].last))

@@ -1,5 +1,5 @@
 use super::super::decode::Message;
-use super::super::state::{VlanOptions, VlanRange, VlanSet};
+use super::super::state::{VlanRange, VlanSet};
 use super::*;
 
 const BRIDGE: u32 = 10;
@@ -10,8 +10,7 @@ fn rule() -> WhyNot {
 }
 
 fn range(first: u16, last: u16, pvid: bool, untagged: bool) -> VlanRange {
-    let options = VlanOptions::default();
-    VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
+    VlanRange { first, last, flags: VlanFlags::new(pvid, untagged) }
 }
 
 /// A bridge with the ports 1 and 2, both members of VLAN 1 (untagged) and 10 to 19 (tagged).
@@ -76,7 +75,7 @@ fn what_is_not_understood_is_the_bridges() {
         (
             |_, _, vlans| {
                 let mut blocked = range(12, 13, false, false);
-                blocked.flags.options.state = StpState::BLOCKING;
+                blocked.flags.state = StpState::BLOCKING;
                 vlans.set(blocked);
             },
             "VLAN 12 of `v1` is in the state blocking",
@@ -85,7 +84,7 @@ fn what_is_not_understood_is_the_bridges() {
         (
             |_, _, vlans| {
                 let mut quiet = range(15, 15, false, false);
-                quiet.flags.options.neigh_suppress = true;
+                quiet.flags.neigh_suppress = true;
                 vlans.set(quiet);
             },
             "neigh_suppress on in VLAN 15",

@@ -35,8 +35,7 @@ fn bed(
     let add = |ifindex, settings| Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None };
     state.apply(add(10, plain));
     state.apply(add(11, PortSettings::default()));
-    let options = super::super::state::VlanOptions::default();
-    let flags = VlanFlags { pvid: true, untagged: true, options };
+    let flags = VlanFlags::new(true, true);
     let ranges = vec![VlanRange { first: 5, last: 5, flags }];
     state.apply(Message::Vlans { ifindex: 10, ranges, gone: false });
     let mut address = address(vid, 10);

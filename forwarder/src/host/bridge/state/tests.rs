@@ -50,7 +50,7 @@ fn vlans_follow() {
     let (state, _) = after("bridge vlan del dev v1 vid 104-106");
     let vlans = &state.port(PORT).unwrap().vlans;
     assert_eq!(vlans.spans(|_| true), [(1, 1), (7, 7), (100, 103), (107, 110)]);
-    let blocked = vlans.spans(|flags| flags.options.state == StpState::BLOCKING);
+    let blocked = vlans.spans(|flags| flags.state == StpState::BLOCKING);
     assert_eq!(blocked, [(102, 102)], "the list that followed says nothing of states");
 }
 
@@ -103,8 +103,8 @@ fn seen(last: u8, ifindex: u32) -> Seen {
 fn any_message() -> impl Strategy<Value = Message> {
     let port = 10..14_u32;
     let range = |vid, state: u8| {
-        let options = VlanOptions { state: StpState(state), neigh_suppress: false };
-        let flags = VlanFlags { pvid: vid == 3, untagged: vid % 2 == 0, options };
+        let flags = VlanFlags::new(vid == 3, vid % 2 == 0);
+        let flags = VlanFlags { state: StpState(state), ..flags };
         VlanRange { first: vid, last: vid + 2, flags }
     };
     prop_oneof![

@@ -4,26 +4,20 @@ use std::collections::BTreeMap;
 
 use super::settings::StpState;
 
-/// The flags of a VLAN at a port.
+/// What a port does in a VLAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VlanFlags {
     /// Untagged frames that arrive belong to this VLAN.
     pub pvid: bool,
     /// Frames of this VLAN leave without a tag.
     pub untagged: bool,
-    pub options: VlanOptions,
-}
-
-/// Settings of a VLAN at a port beyond its membership.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VlanOptions {
     pub state: StpState,
     pub neigh_suppress: bool,
 }
 
-impl Default for VlanOptions {
-    fn default() -> Self {
-        Self { state: StpState::FORWARDING, neigh_suppress: false }
+impl VlanFlags {
+    pub fn new(pvid: bool, untagged: bool) -> Self {
+        Self { pvid, untagged, state: StpState::FORWARDING, neigh_suppress: false }
     }
 }
 
@@ -86,12 +80,12 @@ impl VlanSet {
         self.0.retain(|vid, _| !(first..=last).contains(vid));
     }
 
-    /// The complete membership from a message that carries no options; members keep theirs from `self`.
+    /// The complete membership from a message that carries only PVID and tagging; members keep the rest.
     pub fn with_members(&self, members: &Self) -> Self {
         let mut merged = members.clone();
         for (vid, flags) in &mut merged.0 {
             if let Some(old) = self.get(*vid) {
-                flags.options = old.options;
+                *flags = VlanFlags { pvid: flags.pvid, untagged: flags.untagged, ..old };
             }
         }
         merged

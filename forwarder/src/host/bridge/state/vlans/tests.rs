@@ -1,7 +1,7 @@
 use super::*;
 
 fn range(first: u16, last: u16, untagged: bool) -> VlanRange {
-    let flags = VlanFlags { pvid: false, untagged, options: VlanOptions::default() };
+    let flags = VlanFlags::new(false, untagged);
     VlanRange { first, last, flags }
 }
 
@@ -44,13 +44,13 @@ fn there_is_one_pvid() {
 #[test]
 fn options_outlive_a_list_that_does_not_carry_them() {
     let mut blocked = range(10, 12, false);
-    blocked.flags.options.state = StpState::BLOCKING;
+    blocked.flags.state = StpState::BLOCKING;
     let old = VlanSet::from_iter([pvid(1), blocked]);
     let new = old.with_members(&VlanSet::from_iter([pvid(1), range(11, 14, true)]));
     assert_eq!(new.get(10), None);
-    assert_eq!(new.get(12).unwrap().options.state, StpState::BLOCKING);
+    assert_eq!(new.get(12).unwrap().state, StpState::BLOCKING);
     assert!(new.get(12).unwrap().untagged);
-    assert_eq!(new.get(13).unwrap().options, VlanOptions::default());
+    assert_eq!(new.get(13).unwrap().state, StpState::FORWARDING);
     assert_eq!(new.pvid(), Some(1));
     assert_eq!(new.with_members(&new), new);
 }
