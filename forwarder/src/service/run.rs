@@ -31,7 +31,7 @@ use self::shared::Shared;
 use self::summary::{summary, write_dumps};
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder, wrong_ports};
-use crate::host::bridge::refresh::{Refresher, period};
+use crate::host::bridge::refresh::period;
 use crate::host::bridge::state::{Address, Change};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{Changed, GuardError, Links, LinksError, Watch, check_bridge};
@@ -99,7 +99,6 @@ pub async fn run(
     }
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
-    let mut refresher = Refresher::open()?;
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // If the start is cut short, `stop` undoes what was begun.
     let begun = end.bound(begin(&mut forwarder, &mut watch, &bridge_watch)).await;
@@ -134,7 +133,7 @@ pub async fn run(
     let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge_watch, &mut refresher),
+        (&mut watch, &mut bridge_watch),
         &end,
         &mut hangup,
         &reread,
@@ -207,7 +206,7 @@ async fn until(mut closed: tokio::sync::watch::Receiver<()>) {
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, refresher): (&mut Watch, &mut BridgeWatch, &mut Refresher),
+    (watch, bridge): (&mut Watch, &mut BridgeWatch),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -290,7 +289,7 @@ async fn follow(
                 refresh_at = Instant::now() + period(bridge.state());
                 let forwarder = forwarder.lock().await;
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
-                let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
+                let round = bridge.refresh(clock_monotonic_ns(), seen)?;
                 tracing::trace!(?round, "addresses are kept alive");
             }
         }

@@ -11,9 +11,9 @@
 //! - all that the kernel has said until then is known ([`BridgeWatch::drained`]).
 //!
 //! A moment remains between the last check and the write. The kernel's later messages show what changed
-//! in it, and weir then restores the earlier state ([`repairs`]).
+//! in it, and weir then restores the earlier state (`repairs`).
 //!
-//! Invariant: after [`Refresher::run`] no address is at a port, and none is new in a VLAN, where the
+//! Invariant: after [`BridgeWatch::refresh`] no address is at a port, and none is new in a VLAN, where the
 //! bridge by itself would not have it.
 
 use std::io;
@@ -24,7 +24,7 @@ use nix::libc;
 use super::state::{Address, AddressKey, BridgeState, Change, Seen, StpState, nanoseconds};
 use super::watch::BridgeWatch;
 use crate::host::links::LinksError;
-use crate::host::netlink::{Netlink, Request};
+use crate::host::netlink::Request;
 
 /// One address to refresh, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,73 +54,61 @@ pub struct Round {
     pub stale: bool,
 }
 
-/// Writes the refreshes that are due, in the network namespace in which it was opened. Each write directly
-/// follows a read of all pending kernel messages, and is followed by another read.
-#[derive(Debug)]
-pub struct Refresher(Netlink);
-
-impl Refresher {
-    pub fn open() -> Result<Self, LinksError> {
-        Ok(Self(Netlink::open()?))
-    }
-
-    /// Writes the refreshes that are due. The watch still returns the changes that arrive meanwhile.
-    pub fn run(
+/// Each write directly follows a read of all pending kernel messages, and is followed by another read.
+impl BridgeWatch {
+    /// Writes the refreshes that are due; [`BridgeWatch::next`] still returns the changes that arrive
+    /// meanwhile. `last_seen_ns` is the time at which the gate last saw a frame from an address at the port
+    /// where the bridge has it.
+    pub fn refresh(
         &mut self,
-        watch: &mut BridgeWatch,
         now_ns: u64,
         last_seen_ns: impl Fn(&Address) -> Option<u64>,
     ) -> Result<Round, LinksError> {
         let mut round = Round::default();
-        if !watch.drained()? {
+        if !self.drained()? {
             round.stale = true;
             return Ok(round);
         }
-        for refresh in due(watch.state(), now_ns, last_seen_ns) {
-            if !watch.drained()? {
+        for refresh in due(&self.state, now_ns, last_seen_ns) {
+            if !self.drained()? {
                 round.stale = true;
                 break;
             }
             // Something may have happened since the list was made.
-            let stays = watch.state().address(refresh.key).is_some_and(|address| {
-                address.ifindex == refresh.ifindex && may_refresh(watch.state(), address)
+            let stays = self.state.address(refresh.key).is_some_and(|address| {
+                address.ifindex == refresh.ifindex && may_refresh(&self.state, address)
             });
             if !stays {
                 continue;
             }
-            let mark = watch.told();
-            if let Err(error) = self.write(&refresh) {
+            let mark = self.told();
+            if let Err(error) = self.write_refresh(&refresh) {
                 tracing::debug!(?refresh, %error, "is not refreshed");
                 round.refused += 1;
                 continue;
             }
-            watch.state.refreshed(refresh.key, now_ns);
+            self.state.refreshed(refresh.key, now_ns);
             round.refreshed += 1;
-            round.repaired += self.check(watch, mark, &refresh)?;
+            round.repaired += self.check_refresh(mark, &refresh)?;
         }
         Ok(round)
     }
 
     /// Tells the bridge that a frame from the address arrived at that port.
-    pub fn write(&mut self, refresh: &Refresh) -> io::Result<()> {
-        self.0.change(&entry(libc::RTM_NEWNEIGH, refresh, libc::NTF_USE))
+    pub fn write_refresh(&mut self, refresh: &Refresh) -> io::Result<()> {
+        self.netlink.change(&entry(libc::RTM_NEWNEIGH, refresh, libc::NTF_USE))
     }
 
     /// Reads the kernel's messages since `mark`, and undoes wrong effects of the refresh; returns the
     /// number of repairs.
-    pub fn check(
-        &mut self,
-        watch: &mut BridgeWatch,
-        mark: usize,
-        refresh: &Refresh,
-    ) -> Result<usize, LinksError> {
+    pub fn check_refresh(&mut self, mark: usize, refresh: &Refresh) -> Result<usize, LinksError> {
         // A loss leaves the order of events unknown; the messages before it still count.
-        watch.drained()?;
-        let repairs = repairs(refresh, watch.told_since(mark));
+        self.drained()?;
+        let repairs = repairs(refresh, self.told_since(mark));
         for repair in &repairs {
             let repaired = match repair {
-                Repair::MoveBack(to) => self.write(to),
-                Repair::Remove(from) => self.0.change(&entry(libc::RTM_DELNEIGH, from, 0)),
+                Repair::MoveBack(to) => self.write_refresh(to),
+                Repair::Remove(from) => self.netlink.change(&entry(libc::RTM_DELNEIGH, from, 0)),
             };
             if let Err(error) = repaired {
                 // Another process changed it, and has the last word.
@@ -144,8 +132,7 @@ fn entry(kind: u16, Refresh { key, ifindex }: &Refresh, flags: u8) -> Request {
     request.attribute(libc::NDA_VLAN, &key.vid.to_ne_bytes())
 }
 
-/// The refreshes that are due. `last_seen_ns` is the time at which the gate last saw a frame from an
-/// address at the port where the bridge has it.
+/// The refreshes that are due.
 pub fn due(
     state: &BridgeState,
     now_ns: u64,
@@ -162,7 +149,7 @@ pub fn due(
     due.map(|address| Refresh { key: address.key, ifindex: address.ifindex }).collect()
 }
 
-/// How often [`Refresher::run`] must be called so that the bridge forgets nothing in between.
+/// How often [`BridgeWatch::refresh`] must be called so that the bridge forgets nothing in between.
 pub fn period(state: &BridgeState) -> Duration {
     (hold_time(state) / 16).clamp(Duration::from_millis(50), Duration::from_secs(10))
 }

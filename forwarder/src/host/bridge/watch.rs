@@ -34,6 +34,8 @@ const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP
 /// The bridge's state, and what changes in it.
 pub struct BridgeWatch {
     links: Links,
+    /// For writes.
+    pub(super) netlink: Netlink,
     socket: TokioSocket,
     buffer: Vec<u8>,
     pub(super) state: BridgeState,
@@ -56,6 +58,7 @@ impl BridgeWatch {
         // Subscribe first and read then, so that no change falls between the two.
         let mut watch = Self {
             links: Links::open()?,
+            netlink: Netlink::open()?,
             socket: subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?,
             buffer: Vec::with_capacity(DATAGRAM_BYTES),
             state: BridgeState::new(bridge),
