@@ -154,7 +154,14 @@ impl BridgeState {
                 }
             }
             Message::Port { bridge, ifindex, settings, vlans } if bridge == self.ifindex => {
-                self.port_is(ifindex, settings, vlans, &mut changes);
+                if self.port(ifindex).is_none_or(|port| port.settings != settings) {
+                    self.ports.entry(ifindex).or_default().settings = settings;
+                    changes.push(Change::PortChanged { ifindex });
+                }
+                if let Some(vlans) = vlans {
+                    let merge = |held: &mut VlanSet| *held = held.with_members(&vlans);
+                    changes.extend(self.edit_vlans(ifindex, merge));
+                }
             }
             // It is a port of another bridge now.
             Message::Port { ifindex, .. } => self.remove_port(ifindex, &mut changes),
@@ -171,11 +178,11 @@ impl BridgeState {
             }
             Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
             Message::Vlans { ifindex, ranges, gone } => {
-                self.edit_vlans(ifindex, &mut changes, |held| {
+                changes.extend(self.edit_vlans(ifindex, |held| {
                     for range in ranges {
                         if gone { held.remove(range.first, range.last) } else { held.set(range) }
                     }
-                });
+                }));
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
                 let old = self.addresses.insert(seen.address.key, seen);
@@ -218,22 +225,6 @@ impl BridgeState {
         changes
     }
 
-    fn port_is(
-        &mut self,
-        ifindex: u32,
-        settings: PortSettings,
-        vlans: Option<VlanSet>,
-        changes: &mut Vec<Change>,
-    ) {
-        if self.port(ifindex).is_none_or(|port| port.settings != settings) {
-            self.ports.entry(ifindex).or_default().settings = settings;
-            changes.push(Change::PortChanged { ifindex });
-        }
-        if let Some(vlans) = vlans {
-            self.edit_vlans(ifindex, changes, |held| *held = held.with_members(&vlans));
-        }
-    }
-
     /// The kernel removes a port's table entries; its messages about them may come later or be lost.
     fn remove_port(&mut self, ifindex: u32, changes: &mut Vec<Change>) {
         if self.ports.remove(&ifindex).is_none() {
@@ -247,16 +238,11 @@ impl BridgeState {
         changes.push(Change::PortChanged { ifindex });
     }
 
-    fn edit_vlans(
-        &mut self,
-        ifindex: u32,
-        changes: &mut Vec<Change>,
-        edit: impl FnOnce(&mut VlanSet),
-    ) {
-        let Some(port) = self.ports.get_mut(&ifindex) else { return };
+    fn edit_vlans(&mut self, ifindex: u32, edit: impl FnOnce(&mut VlanSet)) -> Option<Change> {
+        let port = self.ports.get_mut(&ifindex)?;
         let before = port.vlans.clone();
         edit(&mut port.vlans);
-        changes.extend((port.vlans != before).then_some(Change::PortChanged { ifindex }));
+        (port.vlans != before).then_some(Change::PortChanged { ifindex })
     }
 }
 
