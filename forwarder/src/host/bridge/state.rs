@@ -186,13 +186,14 @@ impl BridgeState {
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
                 let old = self.addresses.insert(seen.address.key, seen);
-                changes.extend(address_change(old.as_ref(), Some(&seen)));
+                changes.extend(address_set(old.as_ref(), &seen));
             }
             Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
                 // An address that has moved meanwhile is not gone.
-                if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
-                    let old = self.addresses.remove(&key);
-                    changes.extend(address_change(old.as_ref(), None));
+                if self.address(key).is_some_and(|held| held.ifindex == ifindex)
+                    && let Some(Seen { address, .. }) = self.addresses.remove(&key)
+                {
+                    changes.push(Change::AddressRemoved { address });
                 }
             }
             // These are of another bridge.
@@ -215,11 +216,9 @@ impl BridgeState {
         let changed = new.ports.iter().filter(changed);
         changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
         let vanished = self.addresses.iter().filter(|(key, _)| !new.addresses.contains_key(key));
-        changes.extend(vanished.filter_map(|(_, old)| address_change(Some(old), None)));
+        changes.extend(vanished.map(|(_, old)| Change::AddressRemoved { address: old.address }));
         let there = new.addresses.iter();
-        changes.extend(
-            there.filter_map(|(key, seen)| address_change(self.addresses.get(key), Some(seen))),
-        );
+        changes.extend(there.filter_map(|(key, seen)| address_set(self.addresses.get(key), seen)));
         let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
         changes.extend(gone.map(|ifindex| Change::PortChanged { ifindex: *ifindex }));
         changes
@@ -246,16 +245,11 @@ impl BridgeState {
     }
 }
 
-/// The change of one entry of the address table.
-fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
-    match (old, new) {
-        (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
-        (old, Some(Seen { address, .. })) if old.is_none_or(|old| old.address != *address) => {
-            let before = old.map(|old| old.address.ifindex);
-            Some(Change::AddressSet { address: *address, before })
-        }
-        _ => None,
-    }
+/// The change that an entry of the address table brings, if it is news.
+fn address_set(old: Option<&Seen>, Seen { address, .. }: &Seen) -> Option<Change> {
+    let old = old.map(|old| old.address);
+    let before = old.map(|old| old.ifindex);
+    (old != Some(*address)).then_some(Change::AddressSet { address: *address, before })
 }
 
 #[cfg(test)]
