@@ -85,10 +85,8 @@ impl StateFile {
     pub fn open(control: &Path) -> Result<Self, StateError> {
         let path = Self::path_for(control);
         let changes = match fs::read_to_string(&path) {
-            Ok(text) => match parse(&text, &boot_id()) {
-                Ok(changes) => changes,
-                Err(error) => return Err(StateError::Malformed { path, error }),
-            },
+            Ok(text) => parse(&text, &boot_id())
+                .map_err(|error| StateError::Malformed { path: path.clone(), error })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StateError::Read { path, error }),
         };
@@ -132,27 +130,21 @@ impl StateFile {
     }
 
     fn save(&self) -> Result<(), StateError> {
-        let done = if self.changes.is_empty() {
-            remove(&self.aside()).and_then(|()| remove(&self.path))
-        } else {
-            self.write()
-        };
-        done.map_err(|error| StateError::Write { path: self.path.clone(), error })
-    }
-
-    /// The file that is written first and then renamed; a killed writer may have left it.
-    fn aside(&self) -> PathBuf {
-        self.path.with_added_extension("new")
+        self.write().map_err(|error| StateError::Write { path: self.path.clone(), error })
     }
 
     fn write(&self) -> io::Result<()> {
+        // The file that is written first and then renamed; a killed writer may have left it.
+        let aside = self.path.with_added_extension("new");
+        remove(&aside)?;
+        if self.changes.is_empty() {
+            return remove(&self.path);
+        }
         let document =
             Document { version: VERSION, boot_id: boot_id(), changes: self.changes.clone() };
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
-        let aside = self.aside();
         // Created exclusively, so that no file of another process is overwritten.
-        remove(&aside)?;
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         // The file is not synced to disk: the settings themselves do not outlive the kernel either.
