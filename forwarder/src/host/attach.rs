@@ -21,13 +21,14 @@ use aya::programs::{Program, ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
+use weir_abi::table::Seed;
 use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
 use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
-pub use self::gate::{GateGlobals, GateMaps, PendingChange, PendingChanges};
+pub use self::gate::{GateMaps, PendingChange, PendingChanges};
 pub use self::refusal::{AttachError, Occupant, is_named, occupant};
 use self::refusal::{refusal, take_off};
 pub use self::unsteered::UnsteeredReader;
@@ -173,12 +174,13 @@ pub struct Steering {
 debug_partly!(Steering, id);
 
 impl Steering {
-    /// Loads the committed programs, adapted to this kernel.
-    pub fn load(kernel: &KernelFacts, gate: GateGlobals) -> Result<Self, LoadError> {
-        let (skb, seed) = (kernel.skb.to_words(), gate.seed.to_words());
+    /// Loads the committed programs, adapted to this kernel. `pair` is the outer end of weir's own pair, and
+    /// `seed` the address table's.
+    pub fn load(kernel: &KernelFacts, pair: u32, seed: Seed) -> Result<Self, LoadError> {
+        let (skb, seed) = (kernel.skb.to_words(), seed.to_words());
         let mut ebpf = EbpfLoader::new()
             .override_global(maps::SKB_OFFSETS, &skb, true)
-            .override_global(maps::PAIR, &gate.pair, true)
+            .override_global(maps::PAIR, &pair, true)
             .override_global(maps::TABLE_SEED, &seed, true)
             .load(&kernel.link(OBJECT))?;
         for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE] {

@@ -50,7 +50,7 @@ use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{GateGlobals, Steering, kernel_facts};
+use crate::host::attach::{Steering, kernel_facts};
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
@@ -125,8 +125,8 @@ impl Forwarder {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let globals = GateGlobals { pair: pair.outer.ifindex, seed };
-        let loaded = kernel_facts().and_then(|facts| Steering::load(&facts, globals));
+        let load = |facts| Steering::load(&facts, pair.outer.ifindex, seed);
+        let loaded = kernel_facts().and_then(load);
         let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.pins = pins;
         let members = plan

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir::host::attach::{AttachError, GateGlobals, Steering, kernel_facts};
+use weir::host::attach::{AttachError, Steering, kernel_facts};
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
@@ -11,8 +11,7 @@ use weir_port::cells::STRIDE;
 use super::bed::{in_host, link, wait_for};
 
 pub(crate) fn load() -> Steering {
-    let globals = GateGlobals { pair: 0, seed: Seed::default() };
-    Steering::load(&kernel_facts().unwrap(), globals).unwrap()
+    Steering::load(&kernel_facts().unwrap(), 0, Seed::default()).unwrap()
 }
 
 #[test]
@@ -109,8 +108,7 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
     in_host(|bed| {
         const FLAGS: u32 = gate_flags::OFFLOAD | gate_flags::EXPRESS_FROM;
         let seed = Seed { xor: 5, multiply: 7 };
-        let mut steering =
-            Steering::load(&kernel_facts().unwrap(), GateGlobals { pair: 0, seed }).unwrap();
+        let mut steering = Steering::load(&kernel_facts().unwrap(), 0, seed).unwrap();
         for (n, slot) in [(1, 7), (2, 70)] {
             let (guest, port) = (format!("vm{n}"), format!("v{n}"));
             bed.add_guest(&guest, &port);

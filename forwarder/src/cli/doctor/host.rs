@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use weir_abi::table::Seed;
 
 use super::finding::{Level, Report};
-use crate::host::attach::{AttachError, GateGlobals, Steering, kernel_facts};
+use crate::host::attach::{AttachError, Steering, kernel_facts};
 use crate::host::privileges::check_privileges;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
@@ -28,8 +28,8 @@ pub(super) fn examine(report: &mut Report) {
     report.check("btf", &facts, "tells how the kernel keeps packets");
     if let (Ok(facts), true) = (facts, privileged) {
         // The programs are loaded but not attached, so any device will do as the pair.
-        let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
-        report.check("programs", &Steering::load(&facts, gate), "all of them load");
+        let loaded = Steering::load(&facts, LOOPBACK, Seed { xor: 0, multiply: 1 });
+        report.check("programs", &loaded, "all of them load");
     }
     if privileged {
         tcx(report);

@@ -23,14 +23,6 @@ use super::{
     write_error,
 };
 
-/// The constants set in the gate's programs before they are loaded.
-#[derive(Clone, Copy, Debug)]
-pub struct GateGlobals {
-    /// The outer end of weir's own pair.
-    pub pair: u32,
-    pub seed: table::Seed,
-}
-
 /// The gate's maps.
 pub struct GateMaps {
     slots: HashMap<MapData, u32, u32>,
