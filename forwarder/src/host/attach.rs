@@ -4,7 +4,6 @@
 //! ([`pins`](super::pins)); all others end with this process, however it ends.
 
 mod gate;
-mod keeping;
 mod refusal;
 mod unsteered;
 

@@ -1,6 +1,7 @@
 //! The gate: attaches its programs, and writes what they and the native program know about ports and
 //! addresses. Invariant: they never see half a change: every word is stored whole, and a port's identity is
-//! written last when it comes, and cleared first when it goes.
+//! written last when it comes, and cleared first when it goes. A port whose gate outlives a weir has one
+//! throughout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -10,18 +11,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
-use aya::programs::tc::TcAttachOptions;
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use nix::libc;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
+use weir_core::Mode;
 use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, LoadError, MapsError, Steering, program, read_error, removed, set_zero, take,
+    AttachError, Attached, LoadError, MapsError, Steering, program, read_error, removed, set_zero, take,
     write_error,
 };
+use crate::host::pins::ExistingGate;
 
 /// The gate's maps.
 pub struct GateMaps {
@@ -203,6 +206,68 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
+    /// Attaches the gate to a port, or finds the one that an earlier weir left there.
+    pub(super) fn attach_gate(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+    ) -> Result<Attached, AttachError> {
+        let Some(pins) = self.pins.clone() else { return self.attach_new(ifindex, name) };
+        match pins.find(ifindex, name) {
+            ExistingGate::Served => Err(AttachError::Served { name: name.to_owned() }),
+            ExistingGate::Left { link, pin, program } => {
+                self.left.push(program);
+                let mode = Mode::Gate;
+                let attached = Attached { link, ifindex, mode, pin: Some(pin), is_left: true };
+                if self.may_adopt { self.adopt(attached, name) } else { Ok(attached) }
+            }
+            ExistingGate::Nothing => self.attach_new(ifindex, name),
+        }
+    }
+
+    /// Attaches the gate, and keeps it if it can be kept.
+    fn attach_new(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
+        let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
+        let (link, pin) = match self.pins.clone() {
+            None => (link, None),
+            Some(pins) => match pins.keep(link, ifindex) {
+                Ok((link, pin)) => (link, Some(pin)),
+                Err(error) => {
+                    tracing::warn!(
+                        port = name,
+                        "its gate ends with weir: it cannot be kept: {error}"
+                    );
+                    (self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?, None)
+                }
+            },
+        };
+        Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })
+    }
+
+    /// Replaces the program that an earlier weir left with this weir's, whose maps describe the port. That is
+    /// one atomic step; until then the old program goes on with its own maps.
+    pub fn adopt(&mut self, left: Attached, name: &str) -> Result<Attached, AttachError> {
+        let Attached { link, ifindex, mode, pin, .. } = left;
+        match self.replace(link) {
+            Ok(link) => {
+                tracing::info!(port = name, "adopted the gate that an earlier weir left");
+                Ok(Attached { link, ifindex, mode, pin, is_left: false })
+            }
+            Err(error) => {
+                tracing::warn!(port = name, "a gate that was left cannot be adopted: {error}");
+                // Dropping the pin removes the old link.
+                drop(pin);
+                self.attach_new(ifindex, name)
+            }
+        }
+    }
+
+    fn replace(&mut self, link: FdLink) -> anyhow::Result<FdLink> {
+        let gate: &mut SchedClassifier = program(&mut self.ebpf, maps::GATE)?;
+        let id = gate.attach_to_link(SchedClassifierLink::try_from(link)?)?;
+        Ok(gate.take_link(id)?.try_into()?)
+    }
+
     /// Attaches the program behind the gate, in the network namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
@@ -236,7 +301,7 @@ impl Steering {
     }
 
     /// Attaches a program ahead of all others at the hook.
-    pub(super) fn attach_tcx(
+    fn attach_tcx(
         &mut self,
         hooked: &str,
         name: &str,
