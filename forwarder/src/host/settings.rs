@@ -72,19 +72,34 @@ impl HostSettings {
     }
 
     fn change(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
-        match (&link.kind, link.peer) {
-            (LinkKind::Physical, _) => {
-                let here = Target {
-                    netns: self.own,
-                    ifindex: link.ifindex,
-                    name: link.name.clone(),
-                    port: link.ifindex,
-                    prefix: String::new(),
-                };
-                here.switch_off(&VLAN_PARSE, &mut self.state)
-            }
-            (LinkKind::Veth, Some(peer)) => self.prepare_peer(link, peer),
-            _ => Ok(Vec::new()),
+        let (ifindex, name, netns, features) = match (&link.kind, link.peer) {
+            (LinkKind::Physical, _) => (link.ifindex, link.name.clone(), None, VLAN_PARSE),
+            (LinkKind::Veth, Some(peer)) => match find_peer(link, peer) {
+                Ok((name, netns)) => (peer.ifindex, name, netns, VLAN_INSERT),
+                Err(reason) => {
+                    return Ok(vec![format!(
+                        "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
+                         beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
+                        link.name
+                    )]);
+                }
+            },
+            _ => return Ok(Vec::new()),
+        };
+        let target = Target {
+            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
+            ifindex,
+            name,
+            port: link.ifindex,
+            prefix: netns.as_ref().map(|n| n.command_prefix() + " ").unwrap_or_default(),
+        };
+        let state = &mut self.state;
+        let mut switch = || target.switch_off(&features, state);
+        match netns {
+            None => switch(),
+            Some(netns) => netns.enter(switch).map_err(|error| {
+                kernel("enter the network namespace of the peer", &link.name, error)
+            })?,
         }
     }
 
@@ -101,34 +116,6 @@ impl HostSettings {
     /// Updates the record when an interface is renamed while it is a port.
     pub fn renamed(&mut self, ifindex: u32, name: &str) -> Result<(), SettingsError> {
         Ok(self.state.rename(self.own, ifindex, name)?)
-    }
-
-    fn prepare_peer(&mut self, link: &Link, peer: Peer) -> Result<Vec<String>, SettingsError> {
-        let (name, netns) = match find_peer(link, peer) {
-            Ok(found) => found,
-            Err(reason) => {
-                return Ok(vec![format!(
-                    "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
-                     beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
-                    link.name
-                )]);
-            }
-        };
-        let target = Target {
-            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
-            ifindex: peer.ifindex,
-            name,
-            port: link.ifindex,
-            prefix: netns.as_ref().map(|n| n.command_prefix() + " ").unwrap_or_default(),
-        };
-        let state = &mut self.state;
-        let mut switch = || target.switch_off(&VLAN_INSERT, state);
-        match netns {
-            None => switch(),
-            Some(netns) => netns.enter(switch).map_err(|error| {
-                kernel("enter the network namespace of the peer", &link.name, error)
-            })?,
-        }
     }
 
     /// The result of each undone change, and which changes stay recorded.
