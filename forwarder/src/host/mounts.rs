@@ -61,8 +61,7 @@ fn ancestors() -> Vec<u32> {
     // A process that dies meanwhile ends the list; the bound ends a circle that a reused process id
     // could make.
     const MOST: usize = 64;
-    let parent_of =
-        |pid: &u32| parent_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    let parent_of = |pid: &u32| parent_in(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
     let above = std::iter::successors(Some(std::os::unix::process::parent_id()), parent_of);
     above.take_while(|pid| *pid > 1).take(MOST).collect()
 }

@@ -84,8 +84,9 @@ fn maps_are_written_and_counters_read() {
             bed.inside("vm1", "ip addr add 192.0.2.2/24 dev eth0");
             // No answer comes; the test is about the questions.
             bed.inside("vm1", "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0");
-            let count =
-                |steering: &Steering| steering.counters.of(7).unwrap().frames(Counter::PassedUnknown);
+            let count = |steering: &Steering| {
+                steering.counters.of(7).unwrap().frames(Counter::PassedUnknown)
+            };
             wait_for("a counted frame", || {
                 let _ = std::process::Command::new("ip")
                     .args(["netns", "exec", &bed.namespace("vm1")])

@@ -21,8 +21,8 @@ use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, Attached, LoadError, MapsError, Steering, program, read_error, removed, set_zero, take,
-    write_error,
+    AttachError, Attached, LoadError, MapsError, Steering, program, read_error, removed, set_zero,
+    take, write_error,
 };
 use crate::host::pins::ExistingGate;
 

@@ -87,7 +87,9 @@ pub fn message(kind: u16, payload: &[u8], now_ns: u64) -> Option<Message> {
     match (kind, family) {
         (libc::RTM_NEWLINK, libc::AF_UNSPEC) => interface(payload),
         (libc::RTM_NEWLINK, libc::AF_BRIDGE) => port_of_a_bridge(payload),
-        (libc::RTM_DELLINK, libc::AF_UNSPEC) => Some(Message::Gone { ifindex: u32_at(payload, 4)? }),
+        (libc::RTM_DELLINK, libc::AF_UNSPEC) => {
+            Some(Message::Gone { ifindex: u32_at(payload, 4)? })
+        }
         (libc::RTM_DELLINK, libc::AF_BRIDGE) => {
             let ifindex = u32_at(payload, 4)?;
             let bridge = Attributes::behind(LINK_HEADER_LEN, payload).u32(libc::IFLA_MASTER);
@@ -238,8 +240,7 @@ fn vlan_entry(entry: Attributes<'_>) -> Option<VlanRange> {
     if let Some(state) = byte(BRIDGE_VLANDB_ENTRY_STATE) {
         range.flags.state = StpState(state);
     }
-    range.flags.neigh_suppress =
-        byte(BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS).is_some_and(|on| on != 0);
+    range.flags.neigh_suppress = byte(BRIDGE_VLANDB_ENTRY_NEIGH_SUPPRESS).is_some_and(|on| on != 0);
     Some(range)
 }
 

@@ -169,8 +169,7 @@ impl Forwarder {
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
-        let port =
-            |(entry, active): (&Entry, &Active)| (active.ifindex, entry.plan.name.clone());
+        let port = |(entry, active): (&Entry, &Active)| (active.ifindex, entry.plan.name.clone());
         let ports: Ports = self.roster.active().map(port).collect();
         let own = self.steering.gate_program_ids();
         let look = {

@@ -39,11 +39,7 @@ pub(super) async fn bridge_for(
 }
 
 /// Follows the bridge that replaced the one that was followed, once it exists.
-pub(super) async fn keep_up(
-    forwarder: &mut Forwarder,
-    links: &Snapshot,
-    watch: &mut BridgeWatch,
-) {
+pub(super) async fn keep_up(forwarder: &mut Forwarder, links: &Snapshot, watch: &mut BridgeWatch) {
     if forwarder.bridge_is_there(links) {
         return;
     }

@@ -23,7 +23,12 @@ fn every_recorded_message_is_understood_but_those_of_others() {
             let own = family == libc::AF_BRIDGE
                 && *kind == libc::RTM_NEWLINK
                 && u32_at(payload, 4) == Some(BRIDGE);
-            assert_eq!(message(*kind, payload, 0).is_none(), arp || own, "{}: {kind}", step.command);
+            assert_eq!(
+                message(*kind, payload, 0).is_none(),
+                arp || own,
+                "{}: {kind}",
+                step.command
+            );
         }
     }
 }
