@@ -1,47 +1,44 @@
-//! The eBPF programs: loads them once, attaches them to ports, writes their maps and reads their
-//! counters. Invariant: every attachment is a bpf_link. A gate's link may be pinned where the next weir
-//! finds it ([`pins`](super::pins)). This process alone holds all other links, so any end of it, kill
-//! -9 included, detaches them.
+//! The eBPF programs: loads them once, attaches them to ports, writes their maps and reads their counters.
+//!
+//! Invariant: every attachment is a bpf_link. A gate's may be pinned for the next weir
+//! ([`pins`](super::pins)); all others end with this process, however it ends.
 
-mod changes;
 mod gate;
-mod keeping;
-mod occupant;
 mod refusal;
 mod unsteered;
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp, XdpMode};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfLoader};
 use nix::libc;
+use weir_abi::table::Seed;
 use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
 use weir_port::probe::{BtfError, KernelFacts};
 use weir_port::{Cells, clock_monotonic_ns};
 
-pub use self::changes::{PendingChange, PendingChanges};
-pub use self::gate::{GateGlobals, GateMaps};
-use self::keeping::Keeping;
-pub use self::occupant::{Occupant, is_named, occupant};
-pub use self::refusal::AttachError;
+pub use self::gate::{GateMaps, PendingChange, PendingChanges};
+pub use self::refusal::{AttachError, Occupant, is_named, occupant};
 use self::refusal::{refusal, take_off};
-use self::unsteered::UnsteeredMaps;
 pub use self::unsteered::UnsteeredReader;
-use super::pins::Pin;
+use super::pins::{Pin, Pins};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    #[error(transparent)]
+    Btf(#[from] BtfError),
     #[error("the kernel does not take the XDP program's object: {0}")]
     Object(#[from] aya::EbpfError),
     #[error("the kernel does not take the XDP program: {0}")]
@@ -50,12 +47,8 @@ pub enum LoadError {
     Missing(&'static str),
     #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
     Abi { name: &'static str, error: MapError },
-    #[error(transparent)]
-    Btf(#[from] BtfError),
     #[error("cannot share the XDP program's `{name}`: {error}")]
     Share { name: &'static str, error: io::Error },
-    #[error("cannot tell the number of CPUs: {0}")]
-    Cpus(io::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +71,7 @@ fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
     move |error| MapsError::Read { name, error }
 }
 
-/// A port's attached program. Dropping it detaches the program; [`Steering::detach`] also reports
-/// whether that worked.
+/// A port's attached program. Dropping it detaches the program.
 #[derive(Debug)]
 pub struct Attached {
     link: FdLink,
@@ -87,7 +79,7 @@ pub struct Attached {
     pub mode: Mode,
     /// The pin that keeps the attachment beyond the life of this process, if there is one.
     pin: Option<Pin>,
-    /// This is an earlier weir's gate, with its program, yet to be adopted.
+    /// It is an earlier weir's gate, yet to be adopted.
     pub is_left: bool,
 }
 
@@ -108,8 +100,8 @@ impl Attached {
 /// A counter map's value as aya can read it without `unsafe`.
 type CounterWords = [u64; PortCounters::WORDS];
 
-/// The programs' counters by port, which are also read without the forwarder's lock. Only the forwarder
-/// writes, when it clears those of a free slot.
+/// The programs' counters by port, which are also read without the forwarder's lock. The forwarder alone
+/// writes them, for a free slot.
 #[derive(Clone)]
 pub struct ExpressCounters(Arc<Mutex<PerCpuArray<MapData, CounterWords>>>);
 
@@ -121,7 +113,7 @@ impl ExpressCounters {
     }
 
     /// A port's counters, summed over the CPUs.
-    fn all(&self, slot: u16) -> Result<PortCounters, MapsError> {
+    pub fn of(&self, slot: u16) -> Result<PortCounters, MapsError> {
         let values = self.map().get(&u32::from(slot), 0).map_err(read_error(maps::COUNTERS))?;
         let mut sum = PortCounters::default();
         for words in values.iter() {
@@ -132,40 +124,48 @@ impl ExpressCounters {
 
     /// Frames and bytes that the port has sent by the express lane since its slot was cleared.
     pub fn by(&self, slot: u16) -> Result<[u64; 2], MapsError> {
-        let counters = self.all(slot)?;
+        let counters = self.of(slot)?;
         Ok([counters.frames(Counter::Express), counters.bytes(Counter::Express)])
     }
 }
 
 /// The loaded program and its maps.
 pub struct Steering {
-    // Holds the program; the maps below are taken out of it.
+    /// Holds the programs; the maps are taken out of it.
     ebpf: Ebpf,
     sockets: XskMap<MapData>,
-    /// The ports' counters, which are also read without the forwarder's lock.
     pub counters: ExpressCounters,
     mac_lock: HashMap<MapData, [u8; MacLockKey::LEN], u8>,
     ip_lock: HashMap<MapData, [u8; IpLockKey::LEN], u8>,
     /// The shed bits, [`shed::WORDS`] words; [`shed::cell`] maps a pair to its bit.
     pub shed: Cells,
-    watch: UnsteeredMaps,
+    /// The outcomes that the programs report, by port, and how many reports had no room.
+    watch_wanted: Array<MapData, u64>,
+    watch_missed: PerCpuArray<MapData, u64>,
+    /// The reader of the reports.
+    pub unsteered: Arc<Mutex<UnsteeredReader>>,
     /// The maps that tell the programs about ports and addresses.
     pub gate: GateMaps,
-    keeping: Keeping,
-    cpus: usize,
+    /// Where the gates are kept; `None`: they end with the process.
+    pub pins: Option<Arc<Pins>>,
+    /// Ids of an earlier weir's programs that still decide; they count as our own.
+    left: Vec<u32>,
+    /// Whether these are replaced as soon as they are found, because the maps are filled.
+    pub may_adopt: bool,
     /// The kernel's id of the native program.
     pub id: u32,
 }
 
-debug_partly!(Steering, cpus);
+debug_partly!(Steering, id);
 
 impl Steering {
-    /// Loads the committed programs, adapted to this kernel.
-    pub fn load(kernel: &KernelFacts, gate: GateGlobals) -> Result<Self, LoadError> {
-        let (skb, seed) = (kernel.skb.to_words(), gate.seed.to_words());
+    /// Loads the committed programs, adapted to this kernel. `pair` is the outer end of weir's own pair, and
+    /// `seed` the address table's.
+    pub fn load(kernel: &KernelFacts, pair: u32, seed: Seed) -> Result<Self, LoadError> {
+        let (skb, seed) = (kernel.skb.to_words(), seed.to_words());
         let mut ebpf = EbpfLoader::new()
             .override_global(maps::SKB_OFFSETS, &skb, true)
-            .override_global(maps::PAIR, &gate.pair, true)
+            .override_global(maps::PAIR, &pair, true)
             .override_global(maps::TABLE_SEED, &seed, true)
             .load(&kernel.link(OBJECT))?;
         for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE] {
@@ -181,10 +181,13 @@ impl Steering {
             mac_lock: take(&mut ebpf, maps::MAC_LOCK)?,
             ip_lock: take(&mut ebpf, maps::IP_LOCK)?,
             shed: gate::words(&mut ebpf, maps::SHED, shed::WORDS)?,
-            watch: UnsteeredMaps::take(&mut ebpf)?,
+            watch_wanted: take(&mut ebpf, maps::WATCH)?,
+            watch_missed: take(&mut ebpf, maps::WATCH_MISSED)?,
+            unsteered: Arc::new(Mutex::new(UnsteeredReader(take(&mut ebpf, maps::UNSTEERED)?))),
             gate: GateMaps::take(&mut ebpf)?,
-            keeping: Keeping::default(),
-            cpus: nr_cpus().map_err(|(_, error)| LoadError::Cpus(error))?,
+            pins: None,
+            left: Vec::new(),
+            may_adopt: false,
             id,
             ebpf,
         };
@@ -241,32 +244,21 @@ impl Steering {
         attached.link.detach()
     }
 
-    /// A port's counters, summed over the CPUs.
-    pub fn counters(&self, slot: u16) -> Result<PortCounters, MapsError> {
-        self.counters.all(slot)
-    }
-
     /// Makes a slot ready for another port: counters at zero, nothing shed, no sockets.
     pub fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
-        let zeroes = vec![[0; PortCounters::WORDS]; self.cpus];
-        let zeroes = PerCpuValues::try_from(zeroes).map_err(MapsError::Counters)?;
-        let mut counters = self.counters.map();
-        counters.set(slot.into(), zeroes, 0).map_err(write_error(maps::COUNTERS))?;
-        drop(counters);
+        set_zero(&mut self.counters.map(), maps::COUNTERS, slot)?;
         self.clear_shed(slot);
-        self.gate.reset_slot(slot, self.cpus)?;
+        self.gate.reset_slot(slot)?;
         (0..MAX_QUEUES).try_for_each(|queue| self.clear_socket(slot, queue))
     }
 
-    /// Clears the shed bits of a slot that belongs to no port, both as source and as link. Workers own
-    /// the bits and clear those they set, so there should be none; a leftover bit would silence the
-    /// slot's next port for no reason. Each write is atomic, since a worker may be changing the bits
-    /// beside it.
+    /// Clears the shed bits of a free slot, as source and as link. Workers clear those they set, so there
+    /// should be none; a leftover bit would silence the slot's next port. Each write is atomic, since a
+    /// worker may be changing the bits beside it.
     fn clear_shed(&self, slot: u16) {
         let clear = |ingress: u16, egress: u16| {
             let Some((word, mask)) = shed::cell(ingress, egress) else { return };
-            // Most bits are clear, and writing each of them would take the cache line from the worker
-            // that writes beside it.
+            // Writing bits that are clear would take the cache line from the worker beside it.
             let word = self.shed.get(word);
             if let Some(word) = word.filter(|word| word.load(Ordering::Relaxed) & mask != 0) {
                 word.fetch_and(!mask, Ordering::Relaxed);
@@ -329,6 +321,17 @@ fn socket_index(slot: u16, queue: u32) -> Result<u32, MapsError> {
         return Err(MapsError::OutOfRange { slot, queue });
     }
     Ok(u32::from(slot) * MAX_QUEUES + queue)
+}
+
+/// Sets a slot's counts to zero on all CPUs.
+fn set_zero<const N: usize>(
+    counts: &mut PerCpuArray<MapData, [u64; N]>,
+    name: &'static str,
+    slot: u16,
+) -> Result<(), MapsError> {
+    let cpus = nr_cpus().map_err(|(_, error)| MapsError::Counters(error))?;
+    let zeroes = PerCpuValues::try_from(vec![[0; N]; cpus]).map_err(MapsError::Counters)?;
+    counts.set(slot.into(), zeroes, 0).map_err(write_error(name))
 }
 
 /// The removal of an entry from a map; of an absent one it counts as success.

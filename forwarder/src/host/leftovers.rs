@@ -1,5 +1,4 @@
-//! What dead weirs left in this network namespace: gates on ports, pairs of devices, settings of the
-//! host. This module finds and removes it without a running weir.
+//! Finds and removes what dead weirs left in this network namespace: gates, pairs of devices, settings.
 //!
 //! Invariant: nothing of a running weir is touched, except its gates if the caller asks for that.
 
@@ -57,22 +56,21 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
     const NAMESPACE: &str = "the network namespace cannot be told";
     let identity = Identity::new(control).context(NAMESPACE)?;
     let mut found = gate_owners().context(NAMESPACE)?;
-    let own = found.iter().position(|owner| owner.weir == identity);
     // A weir may run, or have run, without keeping anything.
-    let is_running = own.and_then(|at| found.get(at)).is_some_and(|own| own.is_running)
-        || UnixStream::connect(control).is_ok();
-    if own.is_none() {
-        found.push(GateOwner { weir: identity, is_running, gates: BTreeSet::new() });
+    let listens = UnixStream::connect(control).is_ok();
+    let is_own = |owner: &GateOwner| owner.weir == identity;
+    match found.iter_mut().find(|owner| is_own(owner)) {
+        Some(own) => own.is_running |= listens,
+        None => {
+            let gates = BTreeSet::new();
+            found.push(GateOwner { weir: identity, is_running: listens, gates });
+        }
     }
+    let is_running = found.iter().any(|owner| is_own(owner) && owner.is_running);
     let mut removed = Removed::default();
     let root = Root::find();
-    for owner in found {
-        let is_own = owner.weir == identity;
-        if only && !is_own {
-            continue;
-        }
-        let is_running = if is_own { is_running } else { owner.is_running };
-        if is_running && !force {
+    for owner in found.into_iter().filter(|owner| !only || is_own(owner)) {
+        if owner.is_running && !force {
             removed.refused.push(owner);
             continue;
         }
@@ -83,11 +81,11 @@ pub fn remove(control: &Path, only: bool, force: bool) -> anyhow::Result<Removed
                 })?;
                 removed.gates.push(ifindex);
             }
-            if !is_running {
+            if !owner.is_running {
                 root.leave(owner.weir);
             }
         }
-        if !is_running && pair::remove_leftovers(&owner.weir)? {
+        if !owner.is_running && pair::remove_leftovers(&owner.weir)? {
             removed.pairs.push(owner.weir.outer_name());
         }
     }

@@ -1,13 +1,11 @@
-//! The interfaces of the host as weir sees them: a snapshot, a stream of changes, and which interfaces
-//! may become ports. Invariant: read only.
+//! The host's interfaces: a snapshot, its changes, and which may become ports. Invariant: read only.
 
 mod decode;
-mod dropped;
 mod guard;
 mod path;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -16,11 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::libc;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::decode::IFLA_IFALIAS;
-pub(crate) use self::dropped::tx_dropped;
-pub use self::guard::{
-    GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port, refuse_default_route,
-};
+pub use self::guard::{GuardError, OWN_BRIDGE, check_bridge, check_port, could_be_port};
 pub use self::path::{ExpressPath, Method};
 pub use self::watch::{Changed, Watch};
 use super::netlink::{Netlink, Request};
@@ -198,7 +192,7 @@ impl Links {
         Ok(Self { netlink: Arc::new(Mutex::new(Netlink::open()?)) })
     }
 
-    /// Reads everything again. It may wait for the kernel's rtnl lock, and so runs on another thread.
+    /// Reads everything again.
     pub async fn snapshot(&self) -> Result<Snapshot, LinksError> {
         Ok(self.spawn(read_snapshot).await??)
     }
@@ -209,12 +203,7 @@ impl Links {
         Ok(links.into_iter().map(|link| (link.ifindex, link.xdp)).collect())
     }
 
-    /// Follows the interfaces from now on.
-    pub async fn watch(&self) -> Result<Watch, LinksError> {
-        Watch::open(self.clone()).await
-    }
-
-    /// Asks on another thread.
+    /// Asks on another thread, since the kernel's rtnl lock may have to be waited for.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Netlink) -> io::Result<T> + Send + 'static,
@@ -227,8 +216,7 @@ impl Links {
     }
 }
 
-/// The interface that an RTM_GETLINK request names, without what only the driver knows; `None`: no such
-/// interface.
+/// The interface that an RTM_GETLINK request names, if it exists, without what only the driver knows.
 pub(crate) fn read_link(netlink: &mut Netlink, request: &Request) -> io::Result<Option<Link>> {
     match netlink.call(request) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
@@ -253,26 +241,38 @@ fn brief(ifindex: u32) -> Request {
         .number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
 }
 
-/// The snapshot, read on this thread and in the network namespace of `netlink`.
+/// The frames that devices dropped on transmission since each was made, by interface index, in this
+/// thread's network namespace: of one interface or of all.
+pub(crate) fn tx_dropped(ifindex: Option<u32>) -> io::Result<HashMap<u32, u64>> {
+    let wanted = 1 << (decode::IFLA_STATS_LINK_64 - 1);
+    let request = Request::of_words(libc::RTM_GETSTATS, [0, ifindex.unwrap_or(0), wanted]);
+    let mut netlink = Netlink::open()?;
+    let answers = match ifindex {
+        Some(_) => netlink.call(&request)?,
+        None => netlink.dump(&request)?,
+    };
+    Ok(answers.iter().filter_map(|(_, payload)| decode::tx_dropped(payload)).collect())
+}
+
+/// The snapshot, in the network namespace of `netlink`.
 pub(crate) fn read_snapshot(netlink: &mut Netlink) -> io::Result<Snapshot> {
-    let mut links = read_links(netlink, &Snapshot::default())?;
+    let mut snapshot = read_links(netlink, &Snapshot::default())?;
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut fixed = [0; 12];
         fixed[0] = family as u8;
         for (_, payload) in netlink.dump(&Request::new(libc::RTM_GETROUTE, &fixed))? {
             for ifindex in decode::default_route(&payload) {
-                if let Some(link) = links.get_mut(&ifindex) {
+                if let Some(link) = snapshot.links.get_mut(&ifindex) {
                     link.is_default_route = true;
                 }
             }
         }
     }
-    Ok(Snapshot { links })
+    Ok(snapshot)
 }
 
-/// The interfaces of now. Drivers are asked only about those that are not in `before`, and routes are
-/// taken from there.
-fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u32, Link>> {
+/// The interfaces of now; what drivers know, and the routes, are taken from `before` where it is there.
+fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<Snapshot> {
     let mut links = BTreeMap::new();
     for mut link in read_brief(netlink)? {
         match before.get(link.ifindex) {
@@ -288,7 +288,7 @@ fn read_links(netlink: &mut Netlink, before: &Snapshot) -> io::Result<BTreeMap<u
             link.addresses.push(address);
         }
     }
-    Ok(links)
+    Ok(Snapshot { links })
 }
 
 #[cfg(test)]

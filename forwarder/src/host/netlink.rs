@@ -1,18 +1,19 @@
-//! Netlink requests, mostly rtnetlink, one at a time over a blocking socket, and the reading of
-//! attributes. Invariant: only attributes that weir uses are read, so that nothing a newer kernel adds
-//! can make a link unreadable.
+//! Netlink requests, one at a time over a blocking socket, and the reading of attributes. Invariant: only
+//! attributes that weir uses are read, so that nothing a newer kernel adds can make a link unreadable.
 
 use std::io;
 
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
+use rtnetlink::packet_core::NetlinkBuffer;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 use tokio::time::{Duration, Instant, sleep_until};
 
 const HEADER_LEN: usize = 16;
 const ATTRIBUTE_HEADER_LEN: usize = 4;
-// linux/if_link.h
+// linux/veth.h, linux/if_link.h
+const VETH_INFO_PEER: u16 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 /// The most attempts at a dump that the kernel flags as inconsistent.
@@ -51,11 +52,6 @@ impl Request {
         Self::of_words(kind, [0, ifindex, handle, parent, 0])
     }
 
-    /// What stands behind the message header; for attributes that contain attributes.
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
     pub(crate) fn flags(mut self, flags: libc::c_int) -> Self {
         self.flags |= flags as u16;
         self
@@ -86,6 +82,11 @@ impl Request {
         self.nest(libc::IFLA_LINKINFO, info).flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL)
     }
 
+    /// Makes a veth: this request has the name of one end, and `peer` that of the other.
+    pub(crate) fn create_veth(self, peer: &Self) -> Self {
+        self.create_link("veth", |data| data.attribute(VETH_INFO_PEER, &peer.payload))
+    }
+
     /// An attribute that contains attributes.
     pub(crate) fn nest(self, kind: u16, inner: impl FnOnce(Self) -> Self) -> Self {
         self.attribute(kind, &inner(Self::new(0, &[])).payload)
@@ -103,26 +104,11 @@ impl Request {
     }
 }
 
-/// One message of a datagram, undecoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RawMessage<'a> {
-    pub(crate) kind: u16,
-    pub(crate) flags: u16,
-    pub(crate) sequence: u32,
-    pub(crate) payload: &'a [u8],
-}
-
-/// The messages of one datagram; a message whose length cannot be right ends it.
-pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
+/// The messages of one datagram, undecoded; one whose length cannot be right ends it.
+pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
     std::iter::from_fn(move || {
-        let len = u32_at(datagram, 0)? as usize;
-        let payload = datagram.get(HEADER_LEN..len)?;
-        let message = RawMessage {
-            kind: u16_at(datagram, 4)?,
-            flags: u16_at(datagram, 6)?,
-            sequence: u32_at(datagram, 8)?,
-            payload,
-        };
+        let message = NetlinkBuffer::new_checked(datagram).ok()?;
+        let len = message.length() as usize;
         datagram = datagram.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some(message)
     })
@@ -172,8 +158,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// Whether a socket error means that the kernel had to drop notifications; after any other expected
-/// error the socket is simply read again.
+/// Whether the kernel had to drop notifications; after other expected errors the socket is read again.
 pub(crate) fn is_overrun(error: io::Error) -> io::Result<bool> {
     match error.raw_os_error() {
         Some(libc::ENOBUFS) => Ok(true),
@@ -277,8 +262,7 @@ impl Netlink {
                 Ok((answers, false)) => return Ok(answers),
                 Ok((_, true)) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    // The sequence number keeps the rest of the torn answer from being read as the next
-                    // one's.
+                    // The rest of the torn answer has another sequence number than the next one.
                     last = error;
                 }
                 Err(error) => return Err(error),
@@ -298,7 +282,7 @@ impl Netlink {
         self.call(request).map(drop)
     }
 
-    /// Deletes an interface; an interface that is already gone counts as success.
+    /// Deletes an interface, unless it is gone.
     pub(crate) fn delete_link(&mut self, ifindex: u32) -> io::Result<()> {
         match self.change(&Request::about_link(libc::RTM_DELLINK, ifindex)) {
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
@@ -333,18 +317,18 @@ impl Netlink {
         let mut torn = false;
         loop {
             let (datagram, _) = self.socket.recv_from_full()?;
-            for message in messages(&datagram).filter(|m| m.sequence == self.sequence) {
-                torn |= message.flags & libc::NLM_F_DUMP_INTR as u16 != 0;
-                match i32::from(message.kind) {
+            for message in messages(&datagram).filter(|m| m.sequence_number() == self.sequence) {
+                torn |= message.flags() & libc::NLM_F_DUMP_INTR as u16 != 0;
+                match i32::from(message.message_type()) {
                     libc::NLMSG_NOOP => {}
                     libc::NLMSG_DONE | libc::NLMSG_ERROR => {
-                        let code = u32_at(message.payload, 0).unwrap_or(0) as i32;
+                        let code = u32_at(message.payload(), 0).unwrap_or(0) as i32;
                         return match code {
                             0 => Ok((answers, torn)),
                             code => Err(io::Error::from_raw_os_error(-code)),
                         };
                     }
-                    _ => answers.push((message.kind, message.payload.to_vec())),
+                    _ => answers.push((message.message_type(), message.payload().to_vec())),
                 }
             }
         }

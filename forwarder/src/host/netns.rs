@@ -1,6 +1,5 @@
 //! Finds and enters the network namespace of a veth's other end. Invariant: only threads made for the
-//! purpose, which end afterwards, ever change their namespace; no other part of weir runs in another
-//! one by accident.
+//! purpose, which end afterwards, ever change their namespace.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -48,7 +47,7 @@ pub struct Netns {
     pub id: NetnsId,
     /// A path that leads to it, to show the operator.
     pub path: PathBuf,
-    file: File,
+    pub(crate) file: File,
 }
 
 impl Netns {
@@ -59,18 +58,13 @@ impl Netns {
         Ok(Self { id, path: path.to_owned(), file })
     }
 
-    /// Makes a namespace, which lasts as long as something holds it: at first this handle alone. `path`
-    /// is where the caller is going to mount it, if at all.
+    /// Makes a namespace, which this handle holds. `path` is where the caller is going to mount it.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = on_own_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
             File::open(OWN)
         })?;
         Self::from_file(file, path)
-    }
-
-    pub(crate) fn file(&self) -> &File {
-        &self.file
     }
 
     /// Runs `work` in this namespace, on a thread of its own, and waits for it.

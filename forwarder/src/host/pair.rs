@@ -10,39 +10,27 @@
 //! Invariant: the pair is whole or it is made again; neither end ever sends traffic of its own. It
 //! outlives the process, and the next weir with the same control socket finds it by its name.
 //!
-//! - [`place`]: the mount that keeps the namespace
-//! - [`devices`]: the veth, by rtnetlink
-//! - [`watch`]: follows changes of the pair
+//! [`mounts`](super::mounts) keeps the namespace.
 
-mod devices;
-mod place;
 mod watch;
 
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::place::Kept;
+use anyhow::{anyhow, bail};
+use nix::libc;
+
 pub use self::watch::{End, PairEvent, PairWatch};
-use super::links::{Link, LinkKind, LinksError, read_link_at};
-use super::mounts::{Place, places};
-use super::netlink::Netlink;
+use super::links::{Link, LinkKind, read_link, read_link_at};
+use super::mounts::{Kept, path_of, places};
+use super::netlink::{Netlink, Request};
 use super::netns::{Netns, NetnsId, id_as_seen};
 
-#[derive(Debug, thiserror::Error)]
-pub enum PairError {
-    #[error(
-        "cannot make a network namespace for weir's own pair: {0} (it takes root, or CAP_SYS_ADMIN)"
-    )]
-    Namespace(io::Error),
-    #[error("cannot {action} weir's own pair {name}: {error}")]
-    Device { action: &'static str, name: String, error: io::Error },
-    #[error("{name} is an interface of another kind ({kind}); rename or remove it")]
-    Foreign { name: String, kind: LinkKind },
-    #[error("cannot remove the network namespace {path}: {error}")]
-    Mount { path: String, error: io::Error },
-}
+/// The largest MTU of a veth: superframes pass whole, and a tag in front fits.
+const MTU: u32 = 65_535;
 
 /// Which weir a pair, or a folder of pinned links, belongs to: its control socket, and the network
 /// namespace it runs in.
@@ -97,9 +85,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Adopts the pair of an earlier weir, or makes one. It waits for the kernel: not for an async
-    /// thread.
-    pub fn ensure(identity: Identity, queues: u32) -> Result<Self, PairError> {
+    /// Adopts the pair of an earlier weir, or makes one. It blocks.
+    pub fn ensure(identity: Identity, queues: u32) -> anyhow::Result<Self> {
         let mut netlink = open(&identity)?;
         if let Some((netns, kept, lasting)) = find_namespace(&identity) {
             match whole(&mut netlink, &identity, &netns, queues) {
@@ -120,15 +107,19 @@ impl Pair {
         Self::make(identity, &mut netlink, queues)
     }
 
-    fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> Result<Self, PairError> {
+    fn make(identity: Identity, netlink: &mut Netlink, queues: u32) -> anyhow::Result<Self> {
         let (outer, inner) = (identity.outer_name(), identity.inner_name());
-        let netns = Netns::create(&place::path_of(&inner)).map_err(PairError::Namespace)?;
-        devices::create(netlink, [&outer, &inner], netns.file().as_raw_fd(), queues)
+        let netns = Netns::create(&path_of(&inner)).map_err(|error| {
+            anyhow!(
+                "cannot make a network namespace for weir's own pair: {error} (it takes root, or \
+                 CAP_SYS_ADMIN)"
+            )
+        })?;
+        create_devices(netlink, [&outer, &inner], netns.file.as_raw_fd(), queues)
             .map_err(failed("make", &identity))?;
         let ends = ends(netlink, &identity, &netns)
             .and_then(|ends| ends.ok_or_else(|| io::Error::other("it vanished while it was made")));
-        // The namespace is mounted last: a weir that is killed before leaves a namespace that ends with
-        // it.
+        // Mounted last: the namespace of a weir that is killed before ends with it.
         let (kept, warning) = match keep(&identity, &netns) {
             Ok((kept, true)) => (Some(kept), None),
             Ok((kept, false)) => {
@@ -143,7 +134,7 @@ impl Pair {
             .and_then(|ends| Self::finish(identity, netlink, ends, netns, kept))
             .map(|pair| Self { warning, ..pair });
         if made.is_err() {
-            // This leaves half a pair; if this removal fails, the next start removes it.
+            // If this fails, the next start removes what is left.
             let _ = remove(netlink, &identity);
         }
         made
@@ -156,9 +147,9 @@ impl Pair {
         (outer, inner): (Link, Link),
         netns: Netns,
         kept: Option<Arc<Kept>>,
-    ) -> Result<Self, PairError> {
+    ) -> anyhow::Result<Self> {
         let set = |netlink: &mut Netlink, link: &Link| {
-            devices::set(netlink, link)?;
+            set_up(netlink, link)?;
             read_link_at(netlink, link.ifindex)?
                 .ok_or_else(|| io::Error::other("it vanished while it was set up"))
         };
@@ -172,24 +163,19 @@ impl Pair {
         let netns = Arc::new(netns);
         Ok(Self { identity, outer, inner, netns, kept, adopted: false, warning: None })
     }
-
-    /// Follows changes of the pair.
-    pub fn watch(&self) -> Result<PairWatch, LinksError> {
-        PairWatch::open(self)
-    }
 }
 
 /// Removes what a dead weir has left; returns whether there was anything.
-pub fn remove_leftovers(identity: &Identity) -> Result<bool, PairError> {
+pub fn remove_leftovers(identity: &Identity) -> anyhow::Result<bool> {
     remove(&mut open(identity)?, identity)
 }
 
-fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError> {
+fn remove(netlink: &mut Netlink, identity: &Identity) -> anyhow::Result<bool> {
     let name = identity.outer_name();
-    let outer = devices::find(netlink, &name).map_err(failed("find", identity))?;
+    let outer = find_device(netlink, &name).map_err(failed("find", identity))?;
     if let Some(outer) = &outer {
         if outer.kind != LinkKind::Veth {
-            return Err(PairError::Foreign { name, kind: outer.kind.clone() });
+            bail!("{name} is an interface of another kind ({}); rename or remove it", outer.kind);
         }
         netlink.delete_link(outer.ifindex).map_err(failed("remove", identity))?;
     }
@@ -200,7 +186,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
         if let Ok(Some((netns, _))) = place.find(&inner) {
             let gone = netns.enter(|| -> io::Result<()> {
                 let mut netlink = Netlink::open()?;
-                match devices::find(&mut netlink, &inner)? {
+                match find_device(&mut netlink, &inner)? {
                     Some(link) => netlink.delete_link(link.ifindex),
                     None => Ok(()),
                 }
@@ -214,8 +200,8 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
             // A place that weir may not enter cannot hold anything that weir put there.
             Err(error) if !place.lasting => tracing::debug!(%error, "a place that is not ours"),
             Err(error) => {
-                let path = place::path_of(&inner).display().to_string();
-                return Err(PairError::Mount { path, error });
+                let path = path_of(&inner);
+                bail!("cannot remove the network namespace {}: {error}", path.display());
             }
         }
     }
@@ -225,7 +211,7 @@ fn remove(netlink: &mut Netlink, identity: &Identity) -> Result<bool, PairError>
 /// The namespace where it is kept, and whether that place is known to outlast this process.
 fn find_namespace(identity: &Identity) -> Option<(Netns, Kept, bool)> {
     let name = identity.inner_name();
-    places().iter().find_map(|place: &Place| {
+    places().iter().find_map(|place| {
         let (netns, kept) = place.find(&name).ok().flatten()?;
         Some((netns, kept, place.lasting))
     })
@@ -244,7 +230,7 @@ fn keep(identity: &Identity, netns: &Netns) -> io::Result<(Kept, bool)> {
 }
 
 fn short_lived(identity: &Identity, why: &str) -> String {
-    let path = place::path_of(&identity.inner_name());
+    let path = path_of(&identity.inner_name());
     format!(
         "weir's own pair lives only as long as weir: its network namespace cannot be kept at {} \
          ({why})",
@@ -258,11 +244,11 @@ fn ends(
     identity: &Identity,
     netns: &Netns,
 ) -> io::Result<Option<(Link, Link)>> {
-    let Some(outer) = devices::find(netlink, &identity.outer_name())? else { return Ok(None) };
+    let Some(outer) = find_device(netlink, &identity.outer_name())? else { return Ok(None) };
     let name = identity.inner_name();
-    let inner = netns.enter(|| devices::find(&mut Netlink::open()?, &name)).flatten()?;
+    let inner = netns.enter(|| find_device(&mut Netlink::open()?, &name)).flatten()?;
     let Some(inner) = inner else { return Ok(None) };
-    let namespace = id_as_seen(netlink, netns.file())?;
+    let namespace = id_as_seen(netlink, &netns.file)?;
     let together = outer.peer.is_some_and(|peer| {
         peer.ifindex == inner.ifindex && namespace.is_some() && peer.netns_id == namespace
     });
@@ -277,17 +263,76 @@ fn whole(
     queues: u32,
 ) -> io::Result<Option<(Link, Link)>> {
     let Some((outer, inner)) = ends(netlink, identity, netns)? else { return Ok(None) };
-    let fit = devices::fits(&outer, queues) && netns.enter(|| devices::fits(&inner, queues))?;
+    let fit = fits(&outer, queues) && netns.enter(|| fits(&inner, queues))?;
     Ok(fit.then_some((outer, inner)))
 }
 
-fn open(identity: &Identity) -> Result<Netlink, PairError> {
+fn open(identity: &Identity) -> anyhow::Result<Netlink> {
     Netlink::open().map_err(failed("reach", identity))
 }
 
-fn failed(action: &'static str, identity: &Identity) -> impl Fn(io::Error) -> PairError + use<> {
+fn failed(
+    action: &'static str,
+    identity: &Identity,
+) -> impl Fn(io::Error) -> anyhow::Error + use<> {
     let name = identity.outer_name();
-    move |error| PairError::Device { action, name: name.clone(), error }
+    move |error| anyhow!("cannot {action} weir's own pair {name}: {error}")
+}
+
+/// The interface of that name.
+fn find_device(netlink: &mut Netlink, name: &str) -> io::Result<Option<Link>> {
+    read_link(netlink, &Request::about_link(libc::RTM_GETLINK, 0).text(libc::IFLA_IFNAME, name))
+}
+
+/// Makes both ends, the inner one in the namespace behind `netns_fd`. They are down.
+fn create_devices(
+    netlink: &mut Netlink,
+    [outer, inner]: [&str; 2],
+    netns_fd: i32,
+    queues: u32,
+) -> io::Result<()> {
+    let end = |kind, name| {
+        Request::about_link(kind, 0)
+            .text(libc::IFLA_IFNAME, name)
+            .number(libc::IFLA_MTU, MTU)
+            .number(libc::IFLA_NUM_TX_QUEUES, queues)
+            .number(libc::IFLA_NUM_RX_QUEUES, queues)
+    };
+    let peer = end(0, inner).number(libc::IFLA_NET_NS_FD, netns_fd as u32);
+    netlink.change(&end(libc::RTM_NEWLINK, outer).create_veth(&peer))
+}
+
+/// Silences the device, then sets it up: without IPv6 and ARP an interface sends nothing by itself.
+fn set_up(netlink: &mut Netlink, link: &Link) -> io::Result<()> {
+    netlink.set_no_ipv6_address(link.ifindex)?;
+    switch_ipv6_off(&link.name)?;
+    if link.mtu != MTU {
+        netlink.set_mtu(link.ifindex, MTU)?;
+    }
+    netlink.change(&Request::set_flags(link.ifindex, libc::IFF_UP | libc::IFF_NOARP))
+}
+
+/// Turns IPv6 off, which no netlink request does: this also keeps the interface out of multicast groups.
+fn switch_ipv6_off(name: &str) -> io::Result<()> {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.trim() == "1" => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => fs::write(&path, "1").or_else(|error| match error.kind() {
+            // As in a container. Without an address the device sends nothing anyway.
+            io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+            _ => Err(error),
+        }),
+    }
+}
+
+/// Whether an end is a veth with exactly this number of queues, both allocated and in use.
+fn fits(link: &Link, queues: u32) -> bool {
+    let counts = [link.rx_queues, link.tx_queues];
+    let in_use = weir_port::ethtool::channels(&link.name);
+    link.kind == LinkKind::Veth
+        && counts == [queues; 2]
+        && in_use.is_ok_and(|(rx, tx, combined)| [rx + combined, tx + combined] == [queues; 2])
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! The privileges of the process. Invariant: a missing privilege is reported before anything is
-//! changed, not discovered half-way by an EPERM.
+//! The privileges of the process. Invariant: a missing one is reported before anything is changed.
 
 use std::fmt;
 

@@ -1,27 +1,29 @@
-//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver,
-//! and a veth's other end, must leave VLAN tags in the frames, where an XDP program sees them. Ports at
-//! the gate need nothing.
+//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver, and a
+//! veth's other end, must leave VLAN tags in the frames, where an XDP program sees them.
 //!
-//! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored
-//! exactly. Leftover changes of an earlier run, of this version or another, are undone before anything
-//! is served.
-
-mod offload;
-mod undo;
+//! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored exactly.
+//! What an earlier run of any version left is undone before anything is served.
 
 use std::io;
 use std::path::Path;
 
-use self::offload::Target;
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+use weir_port::ethtool;
+
+use super::bridge::foreign::{Qdisc, TC_H_ROOT, qdisc};
 use super::links::{Link, LinkKind, Peer, read_link_at};
-use super::netlink::Netlink;
+use super::netlink::{Netlink, Request};
 use super::netns::{self, Netns, NetnsId};
-use super::state::{Change, StateError, StateFile};
+use super::state::{Before, Change, StateError, StateFile};
 
 /// While on, a veth hands a VLAN tag over beside the frame, where an XDP program cannot see it.
 const VLAN_INSERT: [&str; 2] = ["tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"];
 /// While on, a NIC takes the VLAN tag out of the frame.
 const VLAN_PARSE: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
+/// Identifies the qdisc of weir 1, together with its kind pfifo: "we" in ASCII.
+const HANDLE: u32 = 0x7765_0000;
+const GONE: &str = "it is gone, and what was changed with it";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -29,6 +31,10 @@ pub enum SettingsError {
     State(#[from] StateError),
     #[error("cannot {action} on `{name}`: {error}")]
     Kernel { action: String, name: String, error: io::Error },
+}
+
+fn kernel(action: impl Into<String>, name: &str, error: io::Error) -> SettingsError {
+    SettingsError::Kernel { action: action.into(), name: name.to_owned(), error }
 }
 
 /// Changes settings and restores them. All calls block for milliseconds.
@@ -42,11 +48,8 @@ impl HostSettings {
     /// `control` is the path of the control socket; the record lies beside it. Leftover changes of an
     /// earlier run are undone, with a line in the log for each.
     pub fn open(control: &Path) -> Result<Self, SettingsError> {
-        let own = NetnsId::of_this_thread().map_err(|error| SettingsError::Kernel {
-            action: "identify the network namespace".to_owned(),
-            name: "self".to_owned(),
-            error,
-        })?;
+        let own = NetnsId::of_this_thread()
+            .map_err(|error| kernel("identify the network namespace", "self", error))?;
         let mut settings = Self { state: StateFile::open(control)?, own };
         let (undone, problems) = settings.restore(|_| true);
         for what in undone {
@@ -58,8 +61,8 @@ impl HostSettings {
         Ok(settings)
     }
 
-    /// Has the port's frames keep their tags or, if that fails, leaves the port as it was. Returns the
-    /// settings that could not be changed, each with advice for the operator.
+    /// Has the port's frames keep their tags, or leaves the port as it was. Returns the settings that could
+    /// not be changed, each with advice.
     pub fn apply(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
         self.change(link).inspect_err(|_| {
             for error in self.restore_port(link.ifindex) {
@@ -69,19 +72,34 @@ impl HostSettings {
     }
 
     fn change(&mut self, link: &Link) -> Result<Vec<String>, SettingsError> {
-        match (&link.kind, link.peer) {
-            (LinkKind::Physical, _) => {
-                let here = Target {
-                    netns: self.own,
-                    ifindex: link.ifindex,
-                    name: link.name.clone(),
-                    port: link.ifindex,
-                    prefix: String::new(),
-                };
-                here.switch_off(&VLAN_PARSE, &mut self.state)
-            }
-            (LinkKind::Veth, Some(peer)) => self.prepare_peer(link, peer),
-            _ => Ok(Vec::new()),
+        let (ifindex, name, netns, features) = match (&link.kind, link.peer) {
+            (LinkKind::Physical, _) => (link.ifindex, link.name.clone(), None, VLAN_PARSE),
+            (LinkKind::Veth, Some(peer)) => match find_peer(link, peer) {
+                Ok((name, netns)) => (peer.ifindex, name, netns, VLAN_INSERT),
+                Err(reason) => {
+                    return Ok(vec![format!(
+                        "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
+                         beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
+                        link.name
+                    )]);
+                }
+            },
+            _ => return Ok(Vec::new()),
+        };
+        let target = Target {
+            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
+            ifindex,
+            name,
+            port: link.ifindex,
+            prefix: netns.as_ref().map(|n| n.command_prefix() + " ").unwrap_or_default(),
+        };
+        let state = &mut self.state;
+        let mut switch = || target.switch_off(&features, state);
+        match netns {
+            None => switch(),
+            Some(netns) => netns.enter(switch).map_err(|error| {
+                kernel("enter the network namespace of the peer", &link.name, error)
+            })?,
         }
     }
 
@@ -100,36 +118,6 @@ impl HostSettings {
         Ok(self.state.rename(self.own, ifindex, name)?)
     }
 
-    fn prepare_peer(&mut self, link: &Link, peer: Peer) -> Result<Vec<String>, SettingsError> {
-        let (name, netns) = match find_peer(link, peer) {
-            Ok(found) => found,
-            Err(reason) => {
-                return Ok(vec![format!(
-                    "the other end of {} cannot be reached ({reason}): VLAN tags that travel \
-                     beside its frames are lost; inside the guest: ethtool -K DEV txvlan off",
-                    link.name
-                )]);
-            }
-        };
-        let target = Target {
-            netns: netns.as_ref().map_or(self.own, |netns| netns.id),
-            ifindex: peer.ifindex,
-            name,
-            port: link.ifindex,
-            prefix: netns.as_ref().map(Netns::command_prefix).unwrap_or_default(),
-        };
-        let state = &mut self.state;
-        let mut switch = || target.switch_off(&VLAN_INSERT, state);
-        match netns {
-            None => switch(),
-            Some(netns) => netns.enter(switch).map_err(|error| SettingsError::Kernel {
-                action: "enter the network namespace of the peer".to_owned(),
-                name: link.name.clone(),
-                error,
-            })?,
-        }
-    }
-
     /// The result of each undone change, and which changes stay recorded.
     fn restore(
         &mut self,
@@ -139,16 +127,12 @@ impl HostSettings {
         let mut done = Vec::new();
         // Backwards, since one setting may have switched another.
         for change in self.state.changes().iter().rev().filter(|change| concerned(change)) {
-            match undo::put_back(change, self.own) {
+            match put_back(change, self.own) {
                 Ok(what) => {
                     undone.push(format!("{}: {what}", change.name));
                     done.push(change.clone());
                 }
-                Err(error) => problems.push(SettingsError::Kernel {
-                    action: undo::action(change),
-                    name: change.name.clone(),
-                    error,
-                }),
+                Err(error) => problems.push(kernel(action(change), &change.name, error)),
             }
         }
         if let Err(error) = self.state.forget(|change| done.contains(change)) {
@@ -158,8 +142,7 @@ impl HostSettings {
     }
 }
 
-/// The other end of a veth, and its namespace if it is another one; an error with the reason if it is
-/// unreachable.
+/// The other end of a veth, and its namespace if it is another one; or why it cannot be reached.
 fn find_peer(link: &Link, peer: Peer) -> Result<(String, Option<Netns>), String> {
     let Some(netns_id) = peer.netns_id else { return Ok((peer_name(link, peer)?, None)) };
     let mut netlink = Netlink::open().map_err(|error| error.to_string())?;
@@ -180,4 +163,121 @@ fn peer_name(link: &Link, peer: Peer) -> Result<String, String> {
         }
         _ => Err(format!("interface {} is not its other end", peer.ifindex)),
     }
+}
+
+/// An interface of this thread's namespace.
+#[derive(Debug)]
+struct Target {
+    netns: NetnsId,
+    ifindex: u32,
+    name: String,
+    port: u32,
+    /// What precedes a command so that it runs in the namespace.
+    prefix: String,
+}
+
+impl Target {
+    /// Switches off those features that are known and on, recording each first. Returns those that the
+    /// kernel did not grant, with advice; such a request is withdrawn.
+    fn switch_off(
+        &self,
+        features: &[&str],
+        state: &mut StateFile,
+    ) -> Result<Vec<String>, SettingsError> {
+        let mut refused = Vec::new();
+        let known = match ethtool::features(&self.name) {
+            Ok(known) => known,
+            Err(error) => {
+                // Drivers that do not support the request have no features to answer with.
+                tracing::debug!(name = %self.name, %error, "offload features cannot be read");
+                return Ok(refused);
+            }
+        };
+        let is_on = |feature: &&&str| known.iter().any(|(name, on)| name == **feature && *on);
+        for feature in features.iter().filter(is_on) {
+            let change = Change {
+                netns: self.netns,
+                ifindex: self.ifindex,
+                name: self.name.clone(),
+                port: self.port,
+                before: Before::Feature { feature: (*feature).to_owned(), on: true },
+            };
+            state.record(change.clone())?;
+            match self.set_off(feature) {
+                Ok(()) => tracing::debug!("{}: {feature} off instead of on", self.name),
+                Err(error) => {
+                    // The kernel notes the request even if it does not grant it.
+                    if ethtool::set_feature(&self.name, feature, true).is_ok() {
+                        state.forget(|recorded| *recorded == change)?;
+                    }
+                    let Self { name, prefix, .. } = self;
+                    refused.push(format!(
+                        "{feature} of {name} cannot be set off: {error}; {prefix}ethtool -K {name} \
+                         {feature} off"
+                    ));
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn set_off(&self, feature: &str) -> io::Result<()> {
+        ethtool::set_feature(&self.name, feature, false)?;
+        // The kernel may accept the request and not grant it.
+        let now = ethtool::features(&self.name)?;
+        if now.iter().any(|(name, on)| name == feature && !on) {
+            return Ok(());
+        }
+        Err(io::Error::other("the kernel did not grant it"))
+    }
+}
+
+/// Undoes a change, wherever its interface is now, and describes what was done; a replaced interface is
+/// left alone. `own` is the namespace of this thread.
+fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
+    if change.netns == own {
+        return put_back_here(change);
+    }
+    match netns::by_identity(change.netns) {
+        Some(netns) => netns.enter(|| put_back_here(change))?,
+        None => Ok(GONE.to_owned()),
+    }
+}
+
+/// Describes the undoing of a change, for when it fails.
+fn action(change: &Change) -> String {
+    match &change.before {
+        Before::Feature { feature, .. } => format!("put {feature} back"),
+        Before::NoQdisc { .. } => "remove the qdisc".to_owned(),
+    }
+}
+
+fn put_back_here(change: &Change) -> io::Result<String> {
+    let there = if_nametoindex(change.name.as_str()).is_ok_and(|index| index == change.ifindex);
+    if !there {
+        return Ok(GONE.to_owned());
+    }
+    match &change.before {
+        Before::Feature { feature, on } => {
+            ethtool::set_feature(&change.name, feature, *on)?;
+            Ok(format!("{feature} is {} again", if *on { "on" } else { "off" }))
+        }
+        Before::NoQdisc { tx_queue_len } => remove_qdisc(change.ifindex, *tx_queue_len),
+    }
+}
+
+/// Removes a qdisc that weir 1 gave a veth or a tap, but none of the operator's.
+fn remove_qdisc(ifindex: u32, tx_queue_len: u32) -> io::Result<String> {
+    let mut netlink = Netlink::open()?;
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0))?;
+    let kind = "pfifo".to_owned();
+    let ours = Qdisc { ifindex, handle: HANDLE, parent: TC_H_ROOT, kind };
+    if !all.iter().any(|(_, payload)| qdisc(payload).as_ref() == Some(&ours)) {
+        return Ok("it has no qdisc of weir's any more".to_owned());
+    }
+    netlink.change(&Request::about_qdisc(libc::RTM_DELQDISC, ifindex, HANDLE, TC_H_ROOT))?;
+    // The kernel set an empty length when the qdisc was added.
+    let request = Request::about_link(libc::RTM_SETLINK, ifindex);
+    netlink.change(&request.number(libc::IFLA_TXQLEN, tx_queue_len))?;
+    Ok("weir's qdisc is removed".to_owned())
 }

@@ -20,8 +20,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub enum Before {
     /// An offload by its ethtool name, and whether it was on.
     Feature { feature: String, on: bool },
-    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel sets an empty
-    /// tx_queue_len when a qdisc is added, so that length is restored as well.
+    /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel set an empty tx_queue_len
+    /// at that, which is restored as well.
     NoQdisc { tx_queue_len: u32 },
 }
 
@@ -78,19 +78,15 @@ pub struct StateFile {
 impl StateFile {
     /// `<control socket>.state`
     pub fn path_for(control: &Path) -> PathBuf {
-        let mut path = control.as_os_str().to_owned();
-        path.push(".state");
-        path.into()
+        control.with_added_extension("state")
     }
 
     /// Opens the file of that control socket, with the entries that an earlier run left in it.
     pub fn open(control: &Path) -> Result<Self, StateError> {
         let path = Self::path_for(control);
         let changes = match fs::read_to_string(&path) {
-            Ok(text) => match parse(&text, &boot_id()) {
-                Ok(changes) => changes,
-                Err(error) => return Err(StateError::Malformed { path, error }),
-            },
+            Ok(text) => parse(&text, &boot_id())
+                .map_err(|error| StateError::Malformed { path: path.clone(), error })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(StateError::Read { path, error }),
         };
@@ -101,8 +97,7 @@ impl StateFile {
         &self.changes
     }
 
-    /// Records a change that is about to be made. An existing entry stays: it is older, and so holds
-    /// the original value.
+    /// Records a change that is about to be made. An existing entry stays: it holds the original value.
     pub fn record(&mut self, change: Change) -> Result<(), StateError> {
         if self.changes.iter().any(|known| known.setting() == change.setting()) {
             return Ok(());
@@ -135,29 +130,21 @@ impl StateFile {
     }
 
     fn save(&self) -> Result<(), StateError> {
-        let done = if self.changes.is_empty() {
-            remove(&self.aside()).and_then(|()| remove(&self.path))
-        } else {
-            self.write()
-        };
-        done.map_err(|error| StateError::Write { path: self.path.clone(), error })
-    }
-
-    /// The file that is written first and then renamed; a killed writer may have left it.
-    fn aside(&self) -> PathBuf {
-        let mut aside = self.path.as_os_str().to_owned();
-        aside.push(".new");
-        aside.into()
+        self.write().map_err(|error| StateError::Write { path: self.path.clone(), error })
     }
 
     fn write(&self) -> io::Result<()> {
+        // The file that is written first and then renamed; a killed writer may have left it.
+        let aside = self.path.with_added_extension("new");
+        remove(&aside)?;
+        if self.changes.is_empty() {
+            return remove(&self.path);
+        }
         let document =
             Document { version: VERSION, boot_id: boot_id(), changes: self.changes.clone() };
         let mut text = serde_json::to_vec_pretty(&document)?;
         text.push(b'\n');
-        let aside = self.aside();
         // Created exclusively, so that no file of another process is overwritten.
-        remove(&aside)?;
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
         // The file is not synced to disk: the settings themselves do not outlive the kernel either.

@@ -32,8 +32,7 @@ const RIGHT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const UP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
-// linux/veth.h, linux/if_link.h
-const VETH_INFO_PEER: u16 = 1;
+// linux/if.h
 const IF_OPER_UP: u8 = 6;
 
 /// A namespace that lives as long as its handle.
@@ -99,14 +98,9 @@ fn plug(other: &Netns) -> io::Result<()> {
         named.number(libc::IFLA_MTU, mtu)
     };
     let peer = end(Request::about_link(0, 0), RIGHT, &RIGHT_MAC)
-        .number(libc::IFLA_NET_NS_FD, other.file().as_raw_fd() as u32);
-    let request = end(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC)
-        .nest(libc::IFLA_LINKINFO, |info| {
-            info.text(libc::IFLA_INFO_KIND, "veth")
-                .nest(libc::IFLA_INFO_DATA, |data| data.attribute(VETH_INFO_PEER, peer.payload()))
-        })
-        .flags(libc::NLM_F_CREATE | libc::NLM_F_EXCL);
-    Netlink::open()?.change(&request)
+        .number(libc::IFLA_NET_NS_FD, other.file.as_raw_fd() as u32);
+    let request = end(Request::about_link(libc::RTM_NEWLINK, 0), LEFT, &LEFT_MAC);
+    Netlink::open()?.change(&request.create_veth(&peer))
 }
 
 /// Sets an address and the device up. It polls, as guests of weir should, and needs no neighbour

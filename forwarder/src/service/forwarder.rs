@@ -45,7 +45,7 @@ use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{GateGlobals, LoadError, Steering};
+use crate::host::attach::{LoadError, Steering};
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
@@ -119,11 +119,11 @@ impl Forwarder {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let globals = GateGlobals { pair: pair.outer.ifindex, seed };
         let loaded = KernelFacts::read().map_err(LoadError::from);
-        let loaded = loaded.and_then(|facts| Steering::load(&facts, globals));
+        let load = |facts| Steering::load(&facts, pair.outer.ifindex, seed);
+        let loaded = loaded.and_then(load);
         let mut steering = loaded.context("the XDP program could not be loaded")?;
-        steering.keep_in(pins);
+        steering.pins = pins;
         let members = plan
             .bridge
             .as_deref()
@@ -202,7 +202,7 @@ impl Forwarder {
         match ending {
             Ending::Stop => {
                 self.roster.names().iter().for_each(|name| self.detach(name));
-                if let Some(pins) = self.steering.pins() {
+                if let Some(pins) = &self.steering.pins {
                     pins.close();
                 }
             }

@@ -28,7 +28,7 @@ use self::notify::Notifier;
 use self::shared::Shared;
 use super::api::{self, ControlSocket};
 use super::forwarder::{ApplyError, Forwarder, wrong_ports};
-use crate::host::bridge::refresh::{Refresher, period};
+use crate::host::bridge::refresh::period;
 use crate::host::bridge::state::{Address, Change};
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{Changed, GuardError, Links, LinksError, Watch, check_bridge};
@@ -97,8 +97,6 @@ pub async fn run(
     }
     let mut bridge_watch =
         BridgeWatch::open(bridge.ifindex).await.context("the bridge cannot be read")?;
-    let mut refresher = Refresher::open()?;
-    refresher.schedule.begin(bridge_watch.state(), clock_monotonic_ns());
     let mut forwarder = Forwarder::start(plan, settings, bridge, watch.snapshot(), force)?;
     // If the start is cut short, `stop` undoes what was begun.
     let begun = end.bound(begin(&mut forwarder, &mut watch, &bridge_watch)).await;
@@ -108,7 +106,7 @@ pub async fn run(
     }
     let (vifs, uplinks) = forwarder.counts();
     tracing::info!("forwarding between {vifs} vifs and {uplinks} uplinks");
-    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.steering.pins());
+    let (pulses, pins) = (forwarder.pulses.clone(), forwarder.steering.pins.clone());
     let measured = Arc::clone(&forwarder.measured);
     let forwarder = Arc::new(Mutex::new(forwarder));
     let slot = Arc::new(WatchSlot::default());
@@ -132,7 +130,7 @@ pub async fn run(
     let alive = tokio::spawn(Arc::clone(&manager).keep_alive(pulses));
     let follow = follow(
         &forwarder,
-        (&mut watch, &mut bridge_watch, &mut refresher),
+        (&mut watch, &mut bridge_watch),
         &end,
         &mut hangup,
         &reread,
@@ -203,7 +201,7 @@ async fn until(mut closed: tokio::sync::watch::Receiver<()>) {
 /// Follows the interfaces, the workers and the operator until a signal says to end.
 async fn follow(
     forwarder: &Mutex<Forwarder>,
-    (watch, bridge, refresher): (&mut Watch, &mut BridgeWatch, &mut Refresher),
+    (watch, bridge): (&mut Watch, &mut BridgeWatch),
     end: &End,
     hangup: &mut Signal,
     reread: &Reread,
@@ -250,14 +248,13 @@ async fn follow(
                 if changed.snapshot {
                     keep_attached(&mut forwarder, links).await;
                     forwarder.reconcile(watch.snapshot()).await;
-                    bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                    bridge::keep_up(&mut forwarder, watch.snapshot(), bridge).await;
                     forwarder.mirror(bridge.state());
                 }
                 forwarder.retune_changed(&changed, watch.snapshot());
             }
             Wakeup::Bridge(changes) => {
                 let changes = changes.context("the bridge cannot be followed any more")?;
-                refresher.schedule.note(&changes, clock_monotonic_ns());
                 forwarder.lock().await.apply_bridge_changes(&changes, bridge.state());
             }
             Wakeup::Newcomer => {
@@ -277,7 +274,7 @@ async fn follow(
                 }
                 keep_attached(&mut forwarder, links).await;
                 forwarder.reconcile(watch.snapshot()).await;
-                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge, refresher).await;
+                bridge::keep_up(&mut forwarder, watch.snapshot(), bridge).await;
                 forwarder.review_addresses(bridge.state());
                 forwarder.confirm_current();
                 forwarder.look_for_foreign_rules(bridge.state()).await;
@@ -287,7 +284,7 @@ async fn follow(
                 refresh_at = Instant::now() + period(bridge.state());
                 let forwarder = forwarder.lock().await;
                 let seen = |address: &Address| forwarder.last_seen_ns(address);
-                let round = refresher.run(bridge, clock_monotonic_ns(), seen)?;
+                let round = bridge.refresh(clock_monotonic_ns(), seen)?;
                 tracing::trace!(?round, "addresses are kept alive");
             }
         }

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use weir::host::attach::{AttachError, GateGlobals, Steering};
+use weir::host::attach::{AttachError, Steering};
 use weir_abi::gate::{VLAN_WORDS, Vlans, out};
 use weir_abi::table::{self, Seed};
 use weir_abi::{Counter, GatePort, Method, Storm, gate_flags, shed};
@@ -12,8 +12,7 @@ use weir_port::probe::KernelFacts;
 use super::bed::{in_host, link, wait_for};
 
 pub(crate) fn load() -> Steering {
-    let globals = GateGlobals { pair: 0, seed: Seed::default() };
-    Steering::load(&KernelFacts::read().unwrap(), globals).unwrap()
+    Steering::load(&KernelFacts::read().unwrap(), 0, Seed::default()).unwrap()
 }
 
 #[test]
@@ -79,15 +78,16 @@ fn maps_are_written_and_counters_read() {
             steering.revoke_mac(7, [2, 0, 0, 0, 0, 1]).unwrap();
             steering.allow_ip(7, "192.0.2.1".parse().unwrap()).unwrap();
             steering.revoke_ip(7, "192.0.2.1".parse().unwrap()).unwrap();
-            assert_eq!(steering.counters(7).unwrap().received(), 0);
-            assert!(steering.counters(1024).is_err());
+            assert_eq!(steering.counters.of(7).unwrap().received(), 0);
+            assert!(steering.counters.of(1024).is_err());
 
             let attached = steering.attach(v1.ifindex, "v1", mode).unwrap();
             bed.inside("vm1", "ip addr add 192.0.2.2/24 dev eth0");
             // No answer comes; the test is about the questions.
             bed.inside("vm1", "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0");
-            let count =
-                |steering: &Steering| steering.counters(7).unwrap().frames(Counter::PassedUnknown);
+            let count = |steering: &Steering| {
+                steering.counters.of(7).unwrap().frames(Counter::PassedUnknown)
+            };
             wait_for("a counted frame", || {
                 let _ = std::process::Command::new("ip")
                     .args(["netns", "exec", &bed.namespace("vm1")])
@@ -99,7 +99,7 @@ fn maps_are_written_and_counters_read() {
             steering.gate.forget_port(7, v1.ifindex).unwrap();
             steering.gate.forget_port(7, v1.ifindex).unwrap();
             steering.reset_slot(7).unwrap();
-            assert_eq!(steering.counters(7).unwrap().received(), 0);
+            assert_eq!(steering.counters.of(7).unwrap().received(), 0);
         });
     }
 }
@@ -110,8 +110,7 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
     in_host(|bed| {
         const FLAGS: u32 = gate_flags::OFFLOAD | gate_flags::EXPRESS_FROM;
         let seed = Seed { xor: 5, multiply: 7 };
-        let mut steering =
-            Steering::load(&KernelFacts::read().unwrap(), GateGlobals { pair: 0, seed }).unwrap();
+        let mut steering = Steering::load(&KernelFacts::read().unwrap(), 0, seed).unwrap();
         for (n, slot) in [(1, 7), (2, 70)] {
             let (guest, port) = (format!("vm{n}"), format!("v{n}"));
             bed.add_guest(&guest, &port);
@@ -144,7 +143,7 @@ fn express_frames_are_read_by_port_and_by_pair_and_cleared_with_either_slot() {
         });
         steering.detach(attached).unwrap();
         let [frames, bytes] = express.by(7).unwrap();
-        assert_eq!(frames, steering.counters(7).unwrap().frames(Counter::Express));
+        assert_eq!(frames, steering.counters.of(7).unwrap().frames(Counter::Express));
         // 56 bytes of ping's, and headers.
         assert_eq!(bytes, frames * 98);
         assert_eq!(steering.gate.expressed(70).unwrap(), [frames, bytes]);

@@ -309,7 +309,6 @@ fn what_happens_to_the_ends_is_seen() {
         bed.host(&format!("ip link set {outer} down"));
         expect(&mut watch, PairEvent::Down(End::Outer));
         bed.host(&format!("ip link set {outer} up"));
-        expect(&mut watch, PairEvent::Up(End::Outer));
         inside(&pair, &format!("ip link set {inner} down"));
         expect(&mut watch, PairEvent::Down(End::Inner));
         inside(&pair, &format!("ip link set {inner} up mtu 1500"));

@@ -17,7 +17,7 @@ use weir_port::probe::KernelFacts;
 
 use super::finding::{Level, Report};
 use crate::cli::detach;
-use crate::host::attach::{AttachError, GateGlobals, Steering};
+use crate::host::attach::{AttachError, Steering};
 use crate::host::leftovers::gate_owners;
 use crate::host::links::Snapshot;
 use crate::host::privileges::check_privileges;
@@ -35,8 +35,8 @@ pub(super) fn examine(report: &mut Report) {
     report.check("btf", &facts, "tells how the kernel keeps packets");
     if let (Ok(facts), true) = (facts, privileged) {
         // The programs are loaded but not attached, so any device will do as the pair.
-        let gate = GateGlobals { pair: LOOPBACK, seed: Seed { xor: 0, multiply: 1 } };
-        report.check("programs", &Steering::load(&facts, gate), "all of them load");
+        let loaded = Steering::load(&facts, LOOPBACK, Seed { xor: 0, multiply: 1 });
+        report.check("programs", &loaded, "all of them load");
     }
     if privileged {
         tcx(report);

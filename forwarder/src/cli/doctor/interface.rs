@@ -8,7 +8,7 @@ use weir_abi::maps;
 
 use super::finding::{Level, Report};
 use crate::host::attach::{is_named, occupant};
-use crate::host::bridge::foreign::{self, Device};
+use crate::host::bridge::foreign::{self, Ports};
 use crate::host::bridge::offload::{PortView, view};
 use crate::host::bridge::watch;
 use crate::host::links::{Link, LinkKind, Snapshot};
@@ -177,11 +177,10 @@ pub(super) fn read_bridges<'a>(
     has_gates: bool,
     report: &mut Report,
 ) -> Views {
-    let mut by_bridge: BTreeMap<u32, Vec<Device>> = BTreeMap::new();
+    let mut by_bridge: BTreeMap<u32, Ports> = BTreeMap::new();
     for link in links {
         if let Some(bridge) = link.bridge() {
-            let device = Device { ifindex: link.ifindex, name: link.name.clone() };
-            by_bridge.entry(bridge).or_default().push(device);
+            by_bridge.entry(bridge).or_default().insert(link.ifindex, link.name.clone());
         }
     }
     let own = if has_gates { gates() } else { BTreeSet::new() };
@@ -198,10 +197,8 @@ pub(super) fn read_bridges<'a>(
         let Some(settings) = state.settings() else { continue };
         let mut foreign = foreign::find(settings, &ports, &own);
         foreign.leave_unknown_to_the_bridge(ports.iter());
-        views.extend(ports.iter().filter_map(|port| {
-            let at = port.ifindex;
-            Some((at, view(&state, at, foreign.of_port(at))?))
-        }));
+        let view = |at| Some((at, view(&state, at, foreign.of_port(at))?));
+        views.extend(ports.into_keys().filter_map(view));
     }
     views
 }

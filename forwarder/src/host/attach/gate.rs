@@ -1,34 +1,30 @@
 //! The gate: attaches its programs, and writes what they and the native program know about ports and
-//! addresses. Invariant: every word that they read is stored whole, so they never see half a change. A
-//! port's identity is written last when the port comes, and cleared first when it goes.
+//! addresses. Invariant: they never see half a change: every word is stored whole, and a port's identity is
+//! written last when it comes, and cleared first when it goes. A port whose gate outlives a weir has one
+//! throughout.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
-use aya::programs::tc::TcAttachOptions;
+use aya::programs::tc::{SchedClassifierLink, TcAttachOptions};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use nix::libc;
 use weir_abi::gate::{VLAN_WORDS, Vlans, out, pair_key, pair_of_key};
 use weir_abi::{GatePort, MAX_PORTS, NEAR_SLOTS_LEN, gate_flags, maps, table};
+use weir_core::Mode;
 use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, LoadError, MapsError, PendingChange, PendingChanges, Steering, program,
-    read_error, removed, take, write_error,
+    AttachError, Attached, LoadError, MapsError, Steering, program, read_error, removed, set_zero,
+    take, write_error,
 };
-
-/// The constants set in the gate's programs before they are loaded.
-#[derive(Clone, Copy, Debug)]
-pub struct GateGlobals {
-    /// The outer end of weir's own pair.
-    pub pair: u32,
-    pub seed: table::Seed,
-}
+use crate::host::pins::ExistingGate;
 
 /// The gate's maps.
 pub struct GateMaps {
@@ -87,8 +83,7 @@ impl GateMaps {
         })
     }
 
-    /// Announces a port to the programs; from here on its own program decides about the interface's
-    /// frames.
+    /// Announces a port to the programs: from here on its own decides about the interface's frames.
     pub fn set_port(&mut self, slot: u16, port: &GatePort, vlans: &Vlans) -> Result<(), MapsError> {
         let _changing = self.hold_newly_offloaded(slot, port, vlans);
         let at = usize::from(slot) * VLAN_WORDS;
@@ -104,9 +99,8 @@ impl GateMaps {
         self.slots.insert(port.ifindex(), u32::from(slot), 0).map_err(write_error(maps::SLOTS))
     }
 
-    /// Holds frames that went by the bridge until now and may go by the gate from here on, until the
-    /// bridge has delivered the earlier ones. For a port that comes, these are the frames of all other
-    /// ports.
+    /// Holds frames that go by the gate instead of the bridge from here on, until the bridge has delivered
+    /// the earlier ones.
     fn hold_newly_offloaded(
         &self,
         slot: u16,
@@ -127,8 +121,7 @@ impl GateMaps {
     }
 
     /// Holds the frames of all ports until everything given to the bridge so far has arrived. Call it
-    /// before frames that went by the bridge may go by the gate, and drop the returned guard once they
-    /// may.
+    /// before frames may go by the gate instead of the bridge, and drop the guard once they may.
     pub fn hold_all(&self) -> PendingChange {
         let changing = self.changes.begin();
         for slot in 0..MAX_PORTS as usize {
@@ -155,8 +148,7 @@ impl GateMaps {
         removed(self.workers.unset(queue), maps::WORKERS)
     }
 
-    /// Declares that the tables match the bridge as of now; the gate believes them for a while from
-    /// here on.
+    /// Declares that the tables match the bridge as of now; the gate believes that for a while.
     pub fn say_current(&self, now_ns: u64) {
         store(&self.current, 0, now_ns);
     }
@@ -182,13 +174,9 @@ impl GateMaps {
     }
 
     /// Makes a slot ready for another port.
-    pub(super) fn reset_slot(&mut self, slot: u16, cpus: usize) -> Result<(), MapsError> {
-        let counts = [(&mut self.expressed, maps::EXPRESSED), (&mut self.charged, maps::CHARGED)];
-        for (counts, name) in counts {
-            let zeroes = PerCpuValues::try_from(vec![[0; 2]; cpus]).map_err(MapsError::Counters)?;
-            let written = counts.set(slot.into(), zeroes, 0);
-            written.map_err(write_error(name))?;
-        }
+    pub(super) fn reset_slot(&mut self, slot: u16) -> Result<(), MapsError> {
+        set_zero(&mut self.expressed, maps::EXPRESSED, slot)?;
+        set_zero(&mut self.charged, maps::CHARGED, slot)?;
         for (ingress, egress) in self.express_pairs()?.into_keys() {
             if ingress == slot || egress == slot {
                 let pair = self.express_pairs.remove(&pair_key(ingress, egress));
@@ -218,7 +206,69 @@ fn store(cells: &Cells, at: usize, word: u64) {
 }
 
 impl Steering {
-    /// Attaches the program behind the gate; call it in the network namespace of the pair's inner end.
+    /// Attaches the gate to a port, or finds the one that an earlier weir left there.
+    pub(super) fn attach_gate(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+    ) -> Result<Attached, AttachError> {
+        let Some(pins) = self.pins.clone() else { return self.attach_new(ifindex, name) };
+        match pins.find(ifindex, name) {
+            ExistingGate::Served => Err(AttachError::Served { name: name.to_owned() }),
+            ExistingGate::Left { link, pin, program } => {
+                self.left.push(program);
+                let mode = Mode::Gate;
+                let attached = Attached { link, ifindex, mode, pin: Some(pin), is_left: true };
+                if self.may_adopt { self.adopt(attached, name) } else { Ok(attached) }
+            }
+            ExistingGate::Nothing => self.attach_new(ifindex, name),
+        }
+    }
+
+    /// Attaches the gate, and keeps it if it can be kept.
+    fn attach_new(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
+        let link = self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?;
+        let (link, pin) = match self.pins.clone() {
+            None => (link, None),
+            Some(pins) => match pins.keep(link, ifindex) {
+                Ok((link, pin)) => (link, Some(pin)),
+                Err(error) => {
+                    tracing::warn!(
+                        port = name,
+                        "its gate ends with weir: it cannot be kept: {error}"
+                    );
+                    (self.attach_tcx(maps::GATE, name, TcAttachType::Ingress)?, None)
+                }
+            },
+        };
+        Ok(Attached { link, ifindex, mode: Mode::Gate, pin, is_left: false })
+    }
+
+    /// Replaces the program that an earlier weir left with this weir's, whose maps describe the port. That is
+    /// one atomic step; until then the old program goes on with its own maps.
+    pub fn adopt(&mut self, left: Attached, name: &str) -> Result<Attached, AttachError> {
+        let Attached { link, ifindex, mode, pin, .. } = left;
+        match self.replace(link) {
+            Ok(link) => {
+                tracing::info!(port = name, "adopted the gate that an earlier weir left");
+                Ok(Attached { link, ifindex, mode, pin, is_left: false })
+            }
+            Err(error) => {
+                tracing::warn!(port = name, "a gate that was left cannot be adopted: {error}");
+                // Dropping the pin removes the old link.
+                drop(pin);
+                self.attach_new(ifindex, name)
+            }
+        }
+    }
+
+    fn replace(&mut self, link: FdLink) -> anyhow::Result<FdLink> {
+        let gate: &mut SchedClassifier = program(&mut self.ebpf, maps::GATE)?;
+        let id = gate.attach_to_link(SchedClassifierLink::try_from(link)?)?;
+        Ok(gate.take_link(id)?.try_into()?)
+    }
+
+    /// Attaches the program behind the gate, in the network namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
         let failed = |error| AttachError::Program { name: name.to_owned(), error };
         let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
@@ -247,11 +297,11 @@ impl Steering {
             let program = self.ebpf.program(name)?;
             Some(program.info().ok()?.id())
         });
-        programs.chain(self.keeping.left.iter().copied()).collect()
+        programs.chain(self.left.iter().copied()).collect()
     }
 
     /// Attaches a program ahead of all others at the hook.
-    pub(super) fn attach_tcx(
+    fn attach_tcx(
         &mut self,
         hooked: &str,
         name: &str,
@@ -263,6 +313,38 @@ impl Steering {
         let id = tcx.attach_with_options(name, at, first).map_err(|error| refused(error, name))?;
         let link = tcx.take_link(id).map_err(failed)?;
         FdLink::try_from(link).map_err(|_| AttachError::NoTcx { name: name.to_owned() })
+    }
+}
+
+/// The number of changes under way after which the gate may forward frames itself that the bridge forwarded
+/// before, uncounted.
+///
+/// Invariant: while one is under way, no frame counts as cleared. Otherwise a count raised for the change
+/// could be cleared before it is stored, and a frame left to the bridge in between would be overtaken.
+#[derive(Clone, Debug, Default)]
+pub struct PendingChanges(Arc<AtomicUsize>);
+
+impl PendingChanges {
+    /// Call this before raising any count; store the change before dropping the returned guard.
+    pub(crate) fn begin(&self) -> PendingChange {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        PendingChange(Arc::clone(&self.0))
+    }
+
+    /// Whether every change is stored whose raised counts the caller has already read.
+    pub fn are_stored(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// A change that is under way.
+#[derive(Debug)]
+#[must_use = "the change is over when this is dropped"]
+pub struct PendingChange(Arc<AtomicUsize>);
+
+impl Drop for PendingChange {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -278,3 +360,6 @@ fn refused(error: ProgramError, name: &str) -> AttachError {
         _ => AttachError::Program { name, error },
     }
 }
+
+#[cfg(test)]
+mod tests;

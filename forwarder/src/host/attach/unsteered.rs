@@ -1,25 +1,15 @@
-//! The ring in which the program reports frames that it does not steer. Invariant: the program writes
-//! nothing while no capture or trace runs; the ring has one reader.
+//! The ring in which the program reports frames that it does not steer, while a capture or trace runs.
+//! Invariant: it has one reader.
 
-use std::sync::{Arc, Mutex};
-
-use aya::Ebpf;
-use aya::maps::{Array, MapData, PerCpuArray, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use weir_abi::watch::Unsteered;
 use weir_abi::{MAX_PORTS, maps};
 use weir_core::PortId;
 
-use super::{LoadError, MapsError, Steering, read_error, take, write_error};
-
-/// The maps, and the ring's reader.
-pub(super) struct UnsteeredMaps {
-    wanted: Array<MapData, u64>,
-    missed: PerCpuArray<MapData, u64>,
-    reader: Arc<Mutex<UnsteeredReader>>,
-}
+use super::{MapsError, Steering, read_error, write_error};
 
 /// The ring's reader.
-pub struct UnsteeredReader(RingBuf<MapData>);
+pub struct UnsteeredReader(pub(super) RingBuf<MapData>);
 
 debug_partly!(UnsteeredReader);
 
@@ -34,19 +24,8 @@ impl UnsteeredReader {
     }
 }
 
-impl UnsteeredMaps {
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
-        Ok(Self {
-            wanted: take(ebpf, maps::WATCH)?,
-            missed: take(ebpf, maps::WATCH_MISSED)?,
-            reader: Arc::new(Mutex::new(UnsteeredReader(take(ebpf, maps::UNSTEERED)?))),
-        })
-    }
-}
-
 impl Steering {
-    /// Selects the outcomes (see [`weir_abi::watch::bit`]) that the program reports, for every chosen
-    /// port; it reports nothing of the other ports.
+    /// Selects the outcomes (see [`weir_abi::watch::bit`]) that the program reports of the chosen ports.
     pub fn set_outcomes(
         &mut self,
         outcomes: u64,
@@ -54,20 +33,15 @@ impl Steering {
     ) -> Result<(), MapsError> {
         (0..MAX_PORTS).try_for_each(|slot| {
             let outcomes = if chosen(PortId(slot as u16)) { outcomes } else { 0 };
-            self.watch.wanted.set(slot, outcomes, 0).map_err(write_error(maps::WATCH))
+            self.watch_wanted.set(slot, outcomes, 0).map_err(write_error(maps::WATCH))
         })
-    }
-
-    /// The reader of the reports.
-    pub fn unsteered(&self) -> Arc<Mutex<UnsteeredReader>> {
-        Arc::clone(&self.watch.reader)
     }
 
     /// Per port, the frames for which the ring had no room, in total.
     pub fn unsteered_missed(&self) -> Result<Vec<u64>, MapsError> {
         (0..MAX_PORTS)
             .map(|slot| {
-                let missed = self.watch.missed.get(&slot, 0);
+                let missed = self.watch_missed.get(&slot, 0);
                 let missed = missed.map_err(read_error(maps::WATCH_MISSED))?;
                 Ok(missed.iter().sum())
             })

@@ -11,25 +11,28 @@
 //! findings; a check that fails is reported.
 
 mod netfilter;
-mod nft;
-pub(crate) mod tc;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use aya::programs::tc::TcAttachType;
+use aya::programs::{ProgramError, SchedClassifier};
 use nix::libc;
 
-use super::super::links::{Link, read_brief};
-use super::super::netlink::Netlink;
 use super::offload::WhyNot;
 use super::state::Settings;
+use crate::host::links::{Link, read_brief};
+use crate::host::netlink::{Attributes, Netlink, Request, u32_at};
 
-/// An interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    pub ifindex: u32,
-    pub name: String,
-}
+const TC_HEADER_LEN: usize = 20;
+// linux/pkt_sched.h
+pub(crate) const TC_H_ROOT: u32 = 0xffff_ffff;
+const TC_H_CLSACT: u32 = 0xffff_fff1;
+const AT_INGRESS: u32 = 0xffff_fff2;
+const AT_EGRESS: u32 = 0xffff_fff3;
+
+/// Names of interfaces, by index.
+pub type Ports = BTreeMap<u32, String>;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -48,15 +51,14 @@ impl Findings {
     }
 
     /// Leaves these ports to the bridge if a check failed: there may be rules.
-    pub fn leave_unknown_to_the_bridge<'a>(&mut self, ports: impl Iterator<Item = &'a Device>) {
-        for port in ports {
+    pub fn leave_unknown_to_the_bridge<'a>(
+        &mut self,
+        ports: impl Iterator<Item = (&'a u32, &'a String)>,
+    ) {
+        for (&port, name) in ports {
             for unknown in self.unknown.clone() {
                 let found = format!("rules of the host that cannot be read ({unknown})");
-                self.on_port(
-                    port,
-                    found,
-                    format!("foreign-rules = \"ignore\" for `{}`", port.name),
-                );
+                self.on_port(port, found, format!("foreign-rules = \"ignore\" for `{name}`"));
             }
         }
     }
@@ -74,17 +76,16 @@ impl Findings {
         self
     }
 
-    /// A rule that concerns every port, and what the operator can do if it is not needed.
     fn on_bridge(&mut self, found: String, to_do: String) {
         self.bridge.push(WhyNot { found, to_do, is_foreign: true });
     }
 
-    fn on_port(&mut self, port: &Device, found: String, to_do: String) {
-        let rules = self.ports.entry(port.ifindex).or_default();
+    fn on_port(&mut self, port: u32, found: String, to_do: String) {
+        let rules = self.ports.entry(port).or_default();
         rules.push(WhyNot { found, to_do, is_foreign: true });
     }
 
-    /// Unwraps the answer to one of the checks; a kernel without the feature has no findings.
+    /// The answer to one of the checks; nothing if the kernel lacks the feature.
     fn look<T: Default>(&mut self, at: &str, answer: io::Result<T>) -> T {
         answer.unwrap_or_else(|error| {
             let missing = [
@@ -102,37 +103,121 @@ impl Findings {
     }
 }
 
-/// Checks everything that concerns a bridge and some of its ports, in the network namespace of this
-/// thread. `own` holds the ids of the programs that weir has loaded. Blocks for milliseconds.
-pub fn find(bridge: &Settings, ports: &[Device], own: &BTreeSet<u32>) -> Findings {
+/// Checks a bridge and some of its ports, in this thread's network namespace; `own` holds the ids of weir's
+/// own programs. Blocks for milliseconds.
+pub fn find(bridge: &Settings, ports: &Ports, own: &BTreeSet<u32>) -> Findings {
     let mut findings = Findings::default();
-    let chains = findings.look("nftables", nft::chains());
-    nft::judge(&chains, ports, &mut findings);
-    netfilter::judge(&netfilter::read(bridge), &chains, &mut findings);
+    let chains = findings.look("nftables", netfilter::chains());
+    netfilter::judge_chains(&chains, ports, &mut findings);
+    netfilter::judge_host(&netfilter::read_host(bridge), &chains, &mut findings);
     match Netlink::open() {
         Ok(mut netlink) => {
-            tc::find(&mut netlink, ports, &mut findings);
+            find_qdiscs(&mut netlink, ports, &mut findings);
             let links = findings.look("interfaces", read_brief(&mut netlink));
             judge_vlans(&links, ports, &mut findings);
         }
         Err(error) => findings.unknown.push(format!("rtnetlink: {error}")),
     }
-    tc::find_programs(ports, own, &mut findings);
+    find_programs(ports, own, &mut findings);
     findings
 }
 
 /// VLAN devices on a port: their frames never reach the bridge.
-fn judge_vlans(links: &[Link], ports: &[Device], into: &mut Findings) {
+fn judge_vlans(links: &[Link], ports: &Ports, into: &mut Findings) {
     for link in links {
         let Some((lower, vid)) = link.vlan else { continue };
-        let Some(port) = ports.iter().find(|port| port.ifindex == lower) else { continue };
+        let Some(name) = ports.get(&lower) else { continue };
         let vid = vid.map_or(String::new(), |vid| format!(" of VLAN {vid}"));
         let found = format!(
-            "the {} device `{}` takes the frames{vid} that come in by `{}`",
-            link.kind, link.name, port.name
+            "the {} device `{}` takes the frames{vid} that come in by `{name}`",
+            link.kind, link.name
         );
-        into.on_port(port, found, format!("ip link del {}", link.name));
+        into.on_port(lower, found, format!("ip link del {}", link.name));
     }
+}
+
+/// A queueing discipline, or a filter.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Qdisc {
+    pub(crate) ifindex: u32,
+    pub(crate) handle: u32,
+    pub(crate) parent: u32,
+    pub(crate) kind: String,
+}
+
+/// A message of traffic control's.
+pub(crate) fn qdisc(payload: &[u8]) -> Option<Qdisc> {
+    let kind = Attributes::behind(TC_HEADER_LEN, payload).text(libc::TCA_KIND)?;
+    let (ifindex, handle) = (u32_at(payload, 4)?, u32_at(payload, 8)?);
+    Some(Qdisc { ifindex, handle, parent: u32_at(payload, 12)?, kind })
+}
+
+/// Queueing disciplines of the ports, and filters.
+fn find_qdiscs(netlink: &mut Netlink, ports: &Ports, into: &mut Findings) {
+    let all = netlink.dump(&Request::about_qdisc(libc::RTM_GETQDISC, 0, 0, 0));
+    let all = into.look("tc qdisc", all);
+    for qdisc in all.iter().filter_map(|(_, payload)| qdisc(payload)) {
+        let port = qdisc.ifindex;
+        let Some(name) = ports.get(&port) else { continue };
+        // A qdisc that the kernel made has no handle.
+        if qdisc.parent == TC_H_ROOT && qdisc.handle != 0 {
+            let kind = &qdisc.kind;
+            let found = format!("`{name}` has the queueing discipline {kind} (tc qdisc show)");
+            into.on_port(port, found, format!("tc qdisc del dev {name} root"));
+        }
+        // One of this parent only exists to hold filters.
+        if qdisc.parent != TC_H_CLSACT {
+            continue;
+        }
+        for (parent, side) in [(AT_INGRESS, "ingress"), (AT_EGRESS, "egress")] {
+            // The older `ingress` qdisc answers for either side.
+            if qdisc.kind == "ingress" && side == "egress" {
+                continue;
+            }
+            let filters = filters(netlink, port, parent);
+            if let Some(kind) = into.look("tc filter", filters) {
+                let found = format!("`{name}` has a tc filter ({kind}) at {side}");
+                into.on_port(port, found, format!("tc filter del dev {name} {side}"));
+            }
+        }
+    }
+}
+
+/// The kind of the first filter there.
+fn filters(netlink: &mut Netlink, ifindex: u32, parent: u32) -> io::Result<Option<String>> {
+    let request = Request::about_qdisc(libc::RTM_GETTFILTER, ifindex, 0, parent);
+    let answers = netlink.dump(&request)?;
+    Ok(answers.iter().find_map(|(_, payload)| qdisc(payload)).map(|filter| filter.kind))
+}
+
+/// Programs at tcx that weir did not load.
+fn find_programs(ports: &Ports, own: &BTreeSet<u32>, into: &mut Findings) {
+    for (&port, name) in ports {
+        for (at, side) in [(TcAttachType::Ingress, "ingress"), (TcAttachType::Egress, "egress")] {
+            let programs = into.look("tcx", programs(name, at));
+            for (id, program) in programs.into_iter().filter(|(id, _)| !own.contains(id)) {
+                into.on_port(
+                    port,
+                    format!("`{name}` has the BPF program `{program}` (id {id}) at tcx {side}"),
+                    format!("bpftool net detach tcx_{side} dev {name}, or end what attached it"),
+                );
+            }
+        }
+    }
+}
+
+/// Id and name of each program there.
+fn programs(device: &str, at: TcAttachType) -> io::Result<Vec<(u32, String)>> {
+    let query = || SchedClassifier::query_tcx(device, at);
+    // A program that has just been detached may be listed and then not be found.
+    let (_, programs) = query().or_else(|_| query()).map_err(|error| match error {
+        ProgramError::SyscallError(error) => error.io_error,
+        other => io::Error::other(other),
+    })?;
+    let named = programs
+        .iter()
+        .map(|program| (program.id(), program.name_as_str().unwrap_or_default().to_owned()));
+    Ok(named.collect())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! weir's own bridge: made from the ports that a file names, found again at the next start, and left in
-//! place when weir ends, so that the guests stay connected without it.
+//! place when weir ends, so that the guests stay connected.
 //!
-//! Invariant: weir never changes a bridge that it did not make, and a failure leaves the host as it
-//! was. The bridge's MAC address and MTU do not change when ports come and go.
+//! Invariant: no other bridge is ever changed, and a failure leaves the host as it was. The bridge's MAC
+//! address and MTU do not change when ports come and go.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 
 use super::super::links::{
-    GuardError, IFLA_IFALIAS, Link, LinkKind, OWN_BRIDGE, Snapshot, check_port, read_snapshot,
+    GuardError, Link, LinkKind, OWN_BRIDGE, Snapshot, check_port, read_snapshot,
 };
 use super::super::netlink::{Netlink, Request};
 
@@ -55,8 +55,8 @@ pub enum MakeError {
     Kernel { action: String, error: io::Error },
 }
 
-/// Makes the bridge of these ports or adopts it, in the network namespace of this thread. With `force`
-/// it takes the interface of the default route as well. It blocks for milliseconds.
+/// Makes the bridge of these ports or adopts it, in this thread's network namespace; with `force` also of
+/// the interface of the default route. It blocks for milliseconds.
 pub fn make(ports: &[String], force: bool) -> Result<Made, MakeError> {
     let failed = |error| kernel("read the interfaces from the kernel (rtnetlink)", error);
     let mut netlink = Netlink::open().map_err(failed)?;
@@ -146,7 +146,7 @@ fn set_master(netlink: &mut Netlink, ifindex: u32, bridge: u32) -> io::Result<()
     netlink.change(&request.number(libc::IFLA_MASTER, bridge))
 }
 
-/// Makes of the bridge what it has to be, and members of the ports that are in none.
+/// Sets the bridge up, and makes members of the ports that are in none.
 fn establish(
     netlink: &mut Netlink,
     bridge: u32,
@@ -154,10 +154,9 @@ fn establish(
     adopted: bool,
 ) -> Result<(), MakeError> {
     if !adopted {
-        // No link-local address: the bridge belongs to the guests, and the host is not reachable by it
-        // unless the operator gives it an address.
+        // The host is reachable by the guests' bridge only if the operator gives it an address.
         netlink
-            .change(&Request::about_link(libc::RTM_SETLINK, bridge).text(IFLA_IFALIAS, ALIAS))
+            .change(&Request::about_link(libc::RTM_SETLINK, bridge).text(libc::IFLA_IFALIAS, ALIAS))
             .and_then(|()| netlink.set_no_ipv6_address(bridge))
             .map_err(|error| kernel(format!("make the bridge `{OWN_BRIDGE}`"), error))?;
         refuse_autoconfiguration();
@@ -168,8 +167,8 @@ fn establish(
         })?;
     }
     if !adopted {
-        // An MTU that was set explicitly does not follow the ports. It follows them until then, and
-        // setting the present value has no effect; so another value is set first.
+        // An MTU that was set explicitly does not follow the ports. Setting the present value has no
+        // effect, so another value is set first.
         let mtu = ports.iter().map(|link| link.mtu).min().unwrap_or(1500);
         for mtu in [mtu ^ 1, mtu] {
             netlink.set_mtu(bridge, mtu).map_err(|error| {

@@ -1,18 +1,17 @@
-//! Decides which frames the gate may decide in the bridge's place, and why not the others.
+//! Which ports' frames the gate may decide in the bridge's place, and why not the others'.
 //!
-//! The gate decides a frame only if both its ingress port and its egress port are fully understood;
-//! every other frame goes to the bridge. So a reason in here never costs a frame, only time.
+//! The gate decides a frame if both its ports are fully understood; every other goes to the bridge. So a
+//! reason in here never costs a frame, only time.
 //!
 //! Invariant: pure. A setting that changes what the bridge does with unicast between two known
 //! addresses is either carried out by the gate (see [`PortView`]) or is a [`WhyNot`].
 
 use std::fmt;
 
-use super::state::{BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
+use super::state::{
+    BridgeState, Port, PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q, VlanFlags,
+};
 use weir_core::ForeignRules;
-
-/// First and last VLAN of a range, both included.
-pub type VidSpan = (u16, u16);
 
 /// Why the gate does not decide the frames of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,24 +32,11 @@ impl fmt::Display for WhyNot {
 /// A port as the gate must see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortView {
-    pub ifindex: u32,
-    pub name: String,
+    pub port: Port,
     /// Why the gate may not decide frames from this port and to it; empty if it may.
     pub why_not: Vec<WhyNot>,
-    /// Whether the bridge filters by VLAN. Without filtering, every address is in VLAN 0, tags are
-    /// data, and the three lists below do not count.
+    /// Whether the bridge filters by VLAN. If not, every address is in VLAN 0, and tags are data.
     pub vlan_aware: bool,
-    /// The VLAN of untagged frames that arrive here; `None`: they are dropped.
-    pub pvid: Option<u16>,
-    pub members: Vec<VidSpan>,
-    /// The member VLANs whose frames leave without a tag.
-    pub untagged: Vec<VidSpan>,
-    /// Nothing passes between two isolated ports.
-    pub isolated: bool,
-    /// The bridge learns unknown sources at this port.
-    pub learning: bool,
-    /// Only sources that are known at this port may send.
-    pub locked: bool,
 }
 
 impl PortView {
@@ -59,7 +45,7 @@ impl PortView {
         if self.vlan_aware {
             self.why_not.push(because(
                 "the bridge filters VLANs, which the driver's program cannot see (mode = \"native\")",
-                format!("mode = \"gate\" for `{}`", self.name),
+                format!("mode = \"gate\" for `{}`", self.port.settings.name),
             ));
         }
         self
@@ -89,27 +75,15 @@ impl PortView {
     }
 }
 
-/// A port of a bridge as the gate must see it; `foreign` are reasons from outside the bridge. `None`:
-/// the interface is not a port of that bridge, or the bridge is not known yet.
+/// A port as the gate must see it; `foreign` are reasons from outside the bridge. `None`: it is no port of
+/// that bridge, or the bridge is not known yet.
 pub fn view(state: &BridgeState, ifindex: u32, foreign: Vec<WhyNot>) -> Option<PortView> {
     let bridge = state.settings()?;
     let port = state.port(ifindex)?;
-    let settings = &port.settings;
     let mut why_not = of_bridge(bridge);
     why_not.extend(of_port(bridge, port));
     why_not.extend(foreign);
-    Some(PortView {
-        ifindex,
-        name: settings.name.clone(),
-        why_not,
-        vlan_aware: bridge.vlan_filtering,
-        pvid: port.vlans.pvid(),
-        members: port.vlans.spans(|_| true),
-        untagged: port.vlans.spans(|flags| flags.untagged),
-        isolated: settings.isolated,
-        learning: settings.learning,
-        locked: settings.locked,
-    })
+    Some(PortView { port: port.clone(), why_not, vlan_aware: bridge.vlan_filtering })
 }
 
 fn because(found: impl Into<String>, to_do: String) -> WhyNot {
@@ -179,12 +153,9 @@ fn of_port(bridge: &Settings, port: &Port) -> Vec<WhyNot> {
             format!("ip link set dev {name} type bridge_slave nobackup_port"),
         ));
     }
-    let odd = port.vlans.ranges().iter().find(|range| {
-        let options = range.flags.options;
-        options.state != StpState::FORWARDING || options.neigh_suppress
-    });
-    if let Some(range) = odd.filter(|_| bridge.vlan_filtering) {
-        let (vid, state) = (range.first, range.flags.options.state);
+    let is_odd = |flags: &VlanFlags| flags.state != StpState::FORWARDING || flags.neigh_suppress;
+    let odd = port.vlans.iter().find(|(_, flags)| is_odd(flags));
+    if let Some((vid, VlanFlags { state, .. })) = odd.filter(|_| bridge.vlan_filtering) {
         let set = format!("bridge vlan set dev {name} vid {vid}");
         found.push(match state {
             StpState::FORWARDING => because(

@@ -1,18 +1,74 @@
 //! The known state of one bridge: its settings, its ports and their VLANs, and its address table.
-//! Invariant: pure; the state depends only on the applied messages, and a message without news changes
-//! nothing and yields no change.
+//! Invariant: the state depends only on the applied messages; one without news yields no change.
 
-mod entries;
 mod settings;
 mod vlans;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::entries::{Address, AddressKey, AddressKind, Seen};
 pub use self::settings::{PortSettings, Settings, StpState, VLAN_PROTOCOL_8021Q};
-pub use self::vlans::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+pub use self::vlans::{VlanFlags, VlanRange, VlanSet};
 use super::decode::Message;
+
+/// The key by which a bridge finds an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressKey {
+    pub mac: [u8; 6],
+    /// 0 without VLAN filtering.
+    pub vid: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// Frames to it are for the host.
+    Local,
+    /// A user or daemon entered the address; it neither ages nor moves.
+    Static,
+    /// The address ages and moves, whether it was learned or entered by hand.
+    Learned,
+}
+
+/// An entry of the address table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    pub key: AddressKey,
+    /// The port that leads to it, or the bridge itself for one of the bridge's own addresses.
+    pub ifindex: u32,
+    pub kind: AddressKind,
+    /// A control plane entered the address and also removes it: it does not age.
+    pub extern_learned: bool,
+    /// Seen at a locked port and not authorized there.
+    pub locked: bool,
+}
+
+impl Address {
+    /// Whether the bridge forgets it when no frame comes from it.
+    pub fn ages(&self) -> bool {
+        self.kind == AddressKind::Learned && !self.extern_learned
+    }
+}
+
+/// An address, and when the bridge last saw a frame from it, as far as weir knows (CLOCK_MONOTONIC). The
+/// true time may be later.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    pub address: Address,
+    pub at_ns: u64,
+}
+
+/// The time differs a little in every reading and is not compared.
+impl PartialEq for Seen {
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address
+    }
+}
+
+impl Eq for Seen {}
+
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// A port of the bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,12 +87,10 @@ pub enum Change {
     PortChanged {
         ifindex: u32,
     },
-    /// An address is new, has moved, or its kind or flags changed. `before`: the port that had it; `age`:
-    /// the time since the bridge had seen a frame from it.
+    /// An address is new, has moved, or its kind or flags changed. `before`: the port that had it.
     AddressSet {
         address: Address,
         before: Option<u32>,
-        age: Duration,
     },
     AddressRemoved {
         address: Address,
@@ -82,6 +136,13 @@ impl BridgeState {
         self.addresses.get(&key).map(|seen| &seen.address)
     }
 
+    /// The bridge has just been told of a frame from the address, about which it sends no message.
+    pub fn refreshed(&mut self, key: AddressKey, now_ns: u64) {
+        if let Some(seen) = self.addresses.get_mut(&key) {
+            seen.at_ns = now_ns;
+        }
+    }
+
     /// Applies a message and returns the changes; none if it concerns another subject.
     pub fn apply(&mut self, message: Message) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -93,7 +154,14 @@ impl BridgeState {
                 }
             }
             Message::Port { bridge, ifindex, settings, vlans } if bridge == self.ifindex => {
-                self.port_is(ifindex, settings, vlans, &mut changes);
+                if self.port(ifindex).is_none_or(|port| port.settings != settings) {
+                    self.ports.entry(ifindex).or_default().settings = settings;
+                    changes.push(Change::PortChanged { ifindex });
+                }
+                if let Some(vlans) = vlans {
+                    let merge = |held: &mut VlanSet| *held = held.with_members(&vlans);
+                    changes.extend(self.edit_vlans(ifindex, merge));
+                }
             }
             // It is a port of another bridge now.
             Message::Port { ifindex, .. } => self.remove_port(ifindex, &mut changes),
@@ -110,21 +178,22 @@ impl BridgeState {
             }
             Message::Gone { ifindex } => self.remove_port(ifindex, &mut changes),
             Message::Vlans { ifindex, ranges, gone } => {
-                self.edit_vlans(ifindex, &mut changes, |held| {
+                changes.extend(self.edit_vlans(ifindex, |held| {
                     for range in ranges {
                         if gone { held.remove(range.first, range.last) } else { held.set(range) }
                     }
-                });
+                }));
             }
             Message::Address { bridge, seen } if bridge == self.ifindex => {
                 let old = self.addresses.insert(seen.address.key, seen);
-                changes.extend(address_change(old.as_ref(), Some(&seen)));
+                changes.extend(address_set(old.as_ref(), &seen));
             }
             Message::AddressGone { bridge, key, ifindex } if bridge == self.ifindex => {
                 // An address that has moved meanwhile is not gone.
-                if self.address(key).is_some_and(|held| held.ifindex == ifindex) {
-                    let old = self.addresses.remove(&key);
-                    changes.extend(address_change(old.as_ref(), None));
+                if self.address(key).is_some_and(|held| held.ifindex == ifindex)
+                    && let Some(Seen { address, .. }) = self.addresses.remove(&key)
+                {
+                    changes.push(Change::AddressRemoved { address });
                 }
             }
             // These are of another bridge.
@@ -147,30 +216,12 @@ impl BridgeState {
         let changed = new.ports.iter().filter(changed);
         changes.extend(changed.map(|(ifindex, _)| Change::PortChanged { ifindex: *ifindex }));
         let vanished = self.addresses.iter().filter(|(key, _)| !new.addresses.contains_key(key));
-        changes.extend(vanished.filter_map(|(_, old)| address_change(Some(old), None)));
+        changes.extend(vanished.map(|(_, old)| Change::AddressRemoved { address: old.address }));
         let there = new.addresses.iter();
-        changes.extend(
-            there.filter_map(|(key, seen)| address_change(self.addresses.get(key), Some(seen))),
-        );
+        changes.extend(there.filter_map(|(key, seen)| address_set(self.addresses.get(key), seen)));
         let gone = self.ports.keys().filter(|ifindex| !new.ports.contains_key(ifindex));
         changes.extend(gone.map(|ifindex| Change::PortChanged { ifindex: *ifindex }));
         changes
-    }
-
-    fn port_is(
-        &mut self,
-        ifindex: u32,
-        settings: PortSettings,
-        vlans: Option<VlanSet>,
-        changes: &mut Vec<Change>,
-    ) {
-        if self.port(ifindex).is_none_or(|port| port.settings != settings) {
-            self.ports.entry(ifindex).or_default().settings = settings;
-            changes.push(Change::PortChanged { ifindex });
-        }
-        if let Some(vlans) = vlans {
-            self.edit_vlans(ifindex, changes, |held| *held = held.with_members(&vlans));
-        }
     }
 
     /// The kernel removes a port's table entries; its messages about them may come later or be lost.
@@ -186,29 +237,19 @@ impl BridgeState {
         changes.push(Change::PortChanged { ifindex });
     }
 
-    fn edit_vlans(
-        &mut self,
-        ifindex: u32,
-        changes: &mut Vec<Change>,
-        edit: impl FnOnce(&mut VlanSet),
-    ) {
-        let Some(port) = self.ports.get_mut(&ifindex) else { return };
+    fn edit_vlans(&mut self, ifindex: u32, edit: impl FnOnce(&mut VlanSet)) -> Option<Change> {
+        let port = self.ports.get_mut(&ifindex)?;
         let before = port.vlans.clone();
         edit(&mut port.vlans);
-        changes.extend((port.vlans != before).then_some(Change::PortChanged { ifindex }));
+        (port.vlans != before).then_some(Change::PortChanged { ifindex })
     }
 }
 
-/// The change of one entry of the address table.
-fn address_change(old: Option<&Seen>, new: Option<&Seen>) -> Option<Change> {
-    match (old, new) {
-        (Some(old), None) => Some(Change::AddressRemoved { address: old.address }),
-        (old, Some(Seen { address, age })) if old.is_none_or(|old| old.address != *address) => {
-            let before = old.map(|old| old.address.ifindex);
-            Some(Change::AddressSet { address: *address, before, age: *age })
-        }
-        _ => None,
-    }
+/// The change that an entry of the address table brings, if it is news.
+fn address_set(old: Option<&Seen>, Seen { address, .. }: &Seen) -> Option<Change> {
+    let old = old.map(|old| old.address);
+    let before = old.map(|old| old.ifindex);
+    (old != Some(*address)).then_some(Change::AddressSet { address: *address, before })
 }
 
 #[cfg(test)]

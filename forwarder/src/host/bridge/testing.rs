@@ -17,7 +17,7 @@ pub(crate) struct RecordedCommand {
 
 impl RecordedCommand {
     pub(crate) fn messages(&self) -> impl Iterator<Item = Message> {
-        self.said.iter().filter_map(|(kind, payload)| decode::message(*kind, payload))
+        self.said.iter().filter_map(|(kind, payload)| decode::message(*kind, payload, 0))
     }
 }
 

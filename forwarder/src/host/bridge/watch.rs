@@ -1,14 +1,11 @@
 //! Follows one bridge: reads everything once, then applies the kernel's notifications.
 //!
 //! When the kernel had to drop notifications (ENOBUFS), the watch reads the bridge again over a new
-//! subscription and reports the difference. Messages left in the old subscription are older than the
-//! reading and are discarded with it. So nothing has to be drained, and a flood of notifications cannot
-//! keep the watch from reading.
+//! subscription and reports the difference. Messages left in the old one are older than the reading, so a
+//! flood of notifications cannot keep the watch from reading.
 //!
 //! Invariant: at every moment the state is one that the notifications up to some moment lead to,
-//! or [`BridgeWatch::is_current`] is false.
-
-mod read;
+//! or [`BridgeWatch::drained`] returns false.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,13 +13,16 @@ use std::mem;
 
 use nix::libc;
 use rtnetlink::sys::{AsyncSocket, SocketAddr, TokioSocket};
+use weir_port::clock_monotonic_ns;
 
-pub(crate) use self::read::read;
 use super::decode;
 use super::state::{BridgeState, Change};
 use crate::host::links::{Links, LinksError};
-use crate::host::netlink::{Pace, Request, is_overrun, messages, subscribe, u32_at};
+use crate::host::netlink::{Answers, Netlink, Pace, Request};
+use crate::host::netlink::{is_overrun, messages, subscribe, u32_at};
 
+// Not in libc: linux/rtnetlink.h
+const RTM_GETVLAN: u16 = 114;
 /// Room for some ten thousand notifications. The kernel takes the memory only for messages that wait.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// More than any notification has.
@@ -34,14 +34,17 @@ const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_NEIGH, libc::RTNLGRP
 /// The bridge's state, and what changes in it.
 pub struct BridgeWatch {
     links: Links,
+    /// For writes.
+    pub(super) netlink: Netlink,
     socket: TokioSocket,
     buffer: Vec<u8>,
-    state: BridgeState,
+    pub(super) state: BridgeState,
     pending: Vec<Change>,
     /// Set from a loss of notifications until the bridge has been read again.
     stale: bool,
     pace: Pace,
-    resyncs: u64,
+    /// How often a loss made it necessary to read the bridge again.
+    pub resyncs: u64,
     /// The numbers of the last fence sent, and of the last one whose answer came.
     fence: u32,
     passed: u32,
@@ -50,12 +53,12 @@ pub struct BridgeWatch {
 debug_partly!(BridgeWatch, state, pending, stale, resyncs);
 
 impl BridgeWatch {
-    /// Reads the bridge with that interface index, in the network namespace of this thread, and then
-    /// follows it.
+    /// Reads the bridge with that interface index, in this thread's network namespace, and follows it.
     pub async fn open(bridge: u32) -> Result<Self, LinksError> {
         // Subscribe first and read then, so that no change falls between the two.
         let mut watch = Self {
             links: Links::open()?,
+            netlink: Netlink::open()?,
             socket: subscribe(&GROUPS, RECEIVE_BUFFER_BYTES)?,
             buffer: Vec::with_capacity(DATAGRAM_BYTES),
             state: BridgeState::new(bridge),
@@ -73,16 +76,6 @@ impl BridgeWatch {
     /// The bridge after the last change that [`BridgeWatch::next`] returned, or after a later one.
     pub fn state(&self) -> &BridgeState {
         &self.state
-    }
-
-    /// Whether no notification has been lost since the bridge was read.
-    pub fn is_current(&self) -> bool {
-        !self.stale
-    }
-
-    /// How often a loss made it necessary to read the bridge again.
-    pub fn resyncs(&self) -> u64 {
-        self.resyncs
     }
 
     /// The next changes, at least one. Cancelling it loses nothing.
@@ -107,9 +100,8 @@ impl BridgeWatch {
         }
     }
 
-    /// Applies all notifications queued up to this moment. Returns whether they are complete: false
-    /// after a loss, until the bridge has been read again. [`BridgeWatch::next`] still returns the
-    /// changes. The work is bounded by what the socket holds, however much arrives meanwhile.
+    /// Applies all notifications queued up to this moment, however many arrive meanwhile; their changes
+    /// stay for [`BridgeWatch::next`]. False after a loss, until the bridge has been read again.
     pub fn drained(&mut self) -> Result<bool, LinksError> {
         if self.stale {
             return Ok(false);
@@ -128,8 +120,7 @@ impl BridgeWatch {
         Ok(!self.stale)
     }
 
-    /// The number of changes that wait for [`BridgeWatch::next`]: a mark for
-    /// [`BridgeWatch::told_since`].
+    /// A mark for [`BridgeWatch::told_since`].
     pub fn told(&self) -> usize {
         self.pending.len()
     }
@@ -154,12 +145,14 @@ impl BridgeWatch {
             self.stale |= is_overrun(error)?;
             return Ok(false);
         }
+        let now_ns = clock_monotonic_ns();
         for message in messages(&self.buffer) {
-            if i32::from(message.kind) == libc::NLMSG_ERROR {
-                if u32_at(message.payload, 0) == Some(0) {
-                    self.passed = message.sequence;
+            let (kind, payload) = (message.message_type(), message.payload());
+            if i32::from(kind) == libc::NLMSG_ERROR {
+                if u32_at(payload, 0) == Some(0) {
+                    self.passed = message.sequence_number();
                 }
-            } else if let Some(news) = decode::message(message.kind, message.payload) {
+            } else if let Some(news) = decode::message(kind, payload, now_ns) {
                 self.pending.extend(self.state.apply(news));
             }
         }
@@ -191,4 +184,42 @@ impl BridgeWatch {
         let bridge = self.state.ifindex();
         Ok(self.links.spawn(move |netlink| read(netlink, bridge)).await??)
     }
+}
+
+/// Everything the kernel knows of one bridge; a bridge that does not exist has no settings.
+pub(crate) fn read(netlink: &mut Netlink, bridge: u32) -> io::Result<BridgeState> {
+    let mut state = BridgeState::new(bridge);
+    let mut apply = |answers: Answers| {
+        let now_ns = clock_monotonic_ns();
+        for (kind, payload) in answers {
+            if let Some(message) = decode::message(kind, &payload, now_ns) {
+                state.apply(message);
+            }
+        }
+    };
+    let without_statistics = |request: Request| {
+        request.number(libc::IFLA_EXT_MASK, libc::RTEXT_FILTER_SKIP_STATS as u32)
+    };
+    // An interface's header, with the filter that the kernel applies.
+    let members = |kind: u16, family: libc::c_int| {
+        let mut fixed = [0; 16];
+        fixed[0] = family as u8;
+        Request::new(kind, &fixed).number(libc::IFLA_MASTER, bridge)
+    };
+    let itself = Request::about_link(libc::RTM_GETLINK, bridge);
+    match netlink.call(&without_statistics(itself)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(state),
+        answers => apply(answers?),
+    }
+    let ports = members(libc::RTM_GETLINK, libc::AF_UNSPEC);
+    apply(netlink.dump(&without_statistics(ports))?);
+    let mut all_bridges = [0; 8];
+    all_bridges[0] = libc::AF_BRIDGE as u8;
+    match netlink.dump(&Request::new(RTM_GETVLAN, &all_bridges)) {
+        // A kernel may have been built without VLANs.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        answers => apply(answers?),
+    }
+    apply(netlink.dump(&members(libc::RTM_GETNEIGH, libc::AF_BRIDGE))?);
+    Ok(state)
 }

@@ -7,18 +7,20 @@ use nix::libc;
 use super::{Link, LinkKind, Peer, XdpAttached};
 use crate::host::netlink::{Attributes, u16_at, u32_at};
 
-// Not in libc: linux/if_link.h, linux/if_arp.h.
+// Not in libc: linux/if_link.h.
 const IFLA_XDP_DRV_PROG_ID: u16 = 5;
 const IFLA_XDP_SKB_PROG_ID: u16 = 6;
 const IFLA_XDP_HW_PROG_ID: u16 = 7;
-pub(crate) const IFLA_IFALIAS: u16 = 20;
 const IFLA_VLAN_ID: u16 = 1;
-const ARPHRD_ETHER: u16 = 1;
+pub(super) const IFLA_STATS_LINK_64: u16 = 1;
 
 const LINK_HEADER_LEN: usize = 16;
 const ADDRESS_HEADER_LEN: usize = 8;
 const ROUTE_HEADER_LEN: usize = 12;
 const NEXT_HOP_LEN: usize = 8;
+const STATS_HEADER_LEN: usize = 12;
+/// The offset of `tx_dropped` in `struct rtnl_link_stats64`.
+const TX_DROPPED: usize = 7 * 8;
 
 /// An RTM_NEWLINK of any interface; `None` for a bridge's message about its ports (AF_BRIDGE).
 pub(super) fn link(payload: &[u8]) -> Option<Link> {
@@ -27,7 +29,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     }
     let flags = u32_at(payload, 8)?;
     let is_set = |flag: libc::c_int| flags & flag as u32 != 0;
-    let ethernet = u16_at(payload, 2)? == ARPHRD_ETHER;
+    let ethernet = u16_at(payload, 2)? == libc::ARPHRD_ETHER;
     let all = Attributes::behind(LINK_HEADER_LEN, payload);
     let info = all.nested(libc::IFLA_LINKINFO);
     let kind = info.text(libc::IFLA_INFO_KIND);
@@ -55,7 +57,7 @@ pub(super) fn link(payload: &[u8]) -> Option<Link> {
     Some(Link {
         ifindex: u32_at(payload, 4)?,
         name: all.text(libc::IFLA_IFNAME).unwrap_or_default(),
-        alias: all.text(IFLA_IFALIAS).unwrap_or_default(),
+        alias: all.text(libc::IFLA_IFALIAS).unwrap_or_default(),
         kind,
         mtu: all.u32(libc::IFLA_MTU).unwrap_or_default(),
         up: is_set(libc::IFF_UP),
@@ -124,6 +126,14 @@ pub(super) fn default_route(payload: &[u8]) -> Vec<u32> {
         hops = hops.get(len..).unwrap_or_default();
     }
     interfaces
+}
+
+/// The number of frames that a device dropped on transmission, from its statistics.
+pub(super) fn tx_dropped(payload: &[u8]) -> Option<(u32, u64)> {
+    let ifindex = u32_at(payload, 4)?;
+    let stats = Attributes::behind(STATS_HEADER_LEN, payload).get(IFLA_STATS_LINK_64)?;
+    let dropped = stats.get(TX_DROPPED..TX_DROPPED + 8)?.try_into().ok()?;
+    Some((ifindex, u64::from_ne_bytes(dropped)))
 }
 
 #[cfg(test)]

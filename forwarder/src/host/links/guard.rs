@@ -1,5 +1,5 @@
-//! Which interfaces may become ports. Invariant: an interface through which the host itself is reached
-//! is never taken without `--force`.
+//! Which interfaces may become ports. Invariant: one through which the host itself is reached is never taken
+//! without `--force`.
 
 use std::net::IpAddr;
 
@@ -33,14 +33,6 @@ fn hint(lead: &str, candidates: &[String]) -> String {
     if candidates.is_empty() { String::new() } else { format!("{lead}: {}", candidates.join(", ")) }
 }
 
-/// Refuses the interface of a default route, without `force`.
-pub fn refuse_default_route(link: &Link, force: bool) -> Result<(), GuardError> {
-    if link.is_default_route && !force {
-        return Err(GuardError::DefaultRoute { name: link.name.clone() });
-    }
-    Ok(())
-}
-
 /// Whether interfaces of this kind can be ports at all.
 pub fn could_be_port(link: &Link) -> bool {
     unfit(link).is_none()
@@ -66,7 +58,9 @@ pub fn check_port<'a>(
             candidates: candidates(),
         });
     }
-    refuse_default_route(link, force)?;
+    if link.is_default_route && !force {
+        return Err(GuardError::DefaultRoute { name: name.to_owned() });
+    }
     if let Some((address, prefix)) = link.addresses.first().copied()
         && link.bridge().is_none()
     {

@@ -31,8 +31,8 @@ const HEADER: u32 = 14 + 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpressPath {
     pub method: Method,
-    /// The longest frame, without a tag that travels beside it, that would reach the port by the
-    /// bridge. The limit does not apply to superframes.
+    /// The longest frame, but for superframes, that would reach the port by the bridge; a tag beside it does
+    /// not count.
     pub max_len: u32,
 }
 
@@ -45,8 +45,7 @@ pub enum Method {
 }
 
 impl ExpressPath {
-    /// The path to a port of this network namespace. `ask` looks an interface up in the namespace with
-    /// that id and returns `None` if it does not exist.
+    /// The path to a port of this network namespace. `ask` looks an interface up in the one with that id.
     pub(super) fn of(port: &Link, ask: impl FnOnce(i32, u32) -> io::Result<Option<Link>>) -> Self {
         if port.kind != LinkKind::Veth {
             return Self { method: Method::Redirect(None), max_len: longest(port.mtu) };
@@ -54,8 +53,7 @@ impl ExpressPath {
         match far_end(port, ask) {
             Ok(far) => Self {
                 method: Method::Peer { mac: Mac::new(far.mac) },
-                // On the bridge's path, the driver would check the frame against the other end's MTU as
-                // well.
+                // By the bridge, the driver would check against the other end's MTU as well.
                 max_len: longest(port.mtu.min(far.mtu)),
             },
             Err(why) => Self { method: Method::Redirect(Some(why)), max_len: longest(port.mtu) },
@@ -82,8 +80,7 @@ fn far_end(
     };
     let netns_id = netns_id.ok_or("its other end is in this network namespace")?;
     let far = ask(netns_id, ifindex).map_err(|error| unseen(&error.to_string()))?;
-    // The other end may have moved between the two requests, and another interface may have its index
-    // there.
+    // It may have moved between the two requests, and another interface may have its index there.
     let back = |far: &Link| far.peer.is_some_and(|back| back.ifindex == port.ifindex);
     let far = far.filter(|far| far.kind == LinkKind::Veth && back(far));
     let far = far.ok_or_else(|| unseen("it has just moved"))?;

@@ -1,13 +1,13 @@
 //! Follows the interfaces, and the express paths to those that are ports.
 //!
-//! A notification is not applied, it only says what to look at again: all interfaces are then read, and the
-//! caller examines the paths to the ports concerned, which a guest may change at any time. The kernel
-//! reports changes of the guest's interface only to a socket that listens to all namespaces with an id
-//! here, and does not report a program attached by a bpf_link. So the caller also reads everything every
-//! few seconds ([`Watch::refresh`]).
+//! A notification only says what to look at again: all interfaces are then read, and the caller examines
+//! the paths to the ports concerned, which a guest may change at any time. The kernel reports changes of
+//! the guest's interface only to a socket that listens to all namespaces with an id here, and a program
+//! attached by a bpf_link not at all. So the caller also reads everything every few seconds
+//! ([`Watch::refresh`]).
 //!
-//! Invariant: [`Watch::next`] returns only changes that happened before the snapshot was read, and readings
-//! take a bounded part of the time, however fast notifications come.
+//! Invariant: changes that [`Watch::next`] returns happened before the snapshot was read, and readings take
+//! a bounded part of the time, however fast notifications come.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::poll_fn;
@@ -64,13 +64,12 @@ impl Changed {
     }
 
     /// Takes in notifications of any namespace. Their interface is one of this namespace, or the other end
-    /// of one, whose IFLA_LINK names the near end. That index may also be one of another namespace; then an
-    /// interface is examined in vain.
+    /// of one, whose IFLA_LINK names the near end. With an index of another one, a look is in vain.
     fn absorb(&mut self, datagram: &[u8]) {
         for message in messages(datagram) {
-            let ends = match message.kind {
-                libc::RTM_NEWLINK | libc::RTM_DELLINK => decode::ends(message.payload),
-                libc::RTM_NEWADDR | libc::RTM_DELADDR => [u32_at(message.payload, 4), None],
+            let ends = match message.message_type() {
+                libc::RTM_NEWLINK | libc::RTM_DELLINK => decode::ends(message.payload()),
+                libc::RTM_NEWADDR | libc::RTM_DELADDR => [u32_at(message.payload(), 4), None],
                 _ => [None; 2],
             };
             ends.into_iter().flatten().for_each(|ifindex| self.note(ifindex));
@@ -78,7 +77,7 @@ impl Changed {
     }
 }
 
-/// Made by [`Links::watch`]. It reads in the network namespace in which it was opened.
+/// Made by [`Links::watch`].
 pub struct Watch {
     links: Links,
     socket: TokioSocket,
@@ -91,8 +90,9 @@ pub struct Watch {
 
 debug_partly!(Watch, snapshot, changed);
 
-impl Watch {
-    pub(super) async fn open(links: Links) -> Result<Self, LinksError> {
+impl Links {
+    /// Follows the interfaces from now on.
+    pub async fn watch(&self) -> Result<Watch, LinksError> {
         // Subscribe first and read then, so that no change falls between the two.
         let (socket, all_namespaces) = listen()?;
         if let Err(error) = all_namespaces {
@@ -102,11 +102,13 @@ impl Watch {
                  tell of other namespaces ({error})"
             );
         }
-        let snapshot = links.snapshot().await?;
+        let snapshot = self.snapshot().await?;
         let (changed, pace) = (Changed::default(), Pace::default());
-        Ok(Self { links, socket, snapshot, changed, pace, reading: None })
+        Ok(Watch { links: self.clone(), socket, snapshot, changed, pace, reading: None })
     }
+}
 
+impl Watch {
     /// The interfaces as last read.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
@@ -143,18 +145,13 @@ impl Watch {
         Ok(())
     }
 
-    /// Reads the interfaces again, except for default routes. False: they changed during the reading, in
-    /// every attempt.
+    /// Reads the interfaces again, except for default routes. False: they changed during each attempt.
     pub async fn refresh(&mut self) -> Result<bool, LinksError> {
-        if self.reading.is_none() {
+        let reading = self.reading.get_or_insert_with(|| {
             self.pace.begin();
             let before = self.snapshot.clone();
-            self.reading = Some(
-                self.links
-                    .spawn(move |netlink| Ok(Snapshot { links: read_links(netlink, &before)? })),
-            );
-        }
-        let Some(reading) = &mut self.reading else { return Ok(false) };
+            self.links.spawn(move |netlink| read_links(netlink, &before))
+        });
         let read = reading.await;
         self.reading = None;
         self.pace.end();
@@ -167,8 +164,7 @@ impl Watch {
         Ok(true)
     }
 
-    /// After a loss a new socket takes the place of the old one, whose messages are older than the next
-    /// reading.
+    /// After a loss the socket is replaced: its messages are older than the next reading.
     fn failed(&mut self, error: io::Error) -> io::Result<()> {
         if is_overrun(error)? {
             (self.socket, _) = listen()?;
@@ -177,8 +173,7 @@ impl Watch {
         Ok(())
     }
 
-    /// The paths to these ports, by interface index. A port that is gone, or that the kernel reports
-    /// nothing about, has no entry.
+    /// The paths to these ports, by interface index, as far as the kernel reports the ports.
     pub async fn look(&mut self, ports: &BTreeSet<u32>) -> HashMap<u32, ExpressPath> {
         self.pace.begin();
         let near = self.snapshot.iter().filter(|link| ports.contains(&link.ifindex));

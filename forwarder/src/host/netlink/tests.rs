@@ -7,9 +7,9 @@ fn a_request_reads_back() {
     bytes.extend_from_slice(&request.encode(8));
     let read: Vec<_> = messages(&bytes).collect();
     assert_eq!(read.len(), 2);
-    assert_eq!((read[0].kind, read[0].sequence), (18, 7));
-    assert_eq!(read[1].sequence, 8);
-    let list: Vec<_> = Attributes::behind(16, read[1].payload).iter().collect();
+    assert_eq!((read[0].message_type(), read[0].sequence_number()), (18, 7));
+    assert_eq!(read[1].sequence_number(), 8);
+    let list: Vec<_> = Attributes::behind(16, read[1].payload()).iter().collect();
     assert_eq!(list, [(3, &b"v1\0"[..]), (4, &[1, 0, 0, 0][..])]);
     assert_eq!(text(list[0].1), "v1");
 }

@@ -1,14 +1,13 @@
 //! Follows the pair: ends that are deleted, set down or given another MTU, and the loss of the mount.
 //!
-//! Invariant: the reported events lead from the initial state to the kernel's present one. [`changes`]
-//! decides, and knows no kernel. A look is due when a notification concerns either end, and now and then:
-//! the loss of a mount comes without one.
+//! Invariant: the reported events lead from the initial state to the kernel's present one. A look is due
+//! when a notification concerns either end, and now and then: the loss of a mount comes without one.
 
 use std::sync::Arc;
 
 use super::Pair;
-use super::place::Kept;
 use crate::host::links::{Link, Links, LinksError, read_link_at};
+use crate::host::mounts::Kept;
 
 /// One end of the pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +18,15 @@ pub enum End {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairEvent {
-    /// Deleted, or moved to another namespace: nothing that is sent to the pair arrives any more. If
-    /// the pair is deleted, both ends are reported.
+    /// Deleted, as both ends are at once, or moved to another namespace.
     Gone(End),
-    /// Nothing passes until it is up again.
+    /// Nothing passes any more.
     Down(End),
-    Up(End),
     Mtu {
         end: End,
         mtu: u32,
     },
-    /// The mount was taken away: the namespace ends with this process, and the next weir will
-    /// not find the pair.
+    /// The mount was taken away: the namespace ends with this process.
     NotKept,
     /// It was mounted again.
     Kept,
@@ -52,9 +48,8 @@ fn changes(before: &State, now: &State) -> Vec<PairEvent> {
         match (before, now) {
             (Some(_), None) => events.push(PairEvent::Gone(end)),
             (Some(before), Some(now)) => {
-                if before.up != now.up {
-                    let event = if now.up { PairEvent::Up } else { PairEvent::Down };
-                    events.push(event(end));
+                if before.up && !now.up {
+                    events.push(PairEvent::Down(end));
                 }
                 if before.mtu != now.mtu {
                     events.push(PairEvent::Mtu { end, mtu: now.mtu });
@@ -82,21 +77,22 @@ pub struct PairWatch {
     state: State,
 }
 
-impl PairWatch {
-    /// The socket inside also keeps the namespace of the inner end.
-    pub(super) fn open(pair: &Pair) -> Result<Self, LinksError> {
-        let (outer, inner) = (&pair.outer, &pair.inner);
+impl Pair {
+    /// Follows changes of the pair. The socket inside also keeps the namespace of the inner end.
+    pub fn watch(&self) -> Result<PairWatch, LinksError> {
         // The state in which the pair was made: whatever happened since is the first event.
         let up = |end: &Link| Some(Link { up: true, ..end.clone() });
-        let state = State { outer: up(outer), inner: up(inner), kept: pair.kept.is_some() };
-        Ok(Self {
-            outer: (Links::open()?, outer.ifindex),
-            inner: (pair.netns.enter(Links::open)??, inner.ifindex),
-            kept: pair.kept.clone(),
-            state,
+        let (outer, inner) = (up(&self.outer), up(&self.inner));
+        Ok(PairWatch {
+            outer: (Links::open()?, self.outer.ifindex),
+            inner: (self.netns.enter(Links::open)??, self.inner.ifindex),
+            kept: self.kept.clone(),
+            state: State { outer, inner, kept: self.kept.is_some() },
         })
     }
+}
 
+impl PairWatch {
     /// The interface whose notifications, which are also those of its other end, call for a look.
     pub fn ifindex(&self) -> u32 {
         self.outer.1

@@ -16,9 +16,9 @@ use weir_port::clock_monotonic_ns;
 use super::roster::{Active, Entry};
 use super::{Forwarder, express};
 use crate::host::attach::PendingChange;
-use crate::host::bridge::foreign::{self, Device, Findings};
-use crate::host::bridge::offload::{PortView, VidSpan, view};
-use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change};
+use crate::host::bridge::foreign::{self, Findings, Ports};
+use crate::host::bridge::offload::{PortView, view};
+use crate::host::bridge::state::{Address, AddressKey, AddressKind, BridgeState, Change, Port};
 use crate::host::links::ExpressPath;
 use weir_schema::PortPlan;
 
@@ -35,15 +35,14 @@ pub(super) struct HostRules {
 
 impl HostRules {
     /// Takes in a look at these ports, and returns what is known after it.
-    fn take(&mut self, mut found: Findings, ports: &[Device], now: Instant) -> Findings {
+    fn take(&mut self, mut found: Findings, ports: &Ports, now: Instant) -> Findings {
         if found.unknown.is_empty() {
-            self.complete = Some((ports.iter().map(|port| port.ifindex).collect(), now));
+            self.complete = Some((ports.keys().copied().collect(), now));
             return found;
         }
         let recent = self.complete.as_ref().filter(|(_, at)| now - *at < FOUND_HOLDS);
-        let is_known =
-            |port: &&Device| recent.is_some_and(|(known, _)| known.contains(&port.ifindex));
-        found.leave_unknown_to_the_bridge(ports.iter().filter(|port| !is_known(port)));
+        let is_known = |port: &u32| recent.is_some_and(|(known, _)| known.contains(port));
+        found.leave_unknown_to_the_bridge(ports.iter().filter(|(port, _)| !is_known(port)));
         if recent.is_some() { found.and(&self.found) } else { found }
     }
 }
@@ -162,11 +161,8 @@ impl Forwarder {
     pub async fn look_for_foreign_rules(&mut self, state: &BridgeState) {
         let Some(settings) = state.settings() else { return };
         let settings = settings.clone();
-        let device = |(entry, active): (&Entry, &Active)| Device {
-            ifindex: active.ifindex,
-            name: entry.plan.name.clone(),
-        };
-        let ports: Vec<Device> = self.roster.active().map(device).collect();
+        let port = |(entry, active): (&Entry, &Active)| (active.ifindex, entry.plan.name.clone());
+        let ports: Ports = self.roster.active().map(port).collect();
         let own = self.steering.gate_program_ids();
         let look = {
             let ports = ports.clone();
@@ -266,12 +262,13 @@ fn gate_port(
     if let Some(view) = view {
         set(seen(plan, view).is_decided(plan.foreign_rules), gate_flags::OFFLOAD);
         set(view.vlan_aware, gate_flags::VLAN_AWARE);
-        set(view.isolated, gate_flags::ISOLATED);
-        set(!view.learning, gate_flags::NO_LEARNING);
-        set(view.locked, gate_flags::LOCKED);
-        pvid = view.pvid.unwrap_or(0);
-        set_bits(&mut vlans, 0, &view.members);
-        set_bits(&mut vlans, UNTAGGED, &view.untagged);
+        let Port { settings, vlans: member_of } = &view.port;
+        set(settings.isolated, gate_flags::ISOLATED);
+        set(!settings.learning, gate_flags::NO_LEARNING);
+        set(settings.locked, gate_flags::LOCKED);
+        pvid = member_of.pvid().unwrap_or(0);
+        set_bits(&mut vlans, 0, &member_of.spans(|_| true));
+        set_bits(&mut vlans, UNTAGGED, &member_of.spans(|flags| flags.untagged));
     }
     let queue = u16::try_from(worker).unwrap_or(u16::MAX);
     let port = GatePort::new(ifindex, flags, pvid, queue, storm(plan.storm_per_s()));
@@ -292,7 +289,7 @@ fn storm(per_s: u32) -> Storm {
 
 const PER_S_NS: u32 = 1_000_000_000;
 
-fn set_bits(vlans: &mut Vlans, from: usize, spans: &[VidSpan]) {
+fn set_bits(vlans: &mut Vlans, from: usize, spans: &[(u16, u16)]) {
     for vid in spans.iter().flat_map(|(first, last)| *first..=*last) {
         if let Some(word) = vlans.get_mut(from + usize::from(vid / 64)) {
             *word |= 1 << (vid % 64);

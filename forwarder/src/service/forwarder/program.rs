@@ -127,12 +127,12 @@ impl Forwarder {
             }
         }
         drop(changing);
-        self.steering.ready_to_adopt();
+        self.steering.may_adopt = true;
         for (name, error) in failed {
             tracing::warn!(port = name, "{error}");
             self.take_out(&name, State::Failed(error.to_string())).await;
         }
-        let Some(pins) = self.steering.pins() else { return };
+        let Some(pins) = &self.steering.pins else { return };
         for ifindex in pins.sweep(&served) {
             tracing::info!(
                 ifindex,

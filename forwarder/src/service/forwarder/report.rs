@@ -62,7 +62,7 @@ impl Forwarder {
             .values()
             .zip(before)
             .map(|(entry, before)| {
-                let counters = self.steering.counters(entry.slot).unwrap_or_default();
+                let counters = self.steering.counters.of(entry.slot).unwrap_or_default();
                 let elsewhere = ledger::lost_elsewhere(snapshots, entry.id());
                 let mut worker = self.roster.worker_counts(entry, &elsewhere);
                 let mut ports = snapshots.iter().flat_map(|snapshot| &snapshot.ports);
@@ -103,7 +103,7 @@ impl Forwarder {
     }
 
     pub(super) fn program_counts(&self, slot: u16) -> ProgramCounts {
-        let counters = self.steering.counters(slot).unwrap_or_default();
+        let counters = self.steering.counters.of(slot).unwrap_or_default();
         ProgramCounts::new(&counters, self.reached(slot))
     }
 

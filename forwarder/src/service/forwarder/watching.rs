@@ -47,7 +47,7 @@ pub(in crate::service) async fn begin(
     let spec = query.spec(ports_of(&query, &names)?);
     let began = locked.watch(spec, outcomes(&query)).await.map_err(Refused::unavailable)?;
     let (workers, unsteered_missed) = began;
-    let program = locked.steering.unsteered();
+    let program = locked.steering.unsteered.clone();
     drop(locked);
     let (cores, workers): (Vec<usize>, Vec<Watched>) = workers.into_iter().unzip();
     let count = query.count.unwrap_or(u64::MAX);
@@ -97,7 +97,7 @@ impl Forwarder {
         outcomes: u64,
     ) -> Result<(Vec<(usize, Watched)>, Vec<u64>), NoAnswer> {
         // Discards what the last session left.
-        self.steering.unsteered().lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
+        self.steering.unsteered.lock().unwrap_or_else(PoisonError::into_inner).each(|_, _| {});
         let unsteered_missed = self.unsteered_missed();
         // Before the workers watch, so that they see every later frame.
         self.set_watched(true);

@@ -5,10 +5,8 @@
 //! mirrored, and all frames are left to the kernel.
 
 use tokio::task::spawn_blocking;
-use weir_port::clock_monotonic_ns;
 
 use crate::host::bridge::make;
-use crate::host::bridge::refresh::Refresher;
 use crate::host::bridge::watch::BridgeWatch;
 use crate::host::links::{Link, OWN_BRIDGE, Snapshot};
 use crate::service::forwarder::{Bridge, Forwarder};
@@ -41,12 +39,7 @@ pub(super) async fn bridge_for(
 }
 
 /// Follows the bridge that replaced the one that was followed, once it exists.
-pub(super) async fn keep_up(
-    forwarder: &mut Forwarder,
-    links: &Snapshot,
-    watch: &mut BridgeWatch,
-    refresher: &mut Refresher,
-) {
+pub(super) async fn keep_up(forwarder: &mut Forwarder, links: &Snapshot, watch: &mut BridgeWatch) {
     if links.get(forwarder.gate.bridge.ifindex).is_some() {
         return;
     }
@@ -54,7 +47,7 @@ pub(super) async fn keep_up(
     if named.as_deref().is_some_and(|name| links.by_name(name).is_none()) {
         return;
     }
-    if let Err(error) = take_up(forwarder, links, watch, refresher).await {
+    if let Err(error) = take_up(forwarder, links, watch).await {
         // Tried again at each reading of the links.
         tracing::warn!("the bridge cannot be taken up again: {error:#}");
     }
@@ -64,11 +57,9 @@ async fn take_up(
     forwarder: &mut Forwarder,
     links: &Snapshot,
     watch: &mut BridgeWatch,
-    refresher: &mut Refresher,
 ) -> anyhow::Result<()> {
     let bridge = bridge_for(&forwarder.plan, links, forwarder.force).await?;
     let followed = BridgeWatch::open(bridge.ifindex).await?;
-    refresher.schedule.begin(followed.state(), clock_monotonic_ns());
     forwarder.gate.bridge = bridge;
     *watch = followed;
     tracing::info!(ifindex = bridge.ifindex, "the bridge is there again");

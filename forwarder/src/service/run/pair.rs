@@ -22,7 +22,6 @@ async fn apply(event: PairEvent, forwarder: &Mutex<Forwarder>) -> anyhow::Result
     let (end, what) = match event {
         PairEvent::Gone(end) => (end, "is gone"),
         PairEvent::Down(end) => (end, "was set down"),
-        PairEvent::Up(_) => return Ok(()),
         PairEvent::Mtu { end, mtu } => {
             tracing::warn!(
                 mtu,

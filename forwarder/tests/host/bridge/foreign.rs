@@ -3,7 +3,7 @@ use std::fs;
 
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
-use weir::host::bridge::foreign::{Device, Findings, find};
+use weir::host::bridge::foreign::{Findings, find};
 use weir::host::bridge::offload::WhyNot;
 use weir_rig::programs::tag_beside;
 
@@ -18,8 +18,8 @@ const BRIDGE: u8 = 7;
 /// Everything about `br0` and its ports `v1` and `v2`.
 fn found(own: &BTreeSet<u32>) -> Findings {
     let state = read_now(ifindex("br0"));
-    let device = |name: &str| Device { ifindex: ifindex(name), name: name.to_owned() };
-    find(state.settings().unwrap(), &[device("v1"), device("v2")], own)
+    let ports = ["v1", "v2"].map(|name| (ifindex(name), name.to_owned()));
+    find(state.settings().unwrap(), &ports.into(), own)
 }
 
 fn all() -> Findings {

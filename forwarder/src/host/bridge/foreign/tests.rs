@@ -1,12 +1,7 @@
-use super::netfilter::Host;
-use super::nft::{Chain, judge};
+use super::netfilter::{Chain, Host, judge_chains, judge_host};
 use super::*;
 
 const FORWARD: u32 = 2;
-
-fn device(ifindex: u32, name: &str) -> Device {
-    Device { ifindex, name: name.to_owned() }
-}
 
 fn chain(family: u8, hook: u32, rules: usize) -> Chain {
     Chain {
@@ -23,7 +18,8 @@ fn chain(family: u8, hook: u32, rules: usize) -> Chain {
 
 fn judged(chains: &[Chain]) -> Findings {
     let mut findings = Findings::default();
-    judge(chains, &[device(2, "v1"), device(3, "vm-a")], &mut findings);
+    let ports = [(2, "v1"), (3, "vm-a")].map(|(ifindex, name)| (ifindex, name.to_owned()));
+    judge_chains(chains, &ports.into(), &mut findings);
     findings
 }
 
@@ -68,7 +64,7 @@ fn the_ip_firewall_counts_where_it_sees_bridged_frames() {
         let mut findings = Findings::default();
         let tables = tables.iter().map(|(file, table)| (*file, (*table).to_owned())).collect();
         let host = Host { on: on.to_vec(), tables, modules: vec!["ebtables".to_owned()] };
-        netfilter::judge(&host, chains, &mut findings);
+        judge_host(&host, chains, &mut findings);
         findings.bridge
     };
     let rules = [chain(1, FORWARD, 1)];
@@ -91,7 +87,7 @@ fn a_loaded_ebtables_table_is_found() {
     let mut findings = Findings::default();
     let modules = vec!["ebtable_filter".to_owned(), "ebtables".to_owned()];
     let host = Host { modules, ..Host::default() };
-    netfilter::judge(&host, &[], &mut findings);
+    judge_host(&host, &[], &mut findings);
     assert_eq!(findings.bridge.len(), 1);
     assert_eq!(findings.bridge[0].to_do, "modprobe -r ebtable_filter");
 }
@@ -105,19 +101,17 @@ fn what_a_kernel_does_not_have_is_nothing_and_what_it_refuses_is_told() {
     findings.look("nftables", fail(libc::EPERM));
     assert!(findings.unknown[0].starts_with("nftables: "), "{:?}", findings.unknown);
     assert!(findings.of_port(7).is_empty());
-    let port = Device { ifindex: 7, name: "v7".to_owned() };
-    findings.leave_unknown_to_the_bridge([&port].into_iter());
+    findings.leave_unknown_to_the_bridge(Ports::from([(7, "v7".to_owned())]).iter());
     assert_eq!([7, 8].map(|at| findings.of_port(at).len()), [1, 0], "there may be rules");
 }
 
 #[test]
 fn what_was_found_earlier_is_added_once() {
-    let port = |ifindex| Device { ifindex, name: format!("v{ifindex}") };
     let (mut earlier, mut now) = (Findings::default(), Findings::default());
     for (findings, at) in [(&mut earlier, [1, 2]), (&mut now, [1, 3])] {
         findings.on_bridge("a filter".to_owned(), String::new());
         for ifindex in at {
-            findings.on_port(&port(ifindex), "a qdisc".to_owned(), String::new());
+            findings.on_port(ifindex, "a qdisc".to_owned(), String::new());
         }
     }
     let both = now.and(&earlier);
@@ -140,10 +134,10 @@ fn truncated_messages_say_nothing() {
     attribute(&mut hook, 1, &2_u32.to_be_bytes());
     attribute(&mut payload, 4, &hook);
     attribute(&mut payload, 5, &1_u32.to_be_bytes());
-    assert_eq!(nft::chain(&payload), Some(chain(7, 2, 0)));
+    assert_eq!(netfilter::chain(&payload), Some(chain(7, 2, 0)));
     for len in 0..payload.len() {
-        let _ = nft::chain(&payload[..len]);
-        let _ = tc::decode(&payload[..len]);
+        let _ = netfilter::chain(&payload[..len]);
+        let _ = qdisc(&payload[..len]);
     }
-    assert_eq!(nft::chain(&payload[..12]), None);
+    assert_eq!(netfilter::chain(&payload[..12]), None);
 }

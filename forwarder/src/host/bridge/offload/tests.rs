@@ -1,5 +1,5 @@
 use super::super::decode::Message;
-use super::super::state::{VlanFlags, VlanOptions, VlanRange, VlanSet};
+use super::super::state::{VlanRange, VlanSet};
 use super::*;
 
 const BRIDGE: u32 = 10;
@@ -10,8 +10,7 @@ fn rule() -> WhyNot {
 }
 
 fn range(first: u16, last: u16, pvid: bool, untagged: bool) -> VlanRange {
-    let options = VlanOptions::default();
-    VlanRange { first, last, flags: VlanFlags { pvid, untagged, options } }
+    VlanRange { first, last, flags: VlanFlags::new(pvid, untagged) }
 }
 
 /// A bridge with the ports 1 and 2, both members of VLAN 1 (untagged) and 10 to 19 (tagged).
@@ -31,7 +30,8 @@ fn bed(
     port(&mut settings, &mut vlans);
     let add = |state: &mut BridgeState, ifindex, settings, vlans: VlanSet| {
         state.apply(Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None });
-        let ranges = vlans.ranges().to_vec();
+        let single = |(vid, flags)| VlanRange { first: vid, last: vid, flags };
+        let ranges = vlans.iter().map(single).collect();
         state.apply(Message::Vlans { ifindex, ranges, gone: false });
     };
     add(&mut state, 1, settings, vlans);
@@ -75,7 +75,7 @@ fn what_is_not_understood_is_the_bridges() {
         (
             |_, _, vlans| {
                 let mut blocked = range(12, 13, false, false);
-                blocked.flags.options.state = StpState::BLOCKING;
+                blocked.flags.state = StpState::BLOCKING;
                 vlans.set(blocked);
             },
             "VLAN 12 of `v1` is in the state blocking",
@@ -84,7 +84,7 @@ fn what_is_not_understood_is_the_bridges() {
         (
             |_, _, vlans| {
                 let mut quiet = range(15, 15, false, false);
-                quiet.flags.options.neigh_suppress = true;
+                quiet.flags.neigh_suppress = true;
                 vlans.set(quiet);
             },
             "neigh_suppress on in VLAN 15",
@@ -122,13 +122,12 @@ fn vlans_count_only_where_they_are_filtered() {
 fn a_ports_vlans_are_shown() {
     let state = bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(15, 19));
     let (one, two) = ports(&state);
-    assert_eq!(
-        (one.pvid, one.members, one.untagged),
-        (Some(1), vec![(1, 1), (10, 14)], vec![(1, 1)])
-    );
-    assert_eq!(two.members, [(1, 1), (10, 19)]);
+    let members = |view: &PortView| view.port.vlans.spans(|_| true);
+    assert_eq!((one.port.vlans.pvid(), members(&one)), (Some(1), vec![(1, 1), (10, 14)]));
+    assert_eq!(one.port.vlans.spans(|flags| flags.untagged), [(1, 1)]);
+    assert_eq!(members(&two), [(1, 1), (10, 19)]);
     let (untagged, _) = ports(&bed(|b| b.vlan_filtering = true, |_, vlans| vlans.remove(1, 1)));
-    assert_eq!(untagged.pvid, None);
+    assert_eq!(untagged.port.vlans.pvid(), None);
 }
 
 #[test]
@@ -142,7 +141,8 @@ fn what_the_gate_carries_out_is_no_reason() {
         },
     ));
     assert_eq!(one.why_not, []);
-    assert!(one.isolated && one.locked && !one.learning);
+    let settings = one.port.settings;
+    assert!(settings.isolated && settings.locked && !settings.learning);
 }
 
 #[test]

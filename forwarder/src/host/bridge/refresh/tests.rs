@@ -35,44 +35,35 @@ fn bed(
     let add = |ifindex, settings| Message::Port { bridge: BRIDGE, ifindex, settings, vlans: None };
     state.apply(add(10, plain));
     state.apply(add(11, PortSettings::default()));
-    let options = super::super::state::VlanOptions::default();
-    let flags = VlanFlags { pvid: true, untagged: true, options };
+    let flags = VlanFlags::new(true, true);
     let ranges = vec![VlanRange { first: 5, last: 5, flags }];
     state.apply(Message::Vlans { ifindex: 10, ranges, gone: false });
     let mut address = address(vid, 10);
     entry(&mut address);
-    state.apply(Message::Address {
-        bridge: BRIDGE,
-        seen: Seen { address, age: Duration::from_secs(20) },
-    });
+    state.apply(Message::Address { bridge: BRIDGE, seen: Seen { address, at_ns: 980 * SECOND } });
     state
 }
 
-/// The refreshes due `after` seconds, if the gate saw the address at `seen`; the bridge saw it
+/// The number of refreshes due `after` seconds, if the gate saw the address at `seen`; the bridge saw it
 /// 20 s before the start at 1000 s.
-fn due(state: &BridgeState, after: u64, seen: Option<u64>) -> usize {
-    let mut schedule = RefreshSchedule::default();
-    schedule.begin(state, 1000 * SECOND);
-    let due = schedule.due(state, (1000 + after) * SECOND, |_| seen.map(|at| (1000 + at) * SECOND));
-    due.len()
+fn count(state: &BridgeState, after: u64, seen: Option<u64>) -> usize {
+    due(state, (1000 + after) * SECOND, |_| seen.map(|at| (1000 + at) * SECOND)).len()
 }
 
 #[test]
 fn an_address_is_refreshed_when_it_is_soon_forgotten_and_was_seen() {
-    let state = bed(|_| {}, |_| {}, |_| {});
-    assert_eq!(due(&state, 54, Some(50)), 0, "it is young");
-    assert_eq!(due(&state, 56, Some(50)), 1);
-    assert_eq!(due(&state, 56, None), 0, "no gate has seen it");
-    let mut schedule = RefreshSchedule::default();
-    schedule.begin(&state, 1000 * SECOND);
+    let mut state = bed(|_| {}, |_| {}, |_| {});
+    assert_eq!(count(&state, 54, Some(50)), 0, "it is young");
+    assert_eq!(count(&state, 56, Some(50)), 1);
+    assert_eq!(count(&state, 56, None), 0, "no gate has seen it");
     let at = |seconds| move |_: &Address| Some(seconds * SECOND);
-    assert_eq!(schedule.due(&state, 1060 * SECOND, at(979)), [], "the bridge last of it later");
-    let [refresh] = schedule.due(&state, 1060 * SECOND, at(1001))[..] else { panic!() };
+    assert_eq!(due(&state, 1060 * SECOND, at(979)), [], "the bridge last of it later");
+    let [refresh] = due(&state, 1060 * SECOND, at(1001))[..] else { panic!() };
     assert_eq!(refresh, Refresh { key: key(0), ifindex: 10 });
-    schedule.refreshed(&refresh, 1060 * SECOND);
-    assert_eq!(schedule.due(&state, 1061 * SECOND, at(1060)), []);
-    assert_eq!(schedule.due(&state, 1140 * SECOND, at(1059)), [], "not seen since");
-    assert_eq!(schedule.due(&state, 1140 * SECOND, at(1061)), [refresh]);
+    state.refreshed(key(0), 1060 * SECOND);
+    assert_eq!(due(&state, 1061 * SECOND, at(1060)), []);
+    assert_eq!(due(&state, 1140 * SECOND, at(1059)), [], "not seen since");
+    assert_eq!(due(&state, 1140 * SECOND, at(1061)), [refresh]);
     assert!(period(&state) < Duration::from_secs(100) / 4);
 }
 
@@ -93,9 +84,9 @@ fn only_what_the_bridge_would_learn_itself() {
         bed(|bridge| bridge.vlan_filtering = true, |_| {}, |address| address.key.vid = 0),
     ];
     for state in never {
-        assert_eq!(due(&state, 60, Some(59)), 0, "{state:?}");
+        assert_eq!(count(&state, 60, Some(59)), 0, "{state:?}");
     }
-    assert_eq!(due(&bed(|bridge| bridge.vlan_filtering = true, |_| {}, |_| {}), 60, Some(59)), 1);
+    assert_eq!(count(&bed(|bridge| bridge.vlan_filtering = true, |_| {}, |_| {}), 60, Some(59)), 1);
 }
 
 #[test]
@@ -104,36 +95,29 @@ fn a_changing_topology_forgets_sooner() {
         bridge.topology_change = true;
         bridge.forward_delay = Duration::from_secs(40);
     };
-    assert_eq!(due(&bed(changing, |_| {}, |_| {}), 9, Some(5)), 0);
-    assert_eq!(due(&bed(changing, |_| {}, |_| {}), 10, Some(5)), 1);
+    assert_eq!(count(&bed(changing, |_| {}, |_| {}), 9, Some(5)), 0);
+    assert_eq!(count(&bed(changing, |_| {}, |_| {}), 10, Some(5)), 1);
 }
 
 #[test]
 fn one_that_moved_or_went_is_not_due() {
     let mut state = bed(|_| {}, |_| {}, |_| {});
-    let mut schedule = RefreshSchedule::default();
-    schedule.begin(&state, 1000 * SECOND);
-    let seen = Seen { address: address(0, 11), age: Duration::ZERO };
-    let changes = state.apply(Message::Address { bridge: BRIDGE, seen });
-    let due = |schedule: &RefreshSchedule, state: &BridgeState, at| {
-        schedule.due(state, at * SECOND, |_| Some((at - 1) * SECOND))
-    };
-    assert_eq!(due(&schedule, &state, 1060), [], "though the schedule has not last of it yet");
-    schedule.note(&changes, 1060 * SECOND);
-    assert_eq!(due(&schedule, &state, 1134), []);
-    assert_eq!(due(&schedule, &state, 1135), [Refresh { key: key(0), ifindex: 11 }]);
-    let gone = Message::AddressGone { bridge: BRIDGE, key: key(0), ifindex: 11 };
-    schedule.note(&state.apply(gone), 1136 * SECOND);
-    assert_eq!(due(&schedule, &state, 1140), []);
-    assert_eq!(schedule.last.len(), 0);
+    let seen = Seen { address: address(0, 11), at_ns: 1060 * SECOND };
+    state.apply(Message::Address { bridge: BRIDGE, seen });
+    let due = |state: &BridgeState, at: u64| due(state, at * SECOND, |_| Some((at - 1) * SECOND));
+    assert_eq!(due(&state, 1060), []);
+    assert_eq!(due(&state, 1134), []);
+    assert_eq!(due(&state, 1135), [Refresh { key: key(0), ifindex: 11 }]);
+    state.apply(Message::AddressGone { bridge: BRIDGE, key: key(0), ifindex: 11 });
+    assert_eq!(due(&state, 1140), []);
 }
 
 fn added(vid: u16, ifindex: u32) -> Change {
-    Change::AddressSet { address: address(vid, ifindex), before: None, age: Duration::ZERO }
+    Change::AddressSet { address: address(vid, ifindex), before: None }
 }
 
 fn moved(from: u32, to: u32) -> Change {
-    Change::AddressSet { address: address(0, to), before: Some(from), age: Duration::ZERO }
+    Change::AddressSet { address: address(0, to), before: Some(from) }
 }
 
 fn removed(ifindex: u32) -> Change {
@@ -143,8 +127,8 @@ fn removed(ifindex: u32) -> Change {
 #[test]
 fn what_happened_at_the_same_moment_is_put_back() {
     let refresh = Refresh { key: key(0), ifindex: 10 };
-    let elsewhere = Repair::MoveBack { key: key(0), ifindex: 11 };
-    let remove = Repair::Remove { key: key(0), ifindex: 10 };
+    let elsewhere = Repair::MoveBack(Refresh { key: key(0), ifindex: 11 });
+    let remove = Repair::Remove(Refresh { key: key(0), ifindex: 10 });
     let cases: [(&[Change], &[Repair]); 9] = [
         (&[], &[]),
         (&[Change::SettingsChanged, Change::PortChanged { ifindex: 10 }], &[]),
@@ -166,7 +150,7 @@ fn what_happened_at_the_same_moment_is_put_back() {
 
 #[test]
 fn vlans_that_the_kernel_enters_unasked_are_taken_out() {
-    let unasked = Repair::Remove { key: key(1), ifindex: 10 };
+    let unasked = Repair::Remove(Refresh { key: key(1), ifindex: 10 });
     let told = [added(1, 10)];
     assert_eq!(repairs(&Refresh { key: key(0), ifindex: 10 }, &told), [unasked]);
     assert_eq!(repairs(&Refresh { key: key(5), ifindex: 10 }, &told), []);

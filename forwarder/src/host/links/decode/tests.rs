@@ -99,3 +99,17 @@ fn link_local_addresses_are_left_out() {
     payload[3] = libc::RT_SCOPE_LINK;
     assert_eq!(address(&payload), None);
 }
+
+#[test]
+fn the_kernels_own_device_is_among_them_and_asked_for_alone() {
+    let all = super::super::tx_dropped(None).unwrap();
+    // `lo` is the first interface of every namespace.
+    assert!(all.contains_key(&1), "{all:?}");
+    assert_eq!(super::super::tx_dropped(Some(1)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_torn_answer_is_passed_over() {
+    assert_eq!(tx_dropped(&[0; 11]), None);
+    assert_eq!(tx_dropped(&[0; 12]), None);
+}

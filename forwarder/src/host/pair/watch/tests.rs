@@ -34,10 +34,9 @@ fn each_change_is_one_event() {
 }
 
 #[test]
-fn an_end_comes_up_again_and_the_mount_comes_back() {
-    let inner = up().map(|end| Link { up: false, ..end });
-    let down = State { inner, kept: false, ..whole() };
-    assert_eq!(changes(&down, &whole()), [PairEvent::Up(End::Inner), PairEvent::Kept]);
+fn the_mount_comes_back() {
+    let taken = State { kept: false, ..whole() };
+    assert_eq!(changes(&taken, &whole()), [PairEvent::Kept]);
 }
 
 #[test]

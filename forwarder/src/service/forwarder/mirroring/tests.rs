@@ -81,8 +81,8 @@ fn a_driver_that_may_hide_tags_decides_nothing_where_vlans_count() {
     assert!(!decides(Mode::Native, true));
 }
 
-fn device(ifindex: u32) -> Device {
-    Device { ifindex, name: format!("v{ifindex}") }
+fn ports<const N: usize>(ifindexes: [u32; N]) -> Ports {
+    ifindexes.map(|ifindex| (ifindex, format!("v{ifindex}"))).into()
 }
 
 fn failed() -> Findings {
@@ -96,19 +96,17 @@ fn reasons(found: &Findings) -> [usize; 3] {
 
 #[test]
 fn what_was_found_holds_for_a_while_if_rules_cannot_be_read_and_then_there_may_be_any() {
-    let [one, two, three] = [1, 2, 3].map(device);
     let (began, mut rules) = (Instant::now(), HostRules::default());
     let after = |found_holds: f64| began + FOUND_HOLDS.mul_f64(found_holds);
-    let at_first = rules.take(failed(), &[one.clone(), two.clone()], began);
+    let at_first = rules.take(failed(), &ports([1, 2]), began);
     assert_eq!(reasons(&at_first), [1, 1, 0]);
 
     let mut complete = Findings::default();
     complete.ports.insert(1, at_first.of_port(1));
-    let both = [one, two, three];
-    rules.found = rules.take(complete, both.get(..2).unwrap(), began);
+    rules.found = rules.take(complete, &ports([1, 2]), began);
     assert_eq!(reasons(&rules.found), [1, 0, 0]);
-    let held = rules.take(failed(), &both, after(0.9));
+    let held = rules.take(failed(), &ports([1, 2, 3]), after(0.9));
     assert_eq!(reasons(&held), [1, 0, 1], "the third was not looked at before");
-    let later = rules.take(failed(), &both, after(1.1));
+    let later = rules.take(failed(), &ports([1, 2, 3]), after(1.1));
     assert_eq!(reasons(&later), [1, 1, 1]);
 }
