@@ -10,7 +10,6 @@ mod unsteered;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
