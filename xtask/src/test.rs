@@ -107,9 +107,12 @@ fn names() -> Result<BTreeMap<String, Tier>> {
         for entry in fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))? {
             let path = entry?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let is_program =
+                path.extension() == Some("rs".as_ref()) || path.join("main.rs").is_file();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(path);
-            } else if holds_programs && path.extension() == Some("rs".as_ref()) {
+            }
+            if holds_programs && is_program {
                 // Cargo chooses by name alone.
                 let other = names.insert(name.clone(), tier).filter(|other| *other != tier);
                 ensure!(other.is_none(), "both tiers have a test program {name}: rename one");
