@@ -58,7 +58,6 @@ pub enum Layout {
 }
 
 impl BedSpec {
-    #[must_use]
     pub fn vms(vms: u8) -> Self {
         Self { vms, mtu: 1500, bridge: false, guest_gro: true, layout: Layout::Switch }
     }
@@ -73,13 +72,11 @@ impl BedSpec {
         Self { bridge: true, ..self }
     }
 
-    #[must_use]
     pub fn is_direct(&self) -> bool {
         self.layout == Layout::Direct
     }
 
     /// Whether there is a right host, behind one router or many.
-    #[must_use]
     pub fn is_routed(&self) -> bool {
         matches!(self.layout, Layout::Routers | Layout::HostRouter)
     }

@@ -14,7 +14,6 @@ pub struct Sender {
 
 impl Sender {
     /// One that always has something to send; adjust with struct update syntax.
-    #[must_use]
     pub fn greedy(weight: f64) -> Self {
         Self { weight, min: 0.0, max: f64::INFINITY, demand: f64::INFINITY }
     }
@@ -42,7 +41,6 @@ pub fn rates(link: f64, senders: &[Sender]) -> Vec<f64> {
 }
 
 /// The largest relative difference between measured and owed rates, in percent.
-#[must_use]
 pub fn worst_percent(measured: &[f64], owed: &[f64]) -> f64 {
     measured
         .iter()

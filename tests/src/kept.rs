@@ -50,7 +50,6 @@ pub fn ids(ns: &Ns) -> Result<BTreeMap<u32, u32>> {
 }
 
 /// Whether anything is kept for it, even an empty folder.
-#[must_use]
 pub fn is_any(ns: &Ns) -> bool {
     !folders(&ns.path()).is_empty()
 }

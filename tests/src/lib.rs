@@ -33,7 +33,6 @@ pub use weir_spec::WeirSpec;
 use std::io::Write;
 
 /// Whether tests that need root can run here.
-#[must_use]
 pub fn may_run_as_root() -> bool {
     nix::unistd::geteuid().is_root() && std::env::var_os("WEIR_NO_ROOT").is_none()
 }

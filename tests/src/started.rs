@@ -27,7 +27,6 @@ impl Started {
         Ok(Self { child, what })
     }
 
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -98,7 +97,6 @@ impl<T: Send + 'static> StartedThread<T> {
 
 impl<T> StartedThread<T> {
     /// Processor time so far; while it runs, as of its last tick.
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         let (thread, whole) = &*self.clock;
         let whole = || Some(whole.load(Ordering::Relaxed)).filter(|ns| *ns > 0);
@@ -107,7 +105,6 @@ impl<T> StartedThread<T> {
         Duration::from_nanos(ns.unwrap_or(0))
     }
 
-    #[must_use]
     pub fn is_over(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }

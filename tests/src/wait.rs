@@ -59,13 +59,11 @@ impl Halt {
         &self.0.0
     }
 
-    #[must_use]
     pub fn is_said(&self) -> bool {
         self.flag().load(Ordering::Relaxed)
     }
 
     /// Waits until `then`; returns false as soon as the end is requested.
-    #[must_use]
     pub fn wait_until(&self, then: Instant) -> bool {
         let (_, lock, waiting) = &*self.0;
         let mut locked = lock.lock().unwrap_or_else(PoisonError::into_inner);

@@ -54,7 +54,6 @@ impl Default for WeirSpec {
 }
 
 impl WeirSpec {
-    #[must_use]
     pub fn bridge() -> Self {
         Self { takes_bridge: true, ..Self::default() }
     }
@@ -90,7 +89,6 @@ impl WeirSpec {
     }
 
     /// The configuration file for all ports of `bed`.
-    #[must_use]
     pub fn config(&self, bed: &Bed, socket: &Path) -> String {
         let Self { idle, mode, workers, .. } = self;
         let control = socket.display();

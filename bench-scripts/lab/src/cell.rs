@@ -47,7 +47,6 @@ impl Place {
     }
 
     /// The key is also a file's name: letters, digits, `.`, `-`, `_`.
-    #[must_use]
     pub fn key(&self) -> String {
         let mut words = self.words("", "");
         words.push(format!("r{}", self.repetition));

@@ -90,7 +90,6 @@ pub struct Machine {
 
 impl Machine {
     /// This machine, now, with the repository at `root`.
-    #[must_use]
     pub fn here(root: &Path) -> Self {
         let read = |path| std::fs::read_to_string(path).ok();
         let kernel = read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned());

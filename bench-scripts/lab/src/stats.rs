@@ -11,7 +11,6 @@ const STUDENT: [f64; 30] = [
 const NORMAL: f64 = 1.959_964;
 
 /// The middle value, or the mean of the two in the middle.
-#[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -20,13 +19,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some((below + above) / 2.0)
 }
 
-#[must_use]
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// With the divisor n - 1.
-#[must_use]
 pub fn deviation(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -34,7 +31,6 @@ pub fn deviation(values: &[f64]) -> Option<f64> {
 }
 
 /// Half the width of the mean's 0.95 confidence interval; `None` for fewer than two values.
-#[must_use]
 pub fn confidence(values: &[f64]) -> Option<f64> {
     let deviation = deviation(values)?;
     Some(student(values.len() - 1) * deviation / (values.len() as f64).sqrt())
@@ -52,7 +48,6 @@ fn student(freedom: usize) -> f64 {
 }
 
 /// Jain's index, `(sum x)^2 / (n * sum x^2)`.
-#[must_use]
 pub fn jain(values: &[f64]) -> Option<f64> {
     let squares: f64 = values.iter().map(|value| value.powi(2)).sum();
     (squares > 0.0).then(|| values.iter().sum::<f64>().powi(2) / (values.len() as f64 * squares))

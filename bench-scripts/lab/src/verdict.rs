@@ -40,19 +40,16 @@ pub struct Verdict {
 
 impl Verdict {
     /// Whether it affects if the experiment holds.
-    #[must_use]
     pub fn is_judged(&self) -> bool {
         !self.report_only && self.ceiling.is_none()
     }
 
     /// Whether it makes the experiment fail.
-    #[must_use]
     pub fn fails(&self) -> bool {
         self.is_judged() && !self.holds
     }
 
     /// What came out and what was required, wrapped: only a word longer than 100 columns exceeds them.
-    #[must_use]
     pub fn line(&self) -> String {
         let word = match (self.holds, self.report_only) {
             (true, false) => "holds",

@@ -42,17 +42,14 @@ impl<T> ByPort<T> {
     }
 
     #[inline]
-    #[must_use]
     pub fn contains(&self, port: PortId) -> bool {
         self.get(port).is_some()
     }
 
-    #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -114,7 +114,6 @@ macro_rules! named {
             pub const ALL: [Self; Self::COUNT] = [$(Self::$variant),+];
 
             /// Its name in statistics.
-            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -122,7 +121,6 @@ macro_rules! named {
             }
 
             /// One sentence on what it is.
-            #[must_use]
             pub const fn describe(self) -> &'static str {
                 match self {
                     $(Self::$variant => $sentence,)+

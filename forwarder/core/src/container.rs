@@ -60,7 +60,6 @@ struct Inner<P> {
 
 impl<P: Packet> Container<P> {
     /// Allocates: cold. The engine recycles them afterwards.
-    #[must_use]
     pub fn new(capacity: u32) -> Self {
         Self(Box::new(Inner {
             packets: VecDeque::with_capacity(CONTAINER_PACKETS),
@@ -94,7 +93,6 @@ impl<P: Packet> Container<P> {
     /// Whether `packets` of `bytes` in total fit. An empty container takes anything, so that a packet larger
     /// than any container still travels, alone.
     #[inline]
-    #[must_use]
     pub fn fits(&self, bytes: u64, packets: usize) -> bool {
         let inner = &*self.0;
         inner.packets.is_empty()
@@ -147,19 +145,16 @@ impl<P: Packet> Container<P> {
     }
 
     #[inline]
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.packets.len()
     }
 
     #[inline]
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.packets.is_empty()
     }
 
     #[inline]
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.bytes
     }
@@ -171,27 +166,23 @@ impl<P: Packet> Container<P> {
     }
 
     #[inline]
-    #[must_use]
     pub fn ingress(&self) -> PortId {
         self.0.ingress
     }
 
     #[inline]
-    #[must_use]
     pub fn egress(&self) -> PortId {
         self.0.egress
     }
 
     /// When its first packet was added.
     #[inline]
-    #[must_use]
     pub fn opened_ns(&self) -> u64 {
         self.0.opened_ns
     }
 
     /// When it was released.
     #[inline]
-    #[must_use]
     pub fn released_ns(&self) -> u64 {
         self.0.released_ns
     }

@@ -32,17 +32,14 @@ impl<K: Named, const N: usize> NamedCounts<K, N> {
         }
     }
 
-    #[must_use]
     pub fn get(&self, of: K) -> u64 {
         self.0.get(of.index()).copied().unwrap_or(0)
     }
 
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.total() == 0
     }

@@ -67,7 +67,6 @@ pub struct Engine<P> {
 
 impl<P: Packet> Engine<P> {
     /// `caps` is shared with the engines of the other workers.
-    #[must_use]
     pub fn new(config: EngineConfig, caps: Arc<Caps>) -> Self {
         Self {
             config,
@@ -92,13 +91,11 @@ impl<P: Packet> Engine<P> {
 
     /// Packets held here, open and queued.
     #[inline]
-    #[must_use]
     pub fn held_packets(&self) -> u64 {
         self.held_packets
     }
 
     #[inline]
-    #[must_use]
     pub fn held_bytes(&self) -> u64 {
         self.held_bytes
     }
@@ -106,7 +103,6 @@ impl<P: Packet> Engine<P> {
     /// What waits from `ingress` for `egress`: (bytes, packets). It includes the open container and what is
     /// on its way to the worker that serves `egress`.
     #[inline]
-    #[must_use]
     pub fn port_depth(&self, egress: PortId, ingress: PortId) -> (u64, u64) {
         self.pair(egress, ingress).map_or((0, 0), |pair| (pair.load.bytes, pair.load.packets))
     }
@@ -126,13 +122,11 @@ impl<P: Packet> Engine<P> {
 
     /// Frames of the pool held by packets from `ingress` that wait here or are on their way to another
     /// worker.
-    #[must_use]
     pub fn held_frames(&self, ingress: PortId) -> u64 {
         self.sources.get(ingress.index()).map_or(0, |source| source.frames)
     }
 
     /// Containers ready to be filled: for tests that check that none leaks and that nothing is allocated.
-    #[must_use]
     pub fn spare_containers(&self) -> usize {
         self.spares.len()
     }
@@ -142,7 +136,6 @@ impl<P: Packet> Engine<P> {
     /// long behind one piece, and a link fast enough to send a whole superframe in that time is not burdened
     /// with pieces. For a link without a rate there is no limit.
     #[inline]
-    #[must_use]
     pub fn piece_bytes(&self, egress: PortId) -> u32 {
         self.link(egress).map_or(u32::MAX, |link| link.piece_bytes)
     }
@@ -210,14 +203,12 @@ pub struct Handed {
 }
 
 impl Handed {
-    #[must_use]
     pub fn of<P: Packet>(container: &Container<P>) -> Self {
         let (ingress, egress) = (container.ingress(), container.egress());
         Self { ingress, egress, load: container.load() }
     }
 
     /// Whether the container came from this port or is for it.
-    #[must_use]
     pub fn names(&self, port: PortId) -> bool {
         self.ingress == port || self.egress == port
     }

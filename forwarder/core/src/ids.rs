@@ -16,7 +16,6 @@ pub struct PortId(pub u16);
 
 impl PortId {
     #[inline]
-    #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -74,25 +73,21 @@ impl PortSet {
     }
 
     #[inline]
-    #[must_use]
     pub fn contains(&self, port: PortId) -> bool {
         self.words.get(port.index() / 64).is_some_and(|word| word >> (port.0 & 63) & 1 == 1)
     }
 
     #[inline]
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.used == 0
     }
 
-    #[must_use]
     pub fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// The lowest member.
     #[inline]
-    #[must_use]
     pub fn first(&self) -> Option<PortId> {
         let at = self.used.trailing_zeros() as usize;
         self.words.get(at).map(|word| id(at, word.trailing_zeros()))
@@ -100,7 +95,6 @@ impl PortSet {
 
     /// The first member at or after `start`, wrapping around: one step of a round robin.
     #[inline]
-    #[must_use]
     pub fn next_from(&self, start: PortId) -> Option<PortId> {
         let at = start.index() / 64 % WORDS;
         let above = self.words.get(at).map_or(0, |word| word & u64::MAX << (start.0 & 63));
@@ -194,28 +188,24 @@ impl Mac {
     pub const ZERO: Self = Self(0);
 
     #[inline]
-    #[must_use]
     pub const fn new(octets: [u8; 6]) -> Self {
         let [a, b, c, d, e, f] = octets;
         Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
     #[inline]
-    #[must_use]
     pub const fn octets(self) -> [u8; 6] {
         let [_, _, a, b, c, d, e, f] = self.0.to_be_bytes();
         [a, b, c, d, e, f]
     }
 
     #[inline]
-    #[must_use]
     pub const fn to_u64(self) -> u64 {
         self.0
     }
 
     /// The group bit: multicast, and broadcast with it.
     #[inline]
-    #[must_use]
     pub const fn is_multicast(self) -> bool {
         self.0 >> 40 & 1 == 1
     }

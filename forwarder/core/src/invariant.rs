@@ -44,7 +44,6 @@ pub fn of_this_thread() -> Broken {
 }
 
 /// The number of broken invariants that all threads of the process have found.
-#[must_use]
 pub fn of_all_threads() -> u64 {
     ALL.load(Ordering::Relaxed)
 }

@@ -49,7 +49,6 @@ impl Bin {
     /// As in the library, times up to twice the longest still have their own bins, and longer ones count as
     /// the longest.
     #[inline]
-    #[must_use]
     pub fn of(ns: u64) -> Self {
         let ns = if ns < 2 * LONGEST_NS { ns } else { LONGEST_NS };
         let units = ns / SHORTEST_NS;
@@ -151,7 +150,6 @@ pub struct Summary {
 }
 
 impl Summary {
-    #[must_use]
     pub fn of<C: Counter>(times: &Histogram<C>) -> Self {
         if times.is_empty() {
             return Self::default();
@@ -214,7 +212,6 @@ impl VifLatency {
         self.histogram(RESIDENCE)
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.counts.get(RESIDENCE).is_none_or(Counts::is_empty)
     }

@@ -49,7 +49,6 @@ impl VnetHeader {
 
     /// `gso`: the kind and segment size of a superframe. `partial`: the checksum is left to the receiver of
     /// this header. For a frame that needs neither, use `VnetHeader::default()`.
-    #[must_use]
     pub fn new(layout: &Layout, gso: Option<(GsoKind, u16)>, partial: bool) -> Self {
         let mut header = Self::default();
         if partial {
@@ -85,7 +84,6 @@ impl VnetHeader {
 
 /// The segment size with which a superframe's segments fit an MTU (which counts from the L3 header on). TCP
 /// segments may be made smaller; UDP datagrams must stay as the sender made them.
-#[must_use]
 pub fn fit_mtu(layout: &Layout, gso_size: u16, mtu: u32) -> Option<u16> {
     let headers = u32::from(layout.header_len.checked_sub(layout.l3_off)?);
     let room = u16::try_from(mtu.checked_sub(headers)?).unwrap_or(u16::MAX);

@@ -113,7 +113,6 @@ pub struct Estimate {
 impl Estimate {
     /// D + 4V; `None` if T0 applies instead, that is before the first observation and for a probe.
     #[inline]
-    #[must_use]
     pub fn playout_ns(&self) -> Option<u64> {
         (self.seen > 0 && self.quiet < PROBE_EVERY).then(|| self.sum_ns())
     }

@@ -54,7 +54,6 @@ macro_rules! each {
 
 impl<P: Packet> Scheduler<P> {
     /// The scheduler of a link; `caps` is shared by all links.
-    #[must_use]
     pub fn new(settings: &SchedulerSettings, caps: Arc<Caps>) -> Self {
         match settings.policy {
             Policy::Drr | Policy::Wrr => Self::Fair(Box::new(Fair::new(*settings, caps))),
@@ -136,7 +135,6 @@ impl<P: Packet> Scheduler<P> {
 
     /// When the link would take a container, by its rate alone; 0: now.
     #[inline]
-    #[must_use]
     pub fn opens_at(&self, now: u64) -> u64 {
         match self {
             Self::Fair(fair) => fair.link.opens_at(now),
@@ -147,14 +145,12 @@ impl<P: Packet> Scheduler<P> {
 
     /// Whether nothing is queued.
     #[inline]
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         each!(self, s => s.is_empty())
     }
 
     /// The sum of the weights of the vifs that wait; 1 where there are no weights.
     #[inline]
-    #[must_use]
     pub fn weight(&self) -> u64 {
         if let Self::Fair(fair) = self { fair.weight() } else { 1 }
     }

@@ -87,7 +87,6 @@ impl PortSettings {
     pub const DEFAULT_QUEUE_BYTES: u64 = 512 << 10;
 
     /// The default settings of a port of this role.
-    #[must_use]
     pub fn new(role: Role) -> Self {
         Self {
             role,

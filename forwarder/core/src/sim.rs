@@ -41,7 +41,6 @@ pub struct SimPort {
 }
 
 impl SimPort {
-    #[must_use]
     pub fn vif(name: &'static str) -> Self {
         Self {
             name,
@@ -54,14 +53,12 @@ impl SimPort {
     }
 
     /// A link with a device of this rate, which the engine does not know.
-    #[must_use]
     pub fn uplink(name: &'static str, rate: Rate) -> Self {
         let settings = PortSettings::new(Role::Uplink);
         Self { settings, device_rate: Some(rate), ..Self::vif(name) }
     }
 
     /// A link that the engine keeps to this rate.
-    #[must_use]
     pub fn shaped(name: &'static str, rate: Rate) -> Self {
         let settings = PortSettings { link_rate: Some(rate), ..PortSettings::new(Role::Uplink) };
         Self { settings, ..Self::vif(name) }
@@ -107,7 +104,6 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    #[must_use]
     pub fn new(name: &'static str, ports: Vec<SimPort>, sources: Vec<Source>) -> Self {
         Self {
             name,

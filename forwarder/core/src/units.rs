@@ -28,7 +28,6 @@ pub enum UnitError {
 
 impl Rate {
     /// How long `bytes` occupy a link of this rate; `u64::MAX` at rate 0.
-    #[must_use]
     pub fn time_ns(self, bytes: u64) -> u64 {
         (u128::from(bytes) * 8 * NS_PER_S)
             .checked_div(u128::from(self.bits_per_s))
@@ -123,7 +122,6 @@ macro_rules! quantities {
         }
 
         impl $kind {
-            #[must_use]
             pub const fn new($field: u64) -> Self {
                 Self { $field }
             }

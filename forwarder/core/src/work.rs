@@ -48,7 +48,6 @@ pub struct Amount(u64);
 
 impl Amount {
     #[inline]
-    #[must_use]
     pub const fn of(packets: u64, bytes: u64) -> Self {
         Self(packets * PACKET + bytes)
     }
@@ -68,7 +67,6 @@ impl Amount {
 
     /// The number of packets in this amount, if they are short.
     #[inline]
-    #[must_use]
     pub const fn packets(self) -> usize {
         (self.0 / PACKET) as usize
     }
@@ -158,7 +156,6 @@ impl WorkShare {
     /// How much the link may send in this turn; its last container may exceed this. Zero if it has sent more
     /// than its part in earlier turns.
     #[inline]
-    #[must_use]
     pub fn room(&self, id: PortId) -> Amount {
         let Some(link) = self.links.get(id.index()) else { return Amount(0) };
         let Ok(left_ns) = u64::try_from(link.left_ns) else { return Amount(0) };
@@ -175,7 +172,6 @@ impl WorkShare {
 
     /// Whether something waited only for the worker in the last turn.
     #[inline]
-    #[must_use]
     pub const fn is_limit(&self) -> bool {
         self.is_limit
     }
@@ -183,7 +179,6 @@ impl WorkShare {
     /// How much the next turn takes at most from one source's own ring. `None`: everything, since nothing
     /// waits for the worker.
     #[inline]
-    #[must_use]
     pub fn intake_of_one(&self) -> Option<Amount> {
         self.is_limit.then(|| self.sent.max(FLOOR))
     }

@@ -49,7 +49,6 @@ struct Flow {
 }
 
 impl Book {
-    #[must_use]
     pub fn new(host: u32) -> Self {
         Self { host, sessions: BTreeMap::new(), flows: 0, foreign: 0, unkept: 0, counted: 0 }
     }
@@ -108,7 +107,6 @@ impl Book {
     }
 
     /// Whether there are sessions, and all have ended.
-    #[must_use]
     pub fn all_ended(&self) -> bool {
         !self.sessions.is_empty() && self.sessions.values().all(Entry::has_ended)
     }

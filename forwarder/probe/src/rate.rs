@@ -30,7 +30,6 @@ pub enum Rate {
 const UNITS: [(&str, &str); 3] = [("Mpps", "Gbit"), ("kpps", "Mbit"), ("pps", "Kbit")];
 
 impl Rate {
-    #[must_use]
     pub const fn pps(pps: u64) -> Self {
         Self::Packets { milli_pps: pps.saturating_mul(1000) }
     }
@@ -117,7 +116,6 @@ pub struct Schedule {
 
 impl Schedule {
     /// `burst` datagrams are due together.
-    #[must_use]
     pub fn new(rate: Rate, burst: u64) -> Self {
         Self { rate, burst: burst.max(1), turns: 0, bits: 0, burst_began_bits: 0 }
     }

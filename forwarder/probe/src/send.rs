@@ -66,7 +66,6 @@ pub fn numbers(progress: &Progress) -> Vec<u64> {
 
 impl Order {
     /// 1000 datagrams a second; adjust with struct update syntax.
-    #[must_use]
     pub fn to(target: SocketAddr) -> Self {
         Self {
             target,

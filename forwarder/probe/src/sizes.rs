@@ -16,7 +16,6 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    #[must_use]
     pub fn one(size: u32) -> Self {
         Self { sizes: vec![size], text: size.to_string() }
     }

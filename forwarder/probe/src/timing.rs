@@ -31,7 +31,6 @@ impl Spread {
         self.histogram.saturating_record(ns.min(LONGEST_NS));
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.histogram.is_empty()
     }

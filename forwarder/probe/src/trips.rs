@@ -24,7 +24,6 @@ pub struct Trips {
 }
 
 impl Trips {
-    #[must_use]
     pub fn new(flows: u16) -> Self {
         Self { flows: (0..flows).map(|_| Flow::default()).collect(), ..Self::default() }
     }

@@ -59,7 +59,6 @@ pub struct Header {
 pub struct Session(pub u64);
 
 impl Session {
-    #[must_use]
     pub fn new(host: u32, random: u32) -> Self {
         Self(u64::from(host) << 32 | u64::from(random))
     }

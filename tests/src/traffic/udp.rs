@@ -38,7 +38,6 @@ pub struct Source {
 
 impl Source {
     /// A small steady flow; adjust with struct update syntax.
-    #[must_use]
     pub fn to(to: SocketAddr) -> Self {
         let (rate, time) = (Rate::pps(1000), Duration::from_secs(600));
         Self { to, flow: 0, size: 64, rate, time, count: u64::MAX, core: None }
@@ -99,7 +98,6 @@ impl Sending {
     }
 
     /// Datagrams sent so far, over all places.
-    #[must_use]
     pub fn so_far(&self) -> u64 {
         self.each().iter().sum()
     }
@@ -111,7 +109,6 @@ impl Sending {
     }
 
     /// Processor time so far.
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         self.thread.cpu()
     }
@@ -133,7 +130,6 @@ impl Sending {
 }
 
 /// Distinct datagrams of one flow.
-#[must_use]
 pub fn unique(came: &SessionReport, flow: u16) -> u64 {
     came.flows.iter().filter(|it| it.flow == flow).map(|it| it.unique).sum()
 }
@@ -159,7 +155,6 @@ impl Sink {
     }
 
     /// Counts what comes to an open socket, on a thread that runs like the calling one.
-    #[must_use]
     pub fn of(sink: sink::Sink) -> Self {
         let (addr, count) = (sink.address(), Arc::new(AtomicU64::new(0)));
         let counter = Arc::clone(&count);
@@ -175,7 +170,6 @@ impl Sink {
     }
 
     /// Datagrams so far.
-    #[must_use]
     pub fn so_far(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -189,13 +183,11 @@ impl Sink {
     }
 
     /// Processor time so far.
-    #[must_use]
     pub fn cpu(&self) -> Duration {
         self.thread.cpu()
     }
 
     /// Whether it has ended, as all its senders have.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         self.thread.is_over()
     }

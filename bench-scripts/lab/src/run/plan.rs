@@ -83,14 +83,12 @@ impl Overhead {
     }
 
     /// The estimate in seconds for cells.
-    #[must_use]
     pub fn expected_s<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> f64 {
         cells.into_iter().map(|cell| length_s(&cell.scene) + self.mean_s).sum()
     }
 }
 
 /// `45 s`, `12 min`, `5 h 10 min`.
-#[must_use]
 pub fn spoken(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     // Rounded up, so that the end is never promised too early.
@@ -126,7 +124,6 @@ pub(super) fn ensure_all(programs: &BTreeSet<&'static str>) -> Result<()> {
 
 /// The programs that an experiment's peers need beyond weir's set-up and that this machine lacks.
 /// `only`: the peers that are measured, all if there is none.
-#[must_use]
 pub fn missing(experiment: &Experiment, only: &[String]) -> Option<String> {
     let peers = experiment.peer.iter().filter(|peer| only.is_empty() || only.contains(&peer.name));
     let missing = peers.filter_map(|peer| peer.kind.program()).filter(|(name, _)| !exists(name));

@@ -85,7 +85,6 @@ pub(super) fn named(place: &Place, experiment: &Experiment, quick: bool) -> Stri
 }
 
 /// "1 cell", "3 cells".
-#[must_use]
 pub fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }

@@ -111,7 +111,6 @@ pub enum PeerKind {
 
 impl Peer {
     /// The name on the page.
-    #[must_use]
     pub fn shown(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.name)
     }
@@ -154,7 +153,6 @@ pub struct Variant {
 
 impl Variant {
     /// The name on the page.
-    #[must_use]
     pub fn shown(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.name)
     }
@@ -167,7 +165,6 @@ impl Experiment {
     }
 
     /// The unit of the varied quantity.
-    #[must_use]
     pub fn unit(&self) -> &str {
         self.vary.as_ref().map_or("", |vary| &vary.unit)
     }

@@ -27,14 +27,12 @@ const DELAYS: &str = "mean_us sd_us p50_us p99_us p999_us jitter_us answers_per_
                       kbytes_per_s";
 
 /// Whether a value or a series is a rate of traffic.
-#[must_use]
 pub fn is_rate(quantity: &str) -> bool {
     let what = quantity.rsplit('.').next().unwrap_or_default();
     what != "loss" && RATES.split(' ').chain(["owed_mbit"]).any(|rate| rate == what)
 }
 
 /// Whether `pattern` stands for the name of a value.
-#[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     let same = |(index, (pattern, part)): (usize, (&str, &str))| {
         pattern == part || (pattern == ANY && (index != WHO || part != ALL))
@@ -44,14 +42,12 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Fills the parts of `name` into each `*` of `pattern`: the corresponding quantity.
-#[must_use]
 pub fn bind(pattern: &str, name: &str) -> String {
     let part = |(pattern, part)| if pattern == ANY { part } else { pattern };
     pattern.split('.').zip(name.split('.')).map(part).collect::<Vec<&str>>().join(".")
 }
 
 /// The parts of `name` that `pattern` leaves open: `vm2`.
-#[must_use]
 pub fn open_parts(pattern: &str, name: &str) -> String {
     let open = pattern.split('.').zip(name.split('.')).filter(|(pattern, _)| *pattern == ANY);
     open.map(|(_, part)| part).collect::<Vec<&str>>().join(".")

@@ -53,13 +53,11 @@ impl Scale {
 
 impl Scaled {
     /// Whether any rate differs from the file's.
-    #[must_use]
     pub fn is_lower(&self) -> bool {
         self.factor < 1.0
     }
 
     /// "scaled to 0.43 of the file's rates: this machine's worker forwards 412000 frames/s".
-    #[must_use]
     pub fn sentence(&self) -> String {
         let Self { factor, capacity } = self;
         format!("scaled to {factor} of the file's rates: this machine's worker {capacity}")

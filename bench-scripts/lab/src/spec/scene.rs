@@ -175,7 +175,6 @@ pub enum What {
 }
 
 impl What {
-    #[must_use]
     pub const fn program(self) -> &'static str {
         match self {
             Self::Burn => "stress-ng",

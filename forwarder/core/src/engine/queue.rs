@@ -147,7 +147,6 @@ impl<P: Packet> Engine<P> {
 
     /// When the next open container must be released: call `end_of_turn` then. Containers of links with a
     /// backlog may have to be released earlier, but that backlog brings the worker back anyway.
-    #[must_use]
     pub fn wakes_at(&self) -> Option<u64> {
         let due = |&(from, to): &(PortId, PortId)| {
             let link = self.link(to)?;
@@ -182,7 +181,6 @@ impl<P: Packet> Engine<P> {
     }
 
     /// When the link, at its rate, will have sent what it was given; 0: it has no rate, or has sent nothing.
-    #[must_use]
     pub fn link_due(&self, egress: PortId) -> u64 {
         self.link(egress).map_or(0, |link| link.scheduler.opens_at(0))
     }
@@ -193,13 +191,11 @@ impl<P: Packet> Engine<P> {
     }
 
     /// When the bytes that a source with a maximum rate has sent would have been sent at that rate.
-    #[must_use]
     pub fn source_due(&self, ingress: PortId) -> u64 {
         self.caps.due_ns(ingress)
     }
 
     /// When a link for which nothing waits here is free again. Cold: it reads every source.
-    #[must_use]
     pub fn idle_from(&self, egress: PortId) -> Option<u64> {
         let link = self.link(egress)?;
         let waits = link.pairs.iter().any(|(_, pair)| pair.load.packets > 0);
@@ -208,28 +204,24 @@ impl<P: Packet> Engine<P> {
 
     /// Whether a link has a rate and is served here.
     #[inline]
-    #[must_use]
     pub fn is_shaped(&self, egress: PortId) -> bool {
         self.link(egress).is_some_and(|link| link.rate.is_some() && !link.remote)
     }
 
     /// The sum of the weights of the sources that wait for a link.
     #[inline]
-    #[must_use]
     pub fn waiting_weight(&self, egress: PortId) -> u64 {
         self.link(egress).map_or(1, |link| link.scheduler.weight())
     }
 
     /// Whether the link is at its rate, so that nothing may leave by it yet.
     #[inline]
-    #[must_use]
     pub fn is_at_rate(&self, now: u64, egress: PortId) -> bool {
         self.link(egress).is_some_and(|link| link.scheduler.opens_at(now) > now)
     }
 
     /// Egress ports with something to send.
     #[inline]
-    #[must_use]
     pub fn backlogged(&self) -> PortSet {
         self.backlogged
     }

@@ -79,7 +79,6 @@ impl<P: Packet> Engine<P> {
         })
     }
 
-    #[must_use]
     pub fn is_shed(&self, ingress: PortId, egress: PortId) -> bool {
         self.pair(egress, ingress).is_some_and(|pair| pair.shed)
     }

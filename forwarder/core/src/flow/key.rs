@@ -21,7 +21,6 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    #[must_use]
     pub fn ingress(&self) -> PortId {
         PortId(self.ingress)
     }
@@ -53,7 +52,6 @@ pub struct PackedKey {
 impl PackedKey {
     /// Takes addresses as big-endian numbers (see `FlowKey` for each field) and ports as `src << 16 | dst`.
     #[inline]
-    #[must_use]
     pub fn new(
         (src, dst): (u128, u128),
         ports: u32,
@@ -72,7 +70,6 @@ impl PackedKey {
 
     /// The source port's slot.
     #[inline]
-    #[must_use]
     pub fn ingress(&self) -> u16 {
         self.rest as u16
     }

@@ -55,7 +55,6 @@ impl FlowTable {
         + 2 * size_of::<u16>();
 
     /// Allocates everything that it will ever need, except what [`add_port`](Self::add_port) adds.
-    #[must_use]
     pub fn new(config: FlowConfig) -> Self {
         let config = FlowConfig { capacity: config.capacity.min(FlowConfig::MOST), ..config };
         let capacity = config.capacity as usize;
@@ -73,12 +72,10 @@ impl FlowTable {
     }
 
     /// The number of flows that have a row.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.sources.held()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

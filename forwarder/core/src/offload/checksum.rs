@@ -32,13 +32,11 @@ impl Sum {
     }
 
     /// The folded sum as a number, which is what a partial checksum field holds.
-    #[must_use]
     pub fn fold(&self) -> u16 {
         u16::from_be(fold64(self.words))
     }
 
     /// The checksum: the complement of the folded sum.
-    #[must_use]
     pub fn checksum(&self) -> u16 {
         !self.fold()
     }
@@ -90,7 +88,6 @@ pub fn pseudo(first: &[u8], layout: &Layout, l4_len: u16) -> Option<Sum> {
 }
 
 /// Whether the checksum field holds only the sum of the pseudo-header.
-#[must_use]
 pub fn is_partial(first: &[u8], layout: &Layout) -> bool {
     pseudo(first, layout, layout.l4_len).map(|sum| sum.fold()) == be16(first, layout.checksum_at())
 }

@@ -34,7 +34,6 @@ pub enum GsoKind {
 
 impl GsoKind {
     /// Whether the headers are of this kind.
-    #[must_use]
     pub fn fits(self, layout: &Layout) -> bool {
         match self {
             Self::Tcp4 => layout.proto == Proto::Tcp && !layout.v6,
@@ -127,7 +126,6 @@ impl Cut {
     }
 
     /// The number of parts, at least 1. A tiny `gso_size` can make it large: check it before cutting.
-    #[must_use]
     pub fn count(&self) -> u32 {
         self.count
     }
@@ -137,13 +135,11 @@ impl Cut {
     }
 
     /// The length of a whole part; `None` past the last.
-    #[must_use]
     pub fn part_len(&self, i: u32) -> Option<usize> {
         self.payload(i).map(|(_, len)| self.header_len() + len)
     }
 
     /// The segment size of part `i`; 0 if it is a single segment and not a superframe.
-    #[must_use]
     pub fn gso_size(&self, i: u32) -> Option<u16> {
         let (_, len) = self.payload(i)?;
         Some(if len > usize::from(self.gso_size) { self.gso_size } else { 0 })

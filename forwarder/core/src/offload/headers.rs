@@ -15,7 +15,6 @@ pub enum Proto {
 
 impl Proto {
     /// The protocol number in the IP header.
-    #[must_use]
     pub const fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
@@ -24,7 +23,6 @@ impl Proto {
     }
 
     /// The offset of the checksum in the L4 header.
-    #[must_use]
     pub const fn checksum_offset(self) -> u16 {
         match self {
             Self::Tcp => 16,
@@ -100,7 +98,6 @@ impl Layout {
     }
 
     /// The offset of the L4 checksum in the frame.
-    #[must_use]
     pub fn checksum_at(&self) -> usize {
         usize::from(self.l4_off) + usize::from(self.proto.checksum_offset())
     }

@@ -62,7 +62,6 @@ impl Caps {
 
     /// When a container of `bytes` may go; 0: now.
     #[inline]
-    #[must_use]
     pub fn ready_at(&self, now: u64, port: PortId, bytes: u64) -> u64 {
         let Some((cell, per_byte)) = self.limit(port) else { return 0 };
         let cost = per_byte.time(bytes);
@@ -80,7 +79,6 @@ impl Caps {
     }
 
     /// When what the port has sent would have been sent at its rate.
-    #[must_use]
     pub fn due_ns(&self, port: PortId) -> u64 {
         self.cells.get(port.index()).map_or(0, |cell| Time(cell.due.load(Relaxed)).ceil_ns())
     }

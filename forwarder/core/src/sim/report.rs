@@ -50,7 +50,6 @@ pub struct Report {
 impl Report {
     /// Whether what must always hold does: no packet vanished or was counted twice, nothing is in flight any
     /// more, no packet was overtaken, and no invariant was found broken.
-    #[must_use]
     pub fn is_exact(&self) -> bool {
         self.missing() == 0
             && self.in_flight == 0

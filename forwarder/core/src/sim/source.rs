@@ -12,7 +12,6 @@ pub struct Random(u64);
 
 impl Random {
     /// The numbers of one of a seed's independent streams.
-    #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd6e8_feb8_6659_fd93));
         random.next();
