@@ -89,17 +89,19 @@ impl<P: Port> Worker<P> {
         recalled
     }
 
-    /// Loses what is in the receive rings. Packets beyond a full ring arrived since.
+    /// Loses what is in the receive rings. Packets beyond that arrived since.
     fn lose_received(&mut self, now_ns: u64) -> usize {
         let mut lost = 0;
         for nth in 0..self.lanes.receiving() {
             let Some(id) = self.lanes.nth(nth) else { continue };
-            for _ in 0..RING_BURSTS {
-                let Some(lane) = self.lanes.get_mut(id) else { break };
-                let packets = lane.port.receive(&mut self.pool, &mut self.burst, BURST);
+            // A port may have several rings.
+            let mut left = self.lanes.get_mut(id).map_or(0, |lane| lane.port.rx_waiting());
+            while let Some(lane) = self.lanes.get_mut(id).filter(|_| left > 0) {
+                let packets = lane.port.receive(&mut self.pool, &mut self.burst, BURST.min(left));
                 if packets == 0 {
                     break;
                 }
+                left -= packets;
                 lost += packets;
                 self.end_burst(now_ns, id, LOST);
             }

@@ -81,6 +81,19 @@ fn what_waited_in_rings_and_queues_is_lost_and_what_comes_then_goes_on() {
     }
 }
 
+/// As with several receive queues, each of which has a ring.
+#[test]
+fn all_that_waited_in_a_ports_rings_is_lost() {
+    const WAITING: usize = weir_abi::RX_PLACES as usize + 300;
+    let mut bench = Bench::new(2, None);
+    bench.home(1).lanes.get_mut(PortId(1)).unwrap().port = MemPort::new(PortId(1), WAITING);
+    bench.turns(3);
+    (0..WAITING).for_each(|tag| bench.push(1, &frame(0, 1, tag as u8)));
+    stand_still(&mut bench, LATE_NS);
+    bench.turn();
+    assert_eq!((bench.sent(0).len(), stalled(&mut bench)), (0, WAITING as u64));
+}
+
 /// Port 0 has ten frames of port 1 in its transmit ring, which the kernel refuses to take.
 fn with_ten_frames_in_a_ring() -> Bench {
     let mut bench = Bench::new(3, None);
