@@ -51,7 +51,7 @@ use weir_core::{Engine, EngineConfig, FlowConfig, Losses, PortId, Reason, WorkSh
 use weir_port::{Cells, Packet, Pool, Port};
 
 pub use self::doors::DoorLook;
-pub use self::handle::{Asker, Change, FlowPage, Taken, WorkerHandle};
+pub use self::handle::{Asker, Change, FlowPage, Taken, WorkerHandle, WorkerMeasures};
 pub use self::heartbeat::Pulses;
 pub use self::patience::{ANSWER_WITHIN, NoAnswer};
 pub use self::snapshot::{PortSnapshot, VifQueue, WorkerSnapshot};

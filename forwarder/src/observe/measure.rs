@@ -17,56 +17,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Mutex;
-use weir_core::{FlowSum, PortId, Stage, VifLatency};
+use weir_core::{PortId, Stage, VifLatency};
 use weir_port::{XskPort, clock_realtime_ns};
 
 pub use self::flows::{FlowRoom, SourceFlows};
 use crate::host::attach::ExpressCounters;
-use crate::worker::{Asker, FlowPage, NoAnswer};
+use crate::worker::{Asker, NoAnswer, WorkerMeasures};
 use weir_api::{Amount, LatencyQuery, LatencyReport, Summary, Times, VifTimes, histogram::encode};
 use weir_schema::MeasurePlan;
-
-/// The part of a worker that measures.
-pub trait WorkerMeasures: Send + Sync + 'static {
-    /// Takes the times recorded since the last call. The request is made when the function is called,
-    /// not when it is awaited.
-    fn take_latency(
-        &self,
-        id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send;
-    fn flows(
-        &self,
-        page: Box<FlowPage>,
-    ) -> impl Future<Output = Result<Box<FlowPage>, NoAnswer>> + Send;
-    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, NoAnswer>> + Send;
-    fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
-}
-
-impl WorkerMeasures for Asker<XskPort> {
-    fn take_latency(
-        &self,
-        id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
-        Self::take_latency(self, id)
-    }
-
-    async fn flows(&self, page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
-        Self::flows(self, page).await
-    }
-
-    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
-        Self::flow_sums(self).await
-    }
-
-    async fn forget_flows(&self) -> Result<(), NoAnswer> {
-        Self::forget_flows(self).await
-    }
-}
 
 /// The part of the gate that counts frames which no worker measures.
 pub trait ExpressTraffic: fmt::Debug + Send + Sync + 'static {

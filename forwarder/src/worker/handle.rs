@@ -254,35 +254,6 @@ impl<P: Port + Send + 'static> Asker<P> {
         }))
     }
 
-    /// Takes what was recorded of a source's packets since the last call. The command is sent when this is
-    /// called.
-    pub fn take_latency(
-        &self,
-        id: PortId,
-    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send + use<P> {
-        let fresh = Box::default();
-        self.ask(move |worker, _| worker.measure.swap_latency(id, fresh))
-    }
-
-    /// Makes the worker fill a page of the flow table.
-    pub async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
-        self.ask(|worker, _| {
-            let FlowPage { from, latency, rows } = &mut *page;
-            *from = from.and_then(|at| worker.measure.flows.copy_rows(at, *latency, rows));
-            page
-        })
-        .await
-    }
-
-    /// Reads the sums of flows that have no row.
-    pub async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
-        self.ask(|worker, _| worker.measure.flows.sums()).await
-    }
-
-    pub async fn forget_flows(&self) -> Result<(), NoAnswer> {
-        self.ask(|worker, _| worker.measure.flows.forget()).await
-    }
-
     /// Makes the worker watch packets from now on, or no longer. Returns the previous watcher.
     pub async fn watch(
         &self,
@@ -294,6 +265,51 @@ impl<P: Port + Send + 'static> Asker<P> {
     /// Reads the worker's whole report on itself.
     pub async fn snapshot(&self) -> Result<WorkerSnapshot, NoAnswer> {
         self.ask(|worker, now_ns| worker.snapshot(now_ns)).await
+    }
+}
+
+/// What the measurements ask of a worker.
+pub trait WorkerMeasures: Send + Sync + 'static {
+    /// Takes what was recorded of a source's packets since the last call. The command is sent when this is
+    /// called, not when the answer is awaited.
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send;
+    /// Fills a page of the flow table.
+    fn flows(
+        &self,
+        page: Box<FlowPage>,
+    ) -> impl Future<Output = Result<Box<FlowPage>, NoAnswer>> + Send;
+    /// Reads the sums of flows that have no row.
+    fn flow_sums(&self) -> impl Future<Output = Result<Vec<FlowSum>, NoAnswer>> + Send;
+    fn forget_flows(&self) -> impl Future<Output = Result<(), NoAnswer>> + Send;
+}
+
+impl<P: Port + Send + 'static> WorkerMeasures for Asker<P> {
+    fn take_latency(
+        &self,
+        id: PortId,
+    ) -> impl Future<Output = Result<Box<VifLatency>, NoAnswer>> + Send {
+        let fresh = Box::default();
+        self.ask(move |worker, _| worker.measure.swap_latency(id, fresh))
+    }
+
+    async fn flows(&self, mut page: Box<FlowPage>) -> Result<Box<FlowPage>, NoAnswer> {
+        self.ask(|worker, _| {
+            let FlowPage { from, latency, rows } = &mut *page;
+            *from = from.and_then(|at| worker.measure.flows.copy_rows(at, *latency, rows));
+            page
+        })
+        .await
+    }
+
+    async fn flow_sums(&self) -> Result<Vec<FlowSum>, NoAnswer> {
+        self.ask(|worker, _| worker.measure.flows.sums()).await
+    }
+
+    async fn forget_flows(&self) -> Result<(), NoAnswer> {
+        self.ask(|worker, _| worker.measure.flows.forget()).await
     }
 }
 

@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use weir_core::{FlowKey, FlowRow, FlowSum, PortId};
 use weir_port::{clock_monotonic_ns, clock_realtime_ns};
 
+use super::Measurements;
 use super::tally::{FlowReporter, Tally};
-use super::{Measurements, WorkerMeasures};
-use crate::worker::{FlowPage, NoAnswer};
+use crate::worker::{FlowPage, NoAnswer, WorkerMeasures};
 use weir_api::{Amount, FlowQuery, FlowReport, FlowSumReport, FlowsReport, SumKind};
 
 /// Rows of a page without histograms.

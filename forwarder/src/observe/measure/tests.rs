@@ -6,9 +6,10 @@ use std::sync::Mutex as Lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weir_core::latency::histogram;
-use weir_core::{Bin, FlowCounts, FlowKey, FlowRow, Stage};
+use weir_core::{Bin, FlowCounts, FlowKey, FlowRow, FlowSum, Stage};
 
 use super::*;
+use crate::worker::FlowPage;
 use weir_api::{FlowQuery, FlowsReport, LatencyQuery, LatencyReport, SumKind, histogram::decode};
 
 /// Returns pages from positions that are not rows' numbers, some of them short.
