@@ -84,11 +84,11 @@ impl Measured {
     }
 }
 
-/// Equal up to the rounding of a number that was written to a file and read again.
+/// Whether two numbers are the same, even if one was written and read in between.
+pub(crate) fn same(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+}
+
 pub(crate) fn same_x(one: Option<f64>, other: Option<f64>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs().max(other.abs()),
-        (None, None) => true,
-        _ => false,
-    }
+    one.zip(other).map_or(one.is_none() && other.is_none(), |(one, other)| same(one, other))
 }

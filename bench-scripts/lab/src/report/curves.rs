@@ -4,8 +4,8 @@
 //! that all curves share, unless it would be empty without.
 
 use super::look::{Look, Looks};
-use super::plot::{Curve, Plot, Point, place_of, same};
-use crate::cell::{Measured, Place};
+use super::plot::{Curve, Plot, Point, place_of};
+use crate::cell::{Measured, same, same_x};
 use crate::run::Results;
 use crate::spec::{Axis, Draw, Experiment, Figure, Line, Peer, Variant};
 use crate::stats;
@@ -186,23 +186,15 @@ fn repeated(sample: &Sample<'_>, measured: &[Measured]) -> Vec<Point> {
 /// A cell's value of a line; with a divisor, the ratio.
 fn value(sample: &Sample<'_>, cell: &Measured, measured: &[Measured]) -> Option<f64> {
     let value = *cell.outcome.values.get(&sample.line.quantity)?;
-    let Some(over) = &sample.line.over else { return Some(value) };
-    let quantity = over.quantity.as_ref().unwrap_or(&sample.line.quantity);
-    let wanted = Place {
-        peer: over.peer.as_ref().unwrap_or(&cell.place.peer).clone(),
-        variant: over.variant.as_ref().unwrap_or(&cell.place.variant).clone(),
-        x: over.x.or(cell.place.x),
-        ..cell.place.clone()
-    };
-    let beside = Measured::of(measured, &wanted)?;
-    let divisor = *beside.outcome.values.get(quantity)?;
+    let Some(over) = sample.line.divisor(&cell.place.peer) else { return Some(value) };
+    let beside = Measured::of(measured, &over.beside(&cell.place))?;
+    let divisor = *beside.outcome.values.get(&over.quantity)?;
     (divisor != 0.0).then(|| value / divisor)
 }
 
 /// The series of the first repetition.
 fn over_time(sample: &Sample<'_>, measured: &[Measured], at: Option<f64>) -> Vec<Point> {
-    let here = |x: Option<f64>| x.zip(at).is_none_or(|(x, at)| same(x, at));
-    let cells = measured.iter().filter(|cell| sample.is_of(cell) && here(cell.place.x));
+    let cells = measured.iter().filter(|cell| sample.is_of(cell) && same_x(cell.place.x, at));
     let first = cells.min_by_key(|cell| cell.place.repetition);
     let series = first.and_then(|cell| cell.outcome.series.get(&sample.line.quantity));
     let point = |&(x, y): &(f64, f64)| Point { x, y, spread: None, number: y };

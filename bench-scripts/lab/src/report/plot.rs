@@ -4,6 +4,7 @@
 
 use super::digits;
 use super::look::Look;
+use crate::cell::same;
 use crate::spec::{Axis, Draw};
 
 /// The most room of an interval, as a multiple of the values' own.
@@ -156,9 +157,4 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
         None => Some((value, value)),
         Some((low, high)) => Some((value.min(low), value.max(high))),
     })
-}
-
-/// Whether two numbers are the same, even if one was written and read in between.
-pub(super) fn same(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
 }

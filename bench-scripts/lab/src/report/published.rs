@@ -4,7 +4,8 @@
 //! be unreadable.
 
 use super::look::Look;
-use super::plot::{Curve, Plot, Point, place_of, same};
+use super::plot::{Curve, Plot, Point, place_of};
+use crate::cell::same;
 use crate::spec::{Axis, Draw, Published};
 
 /// Up to this ratio, two scales are readable in one plot.

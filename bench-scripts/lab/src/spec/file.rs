@@ -234,7 +234,7 @@ pub struct Line {
 
 impl Line {
     /// Its divisor under one of its peers.
-    pub(super) fn divisor(&self, peer: &str) -> Option<Pick> {
+    pub(crate) fn divisor(&self, peer: &str) -> Option<Pick> {
         let Over { quantity, peer: other, variant, x } = self.over.clone()?;
         let quantity = quantity.unwrap_or_else(|| self.quantity.clone());
         Some(Pick { quantity, peer: other.unwrap_or_else(|| peer.to_owned()), variant, x })

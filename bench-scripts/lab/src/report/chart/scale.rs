@@ -7,8 +7,9 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
 use super::frame::width;
+use crate::cell::same;
 use crate::report::digits;
-use crate::report::plot::{Plot, same};
+use crate::report::plot::Plot;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Scale {
