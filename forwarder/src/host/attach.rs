@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, XskMap};
 use aya::programs::links::{FdLink, Link as _};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp, XdpMode};
@@ -23,7 +24,7 @@ use weir_abi::table::Seed;
 use weir_abi::{Counter, IpLockKey, MAX_PORTS, MAX_QUEUES, MacLockKey, PortCounters, maps, shed};
 
 use weir_core::Mode;
-use weir_port::probe::{BtfError, KernelFacts};
+use weir_port::probe::KernelFacts;
 use weir_port::{Cells, clock_monotonic_ns};
 
 pub use self::gate::{GateMaps, PendingChange, PendingChanges};
@@ -35,39 +36,23 @@ use super::pins::{Pin, Pins};
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../xdp-ebpf/prebuilt/weir-steer.o");
 
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error(transparent)]
-    Btf(#[from] BtfError),
-    #[error("the kernel does not take the XDP program's object: {0}")]
-    Object(#[from] aya::EbpfError),
-    #[error("the kernel does not take the XDP program: {0}")]
-    Program(#[from] ProgramError),
-    #[error("the XDP program's object has no `{0}`: it belongs to another version of weir")]
-    Missing(&'static str),
-    #[error("the XDP program's `{name}` is not of this version of weir: {error}")]
-    Abi { name: &'static str, error: MapError },
-    #[error("cannot share the XDP program's `{name}`: {error}")]
-    Share { name: &'static str, error: io::Error },
-}
-
-#[derive(Debug, thiserror::Error)]
 pub enum MapsError {
     #[error("slot {slot} or queue {queue} is out of range (below {MAX_PORTS} and {MAX_QUEUES})")]
     OutOfRange { slot: u16, queue: u32 },
-    #[error("cannot write the XDP program's `{name}`: {error}")]
-    Write { name: &'static str, error: MapError },
-    #[error("cannot read the XDP program's `{name}`: {error}")]
-    Read { name: &'static str, error: MapError },
+    #[error("cannot write the XDP program's `{name}`: {error:#}")]
+    Write { name: &'static str, error: anyhow::Error },
+    #[error("cannot read the XDP program's `{name}`: {error:#}")]
+    Read { name: &'static str, error: anyhow::Error },
     #[error("cannot prepare counters: {0}")]
     Counters(io::Error),
 }
 
 fn write_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
-    move |error| MapsError::Write { name, error }
+    move |error| MapsError::Write { name, error: error.into() }
 }
 
 fn read_error(name: &'static str) -> impl Fn(MapError) -> MapsError {
-    move |error| MapsError::Read { name, error }
+    move |error| MapsError::Read { name, error: error.into() }
 }
 
 /// A port's attached program. Dropping it detaches the program.
@@ -160,18 +145,20 @@ debug_partly!(Steering, id);
 impl Steering {
     /// Loads the committed programs, adapted to this kernel. `pair` is the outer end of weir's own pair, and
     /// `seed` the address table's.
-    pub fn load(kernel: &KernelFacts, pair: u32, seed: Seed) -> Result<Self, LoadError> {
+    pub fn load(kernel: &KernelFacts, pair: u32, seed: Seed) -> anyhow::Result<Self> {
         let (skb, seed) = (kernel.skb.to_words(), seed.to_words());
         let mut ebpf = EbpfLoader::new()
             .override_global(maps::SKB_OFFSETS, &skb, true)
             .override_global(maps::PAIR, &pair, true)
             .override_global(maps::TABLE_SEED, &seed, true)
-            .load(&kernel.link(OBJECT))?;
+            .load(&kernel.link(OBJECT))
+            .context("the kernel does not take the XDP program's object")?;
+        let refused = "the kernel does not take the XDP program";
         for name in [maps::GATE, maps::CATCH_ALL, maps::FENCE, maps::CHARGE] {
-            program::<SchedClassifier>(&mut ebpf, name)?.load()?;
+            program::<SchedClassifier>(&mut ebpf, name)?.load().context(refused)?;
         }
         for name in [maps::BEHIND, maps::PROGRAM] {
-            program::<Xdp>(&mut ebpf, name)?.load()?;
+            program::<Xdp>(&mut ebpf, name)?.load().context(refused)?;
         }
         let id = program::<Xdp>(&mut ebpf, maps::PROGRAM)?.info()?.id();
         let steering = Self {
@@ -224,7 +211,10 @@ impl Steering {
     }
 
     fn attach_native(&mut self, ifindex: u32, name: &str) -> Result<Attached, AttachError> {
-        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let failed = |error: ProgramError| AttachError::Program {
+            name: name.to_owned(),
+            error: error.into(),
+        };
         let xdp: &mut Xdp = program(&mut self.ebpf, maps::PROGRAM).map_err(failed)?;
         let id = xdp
             .attach_to_if_index(ifindex, XdpMode::Driver)
@@ -291,12 +281,14 @@ impl Steering {
 }
 
 /// Takes a map out of the object, as the type that it is read and written by.
-fn take<T: TryFrom<Map, Error = MapError>>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-) -> Result<T, LoadError> {
-    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
-    map.try_into().map_err(|error| LoadError::Abi { name, error })
+fn take<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &str) -> anyhow::Result<T> {
+    let map = ebpf.take_map(name).with_context(|| missing(name))?;
+    let of_another = || format!("the XDP program's `{name}` is not of this version of weir");
+    map.try_into().with_context(of_another)
+}
+
+fn missing(name: &str) -> String {
+    format!("the XDP program's object has no `{name}`: it belongs to another version of weir")
 }
 
 /// The program of that name and type.

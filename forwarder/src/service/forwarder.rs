@@ -45,7 +45,7 @@ use self::workers::{Workers, most_ports};
 use weir_abi::table;
 
 use super::run::Ending;
-use crate::host::attach::{LoadError, Steering};
+use crate::host::attach::Steering;
 use crate::host::links::Snapshot;
 use crate::host::pair::{Identity, Pair};
 use crate::host::settings::HostSettings;
@@ -119,9 +119,8 @@ impl Forwarder {
             tracing::warn!("{warning}");
         }
         let seed = table::Seed { xor: random_seed(), multiply: random_seed() };
-        let loaded = KernelFacts::read().map_err(LoadError::from);
         let load = |facts| Steering::load(&facts, pair.outer.ifindex, seed);
-        let loaded = loaded.and_then(load);
+        let loaded = KernelFacts::read().map_err(anyhow::Error::from).and_then(load);
         let mut steering = loaded.context("the XDP program could not be loaded")?;
         steering.pins = pins;
         let members = plan

@@ -100,7 +100,7 @@ impl Report {
     ) -> bool {
         match checked {
             Ok(_) => self.add(Level::Ok, check, passes),
-            Err(error) => self.add(Level::Fail, check, error.to_string()),
+            Err(error) => self.add(Level::Fail, check, format!("{error:#}")),
         }
         checked.is_ok()
     }

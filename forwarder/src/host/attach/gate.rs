@@ -8,6 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anyhow::{Context as _, bail};
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues, XskMap};
 use aya::programs::links::FdLink;
@@ -21,7 +22,7 @@ use weir_port::Cells;
 use weir_port::cells::{DOOR_WORDS, ROOM_WORDS, STRIDE};
 
 use super::{
-    AttachError, Attached, LoadError, MapsError, Steering, program, read_error, removed, set_zero,
+    AttachError, Attached, MapsError, Steering, missing, program, read_error, removed, set_zero,
     take, write_error,
 };
 use crate::host::pins::ExistingGate;
@@ -55,13 +56,14 @@ pub struct GateMaps {
 debug_partly!(GateMaps);
 
 /// An array map of the object, as words in memory.
-pub(super) fn words(ebpf: &mut Ebpf, name: &'static str, words: usize) -> Result<Cells, LoadError> {
-    let Some(Map::Array(data)) = ebpf.take_map(name) else { return Err(LoadError::Missing(name)) };
-    Cells::map(data.fd().as_fd(), words).map_err(|error| LoadError::Share { name, error })
+pub(super) fn words(ebpf: &mut Ebpf, name: &str, words: usize) -> anyhow::Result<Cells> {
+    let Some(Map::Array(data)) = ebpf.take_map(name) else { bail!(missing(name)) };
+    let shared = Cells::map(data.fd().as_fd(), words);
+    shared.with_context(|| format!("cannot share the XDP program's `{name}`"))
 }
 
 impl GateMaps {
-    pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+    pub(super) fn take(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let ports = MAX_PORTS as usize;
         Ok(Self {
             slots: take(ebpf, maps::SLOTS)?,
@@ -270,7 +272,10 @@ impl Steering {
 
     /// Attaches the program behind the gate, in the network namespace of the pair's inner end.
     pub fn attach_behind(&mut self, ifindex: u32, name: &str) -> Result<[FdLink; 2], AttachError> {
-        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let failed = |error: ProgramError| AttachError::Program {
+            name: name.to_owned(),
+            error: error.into(),
+        };
         let catch_all = self.attach_tcx(maps::CATCH_ALL, name, TcAttachType::Ingress)?;
         let xdp: &mut Xdp = program(&mut self.ebpf, maps::BEHIND).map_err(failed)?;
         let id = xdp.attach_to_if_index(ifindex, XdpMode::Skb).map_err(failed)?;
@@ -307,7 +312,10 @@ impl Steering {
         name: &str,
         at: TcAttachType,
     ) -> Result<FdLink, AttachError> {
-        let failed = |error| AttachError::Program { name: name.to_owned(), error };
+        let failed = |error: ProgramError| AttachError::Program {
+            name: name.to_owned(),
+            error: error.into(),
+        };
         let tcx: &mut SchedClassifier = program(&mut self.ebpf, hooked).map_err(failed)?;
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
         let id = tcx.attach_with_options(name, at, first).map_err(|error| refused(error, name))?;
@@ -357,7 +365,7 @@ fn refused(error: ProgramError, name: &str) -> AttachError {
     match errno {
         Some(libc::EINVAL) => AttachError::NoTcx { name },
         Some(libc::ENODEV) => AttachError::Gone { name },
-        _ => AttachError::Program { name, error },
+        _ => AttachError::Program { name, error: error.into() },
     }
 }
 

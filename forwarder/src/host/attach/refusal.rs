@@ -37,8 +37,8 @@ pub enum AttachError {
     NoTcx { name: String },
     #[error("cannot attach the XDP program to `{name}`: {error}")]
     Kernel { name: String, error: io::Error },
-    #[error("cannot attach the program to `{name}`: {error}")]
-    Program { name: String, error: ProgramError },
+    #[error("cannot attach the program to `{name}`: {error:#}")]
+    Program { name: String, error: anyhow::Error },
 }
 
 /// Removes a program that was attached without a bpf_link.
@@ -66,7 +66,7 @@ pub(super) fn refusal(error: ProgramError, ifindex: u32, name: &str) -> AttachEr
             Some(errno) => io::Error::from_raw_os_error(errno),
             None => io::Error::other(refused.to_string()),
         },
-        error => return AttachError::Program { name, error },
+        error => return AttachError::Program { name, error: error.into() },
     };
     match error.raw_os_error() {
         Some(libc::ENODEV) => AttachError::Gone { name },
