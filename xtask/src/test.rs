@@ -109,7 +109,8 @@ fn names() -> Result<BTreeMap<String, Tier>> {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let is_program =
                 path.extension() == Some("rs".as_ref()) || path.join("main.rs").is_file();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            let is_checkout = path.join(".git").exists();
+            if path.is_dir() && !is_checkout && name != "target" && !name.starts_with('.') {
                 folders.push(path);
             }
             if holds_programs && is_program {

@@ -102,8 +102,9 @@ impl<P: Packet> Scheduler<P> {
     /// Sets a vif's share, which is `Share::default()` before the first call. Its cap is in `Caps` and must
     /// be changed before: this call re-reads it. Cold. A scheduler without shares ignores it.
     pub fn set_share(&mut self, now: u64, ingress: PortId, share: &Share) {
-        if let Self::Fair(fair) = self {
-            fair.set_share(now, ingress, share);
+        match self {
+            Self::Fair(fair) => fair.set_share(now, ingress, share),
+            Self::Fifo(_) | Self::Handover(_) => {}
         }
     }
 
@@ -152,6 +153,9 @@ impl<P: Packet> Scheduler<P> {
     /// The sum of the weights of the vifs that wait; 1 where there are no weights.
     #[inline]
     pub fn weight(&self) -> u64 {
-        if let Self::Fair(fair) = self { fair.weight() } else { 1 }
+        match self {
+            Self::Fair(fair) => fair.weight(),
+            Self::Fifo(_) | Self::Handover(_) => 1,
+        }
     }
 }

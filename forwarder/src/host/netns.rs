@@ -58,7 +58,8 @@ impl Netns {
         Ok(Self { id, path: path.to_owned(), file })
     }
 
-    /// Makes a namespace, which this handle holds. `path` is where the caller is going to mount it.
+    /// Makes a namespace, which this handle holds. `path` is where the caller is going to mount it, if
+    /// at all.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let file = on_own_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;

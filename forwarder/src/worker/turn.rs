@@ -225,7 +225,7 @@ impl<P: Port> Worker<P> {
         let until_ns = self.heart.until_ns();
         for id in self.lanes.tended() {
             let Some(lane) = self.lanes.get_mut(id) else {
-                broken!("a port that is not served has something under outlet");
+                broken!("a port that is not served has something under way");
                 continue;
             };
             late |= lane.port.tx_waiting() > 0 && self.heart.is_late();

@@ -5,7 +5,7 @@
 
 use crate::wait::{Halt, wait_for};
 use crate::{Ns, StartedThread, cpu};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -192,9 +192,11 @@ impl Sink {
         self.thread.is_over()
     }
 
-    /// Receives the queued datagrams and ends. All stamps are of one session, which begins with the first.
+    /// Receives the queued datagrams and ends. All have stamps, of one session, which begins with the first.
     pub fn finish(mut self) -> Result<SessionReport> {
-        Ok(self.end()?.sessions.into_iter().next().unwrap_or_default())
+        let SinkReport { foreign, sessions, .. } = self.end()?;
+        ensure!(foreign == 0, "{foreign} datagrams have no stamp");
+        Ok(sessions.into_iter().next().unwrap_or_default())
     }
 
     /// The same, with the whole report; call it once.

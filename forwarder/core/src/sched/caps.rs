@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::time::{PerByte, Time};
-use crate::{MAX_PORTS, PortId, Rate};
+use crate::{MAX_PORTS, PortId, Rate, broken};
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -55,7 +55,10 @@ impl Caps {
     /// A port's cell, and how long it takes to send a byte; `None`: it has no limit.
     #[inline]
     fn limit(&self, port: PortId) -> Option<(&Cell, PerByte)> {
-        let cell = self.cells.get(port.index())?;
+        let Some(cell) = self.cells.get(port.index()) else {
+            broken!("a container came from a port beyond MAX_PORTS");
+            return None;
+        };
         let per_byte = PerByte(cell.per_byte.load(Relaxed));
         (per_byte.0 != 0).then_some((cell, per_byte))
     }

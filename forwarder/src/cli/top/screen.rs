@@ -9,6 +9,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event};
 use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{LeaveAlternateScreen, disable_raw_mode};
 use tokio::sync::mpsc;
 
 #[derive(Debug)]
@@ -29,8 +30,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The terminal itself shows the cursor.
-        let _ = ratatui::try_restore();
+        // Each is tried, whatever became of the other. The terminal itself shows the cursor.
+        let _ = execute!(stdout(), LeaveAlternateScreen);
+        let _ = disable_raw_mode();
     }
 }
 

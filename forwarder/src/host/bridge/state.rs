@@ -1,5 +1,6 @@
 //! The known state of one bridge: its settings, its ports and their VLANs, and its address table.
-//! Invariant: the state depends only on the applied messages; one without news yields no change.
+//! Invariant: but for its times, the state depends only on the applied messages; one without news yields no
+//! change.
 
 mod settings;
 mod vlans;

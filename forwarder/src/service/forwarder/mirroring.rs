@@ -4,6 +4,7 @@
 //! Invariant: the gate decides about a port only from what the bridge has reported of it, or leaves its
 //! frames to the bridge.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -236,9 +237,11 @@ fn station(key: AddressKey) -> addresses::Address {
 
 /// A port of the bridge as its deciding program sees it. Evaluated when the gate is updated, not when
 /// the bridge reports: a port may be served only after that.
-fn seen(plan: &PortPlan, view: &PortView) -> PortView {
-    let view = view.clone();
-    if plan.mode == Mode::Native { view.in_driver() } else { view }
+fn seen<'v>(plan: &PortPlan, view: &'v PortView) -> Cow<'v, PortView> {
+    match plan.mode {
+        Mode::Native => Cow::Owned(view.clone().in_driver()),
+        Mode::Gate => Cow::Borrowed(view),
+    }
 }
 
 /// The gate's entry of a port: its promises, the bridge's view of it, and how frames can be handed to

@@ -46,7 +46,9 @@ async fn rounds(
         refreshed += round.refreshed;
         repaired += round.repaired;
         // Waits for news as the control side does.
-        let _ = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
+        if let Ok(news) = tokio::time::timeout(Duration::from_millis(50), watch.next()).await {
+            news.unwrap();
+        }
     }
     (refreshed, repaired)
 }
@@ -71,7 +73,11 @@ fn an_address_outlives_the_ageing_time_while_it_is_seen() {
                 let last_seen = |address: &Address| (address.key == key(7)).then(now_ns);
                 let round = watch.refresh(now_ns(), last_seen).unwrap();
                 refreshed += round.refreshed;
-                let _ = tokio::time::timeout(Duration::from_millis(50), watch.next()).await;
+                if let Ok(news) =
+                    tokio::time::timeout(Duration::from_millis(50), watch.next()).await
+                {
+                    news.unwrap();
+                }
                 assert!(watch.state().address(key(7)).is_some() || refreshed == 0);
             }
             let held = read(br0).await;

@@ -82,6 +82,14 @@ fn what_is_no_tcp_or_udp_is_refused() {
     assert_eq!(parse(l3 + 9, 1, layout.l4_off), None);
     assert_eq!(parse(l3 + 24, 1, layout.l4_off), None);
     assert_eq!(parse(l3 + 25, 7, layout.l4_off), None);
+    // All but the header's length is right, and all but where the next one begins.
+    for (nibbles, off_by) in [(0x44, -4_i32), (0x45, 4)] {
+        let l4_off = layout.l4_off.wrapping_add_signed(off_by as i16);
+        let mut frame = frame.clone();
+        frame[l3] = nibbles;
+        frame[usize::from(l4_off) + 4..][..2].copy_from_slice(&8_u16.to_be_bytes());
+        assert_eq!(Layout::parse(&frame, layout.l3_off, l4_off), None);
+    }
 }
 
 #[test]

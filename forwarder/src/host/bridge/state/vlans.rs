@@ -69,7 +69,7 @@ impl VlanSet {
 
     /// Makes the VLANs of a range members, or updates their flags.
     pub fn set(&mut self, range: VlanRange) {
-        if range.flags.pvid {
+        if range.flags.pvid && range.first <= range.last {
             // The kernel sends nothing about the VLAN that has just ceased to be the PVID.
             self.0.values_mut().for_each(|flags| flags.pvid = false);
         }
