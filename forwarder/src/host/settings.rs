@@ -1,11 +1,12 @@
-//! Changes the host settings that a port in `mode = "native"` needs, and undoes them: a NIC's driver, and a
-//! veth's other end, must leave VLAN tags in the frames, where an XDP program sees them.
+//! Changes host settings, and undoes them. A port in `mode = "native"` needs that a NIC's driver, or a veth's
+//! other end, leaves VLAN tags in the frames, where an XDP program sees them. While many ports come or go,
+//! the kernel's grace periods are expedited.
 //!
 //! Invariant: every change is recorded before it is made ([`state`](super::state)) and restored exactly.
 //! What an earlier run of any version left is undone before anything is served.
 
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use nix::libc;
 use nix::net::if_::if_nametoindex;
@@ -23,6 +24,10 @@ const VLAN_INSERT: [&str; 2] = ["tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"];
 const VLAN_PARSE: [&str; 2] = ["rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"];
 /// Identifies the qdisc of weir 1, together with its kind pfifo: "we" in ASCII.
 const HANDLE: u32 = 0x7765_0000;
+/// 1 while the grace periods of the whole host are expedited. (`rcu_normal` beside it forbids that.)
+const EXPEDITED: &str = "/sys/kernel/rcu_expedited";
+/// Expediting interrupts every CPU, for which a few ports are too little.
+const MANY_PORTS: usize = 16;
 const GONE: &str = "it is gone, and what was changed with it";
 
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,33 @@ impl HostSettings {
             Some(netns) => netns.enter(switch).map_err(|error| {
                 kernel("enter the network namespace of the peer", &link.name, error)
             })?,
+        }
+    }
+
+    /// Expedites grace periods until [`end_hurry`](Self::end_hurry) or `restore_all`, if many `ports` come or
+    /// go: the kernel waits for one at each program that it attaches or detaches, 8 to 26 ms. Where that is
+    /// not possible, it takes longer.
+    pub fn hurry(&mut self, ports: usize) {
+        let is_off = || fs::read_to_string(EXPEDITED).is_ok_and(|value| value.trim() == "0");
+        if ports < MANY_PORTS || !is_off() {
+            return;
+        }
+        let (netns, name) = (self.own, EXPEDITED.to_owned());
+        let change = Change { netns, ifindex: 0, name, port: 0, before: Before::GracePeriods };
+        let recorded = self.state.record(change.clone()).map_err(SettingsError::from);
+        let begun = recorded.and_then(|()| {
+            let written = fs::write(EXPEDITED, "1");
+            written.map_err(|error| kernel("write", EXPEDITED, error))
+        });
+        if let Err(error) = begun {
+            tracing::debug!("grace periods are not expedited: {error}");
+            let _ = self.state.forget(|recorded| *recorded == change);
+        }
+    }
+
+    pub fn end_hurry(&mut self) {
+        for error in self.restore(|change| change.before == Before::GracePeriods).1 {
+            tracing::error!("a setting could not be put back: {error}");
         }
     }
 
@@ -235,6 +267,10 @@ impl Target {
 /// Undoes a change, wherever its interface is now, and describes what was done; a replaced interface is
 /// left alone. `own` is the namespace of this thread.
 fn put_back(change: &Change, own: NetnsId) -> io::Result<String> {
+    if change.before == Before::GracePeriods {
+        fs::write(EXPEDITED, "0")?;
+        return Ok("it is 0 again".to_owned());
+    }
     if change.netns == own {
         return put_back_here(change);
     }
@@ -249,6 +285,7 @@ fn action(change: &Change) -> String {
     match &change.before {
         Before::Feature { feature, .. } => format!("put {feature} back"),
         Before::NoQdisc { .. } => "remove the qdisc".to_owned(),
+        Before::GracePeriods => "write".to_owned(),
     }
 }
 
@@ -263,6 +300,7 @@ fn put_back_here(change: &Change) -> io::Result<String> {
             Ok(format!("{feature} is {} again", if *on { "on" } else { "off" }))
         }
         Before::NoQdisc { tx_queue_len } => remove_qdisc(change.ifindex, *tx_queue_len),
+        Before::GracePeriods => Ok(GONE.to_owned()),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Before {
     /// There was no qdisc (noqueue), and weir 1 added one: only read. The kernel set an empty tx_queue_len
     /// at that, which is restored as well.
     NoQdisc { tx_queue_len: u32 },
+    /// The kernel's grace periods were not expedited. This is no interface's.
+    GracePeriods,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +43,7 @@ impl Change {
     fn setting(&self) -> (NetnsId, u32, Option<&str>) {
         let feature = match &self.before {
             Before::Feature { feature, .. } => Some(feature.as_str()),
-            Before::NoQdisc { .. } => None,
+            Before::NoQdisc { .. } | Before::GracePeriods => None,
         };
         (self.netns, self.ifindex, feature)
     }

@@ -75,7 +75,7 @@ pub struct Forwarder {
     /// The operator gave `--force`.
     pub force: bool,
     pub(super) steering: Steering,
-    settings: HostSettings,
+    pub settings: HostSettings,
     umem: UmemHandle,
     frames_per_worker: u32,
     pub(super) workers: Workers,
@@ -200,6 +200,7 @@ impl Forwarder {
         }
         match ending {
             Ending::Stop => {
+                self.settings.hurry(self.roster.active().count());
                 self.roster.names().iter().for_each(|name| self.detach(name));
                 if let Some(pins) = &self.steering.pins {
                     pins.close();

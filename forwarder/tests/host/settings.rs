@@ -270,3 +270,34 @@ fn a_peer_is_found_by_its_process_or_the_line_to_type_is_told() {
         drop(kept);
     });
 }
+
+/// Of the whole host, and for as long as this takes.
+#[test]
+fn grace_periods_are_expedited_while_many_ports_come_and_no_longer() {
+    const EXPEDITED: &str = "/sys/kernel/rcu_expedited";
+    let value = || fs::read_to_string(EXPEDITED).unwrap_or_default().trim().to_owned();
+    if value() != "0" {
+        eprintln!("SKIPPED: {EXPEDITED} is {:?}", value());
+        return;
+    }
+    in_host(|_| {
+        let dir = Dir::new();
+        let mut killed = HostSettings::open(&dir.control()).unwrap();
+        killed.hurry(3);
+        assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
+        killed.hurry(100);
+        assert_eq!((value().as_str(), dir.recorded().len()), ("1", 1));
+        drop(killed);
+        let mut next = HostSettings::open(&dir.control()).unwrap();
+        assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
+        next.hurry(100);
+        assert_eq!(value(), "1");
+        // Somebody else's 1 is left alone.
+        let mut other = HostSettings::open(&Dir::new().control()).unwrap();
+        other.hurry(100);
+        other.end_hurry();
+        assert_eq!(value(), "1");
+        next.end_hurry();
+        assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
+    });
+}

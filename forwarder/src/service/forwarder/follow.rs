@@ -29,9 +29,11 @@ impl Forwarder {
     }
 
     /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
-    /// where the operator reads it.
+    /// where the operator reads it. The start ends the hurry.
     pub async fn take_in_all(&mut self, links: &Snapshot) -> anyhow::Result<()> {
-        for plan in self.wanted(links) {
+        let wanted = self.wanted(links);
+        self.settings.hurry(wanted.len());
+        for plan in wanted {
             if let Err(error) = self.take_in_once_up(&plan, links).await {
                 if !plan.of_bridge {
                     return Err(error.context(format!("port `{}`", plan.name)));
