@@ -3,6 +3,7 @@
 //! Invariant: events come out by their times, each once. Those of the last poll wait for the next,
 //! because another worker may have seen an earlier event that was not in its ring yet.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use weir_abi::watch::Unsteered;
@@ -40,7 +41,9 @@ pub(crate) struct EventMerger {
     program: UnsteeredRing,
     filter: Filter,
     snaplen: usize,
-    held: Vec<(Observation, Vec<u8>)>,
+    held: Vec<(Observation, Range<usize>)>,
+    /// What the ranges are of: thousands of small allocations in a flood would leave the heap in pieces.
+    bytes: Vec<u8>,
     /// The time of the last poll.
     polled_ns: u64,
 }
@@ -53,7 +56,8 @@ impl EventMerger {
         snaplen: u32,
     ) -> Self {
         let snaplen = snaplen as usize;
-        Self { workers, program, filter, snaplen, held: Vec::new(), polled_ns: 0 }
+        let (held, bytes) = (Vec::new(), Vec::new());
+        Self { workers, program, filter, snaplen, held, bytes, polled_ns: 0 }
     }
 
     pub(crate) fn workers(&mut self) -> &mut [Watched] {
@@ -81,24 +85,36 @@ impl EventMerger {
         last: bool,
         mut observe: impl FnMut(&Observation, &[u8]),
     ) {
+        let mut one = Vec::new();
         for (place, watched) in self.workers.iter_mut().enumerate() {
-            let mut bytes = Vec::new();
-            while let Some(event) = watched.next(&mut bytes) {
-                self.held.push((Observation::Worker(place, event), std::mem::take(&mut bytes)));
+            while let Some(event) = watched.next(&mut one) {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(&one);
+                self.held.push((Observation::Worker(place, event), start..self.bytes.len()));
             }
         }
         let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
         program.each(|head, bytes| {
             let Some(seen) = observation_of(&head, bytes, &self.filter) else { return };
-            self.held.push((seen, bytes.get(..self.snaplen).unwrap_or(bytes).to_vec()));
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes.get(..self.snaplen).unwrap_or(bytes));
+            self.held.push((seen, start..self.bytes.len()));
         });
         drop(program);
         self.held.sort_by_key(|(seen, _)| seen.at_ns());
         let until_ns = if last { u64::MAX } else { self.polled_ns };
         let ripe = self.held.partition_point(|(seen, _)| seen.at_ns() <= until_ns);
-        for (seen, bytes) in self.held.drain(..ripe) {
-            observe(&seen, &bytes);
+        for (seen, range) in self.held.drain(..ripe) {
+            observe(&seen, self.bytes.get(range).unwrap_or_default());
         }
+        // The events held back begin the next arena.
+        let mut kept = Vec::new();
+        for (_, range) in &mut self.held {
+            let start = kept.len();
+            kept.extend_from_slice(self.bytes.get(range.clone()).unwrap_or_default());
+            *range = start..kept.len();
+        }
+        self.bytes = kept;
         self.polled_ns = now_ns;
     }
 }
