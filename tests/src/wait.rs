@@ -54,7 +54,6 @@ impl Halt {
         waiting.notify_all();
     }
 
-    #[must_use]
     pub fn flag(&self) -> &AtomicBool {
         &self.0.0
     }

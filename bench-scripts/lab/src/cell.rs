@@ -33,7 +33,6 @@ pub struct Place {
 
 impl Place {
     /// The peer, the variant, and x between two texts, such as nothing and its unit.
-    #[must_use]
     pub fn words(&self, before: &str, unit: &str) -> Vec<String> {
         let mut words = vec![self.peer.clone()];
         words.extend(Some(&self.variant).filter(|variant| !variant.is_empty()).cloned());

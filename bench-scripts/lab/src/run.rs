@@ -150,7 +150,6 @@ pub struct Results {
 
 impl Results {
     /// The scale, if any rate differs from the file's.
-    #[must_use]
     pub fn lowered(&self) -> Option<Scaled> {
         self.scale.filter(Scaled::is_lower)
     }

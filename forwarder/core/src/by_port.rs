@@ -28,7 +28,6 @@ impl<T> Default for ByPort<T> {
 
 impl<T> ByPort<T> {
     #[inline]
-    #[must_use]
     pub fn get(&self, port: PortId) -> Option<&T> {
         let group = self.groups.get(port.index() / GROUP)?.as_ref()?;
         group.get(port.index() % GROUP)?.as_ref()

@@ -160,7 +160,6 @@ impl<P: Packet> Container<P> {
     }
 
     #[inline]
-    #[must_use]
     pub fn load(&self) -> Load {
         Load { bytes: self.0.bytes, packets: self.len() as u64, frames: self.0.frames }
     }

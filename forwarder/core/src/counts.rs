@@ -50,7 +50,6 @@ impl<K: Named, const N: usize> NamedCounts<K, N> {
     }
 
     /// The same in the form of reports.
-    #[must_use]
     pub fn by_name(&self) -> BTreeMap<String, u64> {
         self.iter().map(|(of, count)| (of.name().to_owned(), count)).collect()
     }

@@ -84,7 +84,6 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    #[must_use]
     pub fn settings(&self, port: PortId) -> Option<&PortSettings> {
         self.sources.get(port.index())?.settings.as_ref()
     }
@@ -108,7 +107,6 @@ impl<P: Packet> Engine<P> {
     }
 
     /// What was sent from `ingress` to the link `egress` since the pair was created.
-    #[must_use]
     pub fn pair_stats(&self, egress: PortId, ingress: PortId) -> PairCounts {
         self.pair(egress, ingress).map_or_else(PairCounts::default, |pair| pair.counts)
     }

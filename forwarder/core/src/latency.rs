@@ -202,12 +202,10 @@ impl VifLatency {
     }
 
     /// Allocates: cold, as do the following methods.
-    #[must_use]
     pub fn stage(&self, stage: Stage) -> Histogram<u64> {
         self.histogram(stage as usize)
     }
 
-    #[must_use]
     pub fn residence(&self) -> Histogram<u64> {
         self.histogram(RESIDENCE)
     }

@@ -72,7 +72,6 @@ impl VnetHeader {
     }
 
     /// The bytes in the machine's own byte order, as packet sockets and legacy tap devices expect them.
-    #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let [h0, h1] = self.hdr_len.to_ne_bytes();
         let [g0, g1] = self.gso_size.to_ne_bytes();

@@ -75,7 +75,6 @@ pub type Releases = NamedCounts<ReleaseReason, { ReleaseReason::COUNT }>;
 impl ReleaseSettings {
     /// How long a container opened now may stay open, and the reason for its release after that time.
     #[inline]
-    #[must_use]
     pub fn stay(&self, estimate: &Estimate) -> (u64, ReleaseReason) {
         match self.policy {
             Release::Eager => (0, ReleaseReason::Flush),

@@ -117,7 +117,6 @@ impl Scenario {
         }
     }
 
-    #[must_use]
     pub fn run(&self) -> Report {
         world::World::new(self).run()
     }

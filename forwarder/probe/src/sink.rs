@@ -71,7 +71,6 @@ impl Sink {
     }
 
     /// The address on which it listens.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.at
     }

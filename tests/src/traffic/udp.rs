@@ -103,7 +103,6 @@ impl Sending {
     }
 
     /// Datagrams sent so far to each place.
-    #[must_use]
     pub fn each(&self) -> Vec<u64> {
         send::numbers(&self.progress)
     }
@@ -164,7 +163,6 @@ impl Sink {
         Self { addr, count, thread }
     }
 
-    #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

@@ -25,7 +25,6 @@ impl Choice<'_> {
 
 impl Experiment {
     /// The places of all cells of an effort: by repetition, then variant, then x, then peer.
-    #[must_use]
     pub fn places(&self, quick: bool) -> Vec<Place> {
         let mut places = Vec::new();
         for repetition in 0..self.effort(quick).repetitions {

@@ -159,7 +159,6 @@ impl Variant {
 }
 
 impl Experiment {
-    #[must_use]
     pub fn effort(&self, quick: bool) -> &Effort {
         if quick { &self.quick } else { &self.full }
     }

@@ -78,7 +78,6 @@ impl Pick {
 impl Check {
     /// The cells of `value` in an effort's first repetition: those that it judges, and those of which it
     /// leaves out another quantity's cell.
-    #[must_use]
     pub fn places(&self, experiment: &Experiment, quick: bool) -> (Vec<Place>, Vec<Place>) {
         let mut places = experiment.places(quick);
         places.retain(|place| place.repetition == 0);
@@ -103,7 +102,6 @@ impl Check {
     }
 
     /// `least` and `most` of an effort.
-    #[must_use]
     pub fn bounds(&self, quick: bool) -> (Option<f64>, Option<f64>) {
         let (least, most) = if quick { (self.quick_least, self.quick_most) } else { (None, None) };
         (least.or(self.least), most.or(self.most))

@@ -41,7 +41,6 @@ pub struct Scaled {
 
 impl Scale {
     /// `None` if the needed capacity was not measured.
-    #[must_use]
     pub fn fitted(&self, capacity: &Capacity) -> Option<Scaled> {
         let mbit = capacity.mbit.filter(|_| self.mbit.is_some());
         let pps = capacity.pps.filter(|_| self.pps.is_some());

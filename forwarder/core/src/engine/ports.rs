@@ -150,7 +150,6 @@ impl<P: Packet> Engine<P> {
         }
     }
 
-    #[must_use]
     pub fn scheduler_settings(&self) -> &SchedulerSettings {
         &self.config.scheduler
     }

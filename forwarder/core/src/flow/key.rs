@@ -26,7 +26,6 @@ impl FlowKey {
     }
 
     /// Source and destination, if it is IP.
-    #[must_use]
     pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
         match self.ethertype {
             0x0800 => Some((v4(self.src), v4(self.dst))),

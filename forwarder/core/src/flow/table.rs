@@ -213,7 +213,6 @@ impl FlowTable {
     }
 
     /// The sums of flows without a row, for every source that ever existed.
-    #[must_use]
     pub fn sums(&self) -> Vec<FlowSum> {
         self.sources.sums()
     }

@@ -37,7 +37,6 @@ pub struct Phase {
 }
 
 impl Phase {
-    #[must_use]
     pub fn share(&self, from: usize, to: usize) -> Option<&LinkShare> {
         self.shares.iter().find(|share| (share.from, share.to) == (from, to))
     }

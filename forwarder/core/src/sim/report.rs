@@ -69,14 +69,12 @@ impl Report {
     }
 
     /// The losses of all rows.
-    #[must_use]
     pub fn lost(&self) -> Losses {
         let mut lost = Losses::default();
         self.rows.values().for_each(|row| lost += row.losses);
         lost
     }
 
-    #[must_use]
     pub fn row(&self, from: usize, to: usize) -> PairReport {
         self.rows.get(&(from, to)).cloned().unwrap_or_default()
     }
