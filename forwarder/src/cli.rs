@@ -30,7 +30,7 @@ use crate::observe::dump::files;
 #[error("standard output is closed")]
 struct Closed;
 
-/// A command that ends because nobody reads on has not failed.
+/// A command whose reader has closed the pipe ends, and has not failed.
 pub fn unless_closed(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
     outcome.or_else(|error| if error.is::<Closed>() { Ok(()) } else { Err(error) })
 }

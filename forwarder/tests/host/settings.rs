@@ -292,7 +292,7 @@ fn grace_periods_are_expedited_while_many_ports_come_and_no_longer() {
         assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
         next.hurry(100);
         assert_eq!(value(), "1");
-        // Somebody else's 1 is left alone.
+        // A 1 that another program wrote is left alone.
         let mut other = HostSettings::open(&Dir::new().control()).unwrap();
         other.hurry(100);
         other.end_hurry();
