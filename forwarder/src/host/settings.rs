@@ -108,10 +108,10 @@ impl HostSettings {
         }
     }
 
-    /// Expedites grace periods until [`end_hurry`](Self::end_hurry) or `restore_all`, if many `ports` come or
+    /// Expedites grace periods until [`end_expediting`](Self::end_expediting) or `restore_all`, if many `ports` come or
     /// go: the kernel waits for one at each program that it attaches or detaches, 8 to 26 ms. Where that is
     /// not possible, it takes longer.
-    pub fn hurry(&mut self, ports: usize) {
+    pub fn expedite(&mut self, ports: usize) {
         let is_off = || fs::read_to_string(EXPEDITED).is_ok_and(|value| value.trim() == "0");
         if ports < MANY_PORTS || !is_off() {
             return;
@@ -129,7 +129,7 @@ impl HostSettings {
         }
     }
 
-    pub fn end_hurry(&mut self) {
+    pub fn end_expediting(&mut self) {
         for error in self.restore(|change| change.before == Before::GracePeriods).1 {
             tracing::error!("a setting could not be put back: {error}");
         }

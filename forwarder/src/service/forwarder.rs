@@ -200,7 +200,7 @@ impl Forwarder {
         }
         match ending {
             Ending::Stop => {
-                self.settings.hurry(self.roster.active().count());
+                self.settings.expedite(self.roster.active().count());
                 self.roster.names().iter().for_each(|name| self.detach(name));
                 if let Some(pins) = &self.steering.pins {
                     pins.close();

@@ -190,7 +190,7 @@ async fn begin(
         forwarder.set_paths(&ports, found);
     }
     forwarder.adopt_gates().await;
-    forwarder.settings.end_hurry();
+    forwarder.settings.end_expediting();
     Ok(())
 }
 

@@ -283,21 +283,21 @@ fn grace_periods_are_expedited_while_many_ports_come_and_no_longer() {
     in_host(|_| {
         let dir = Dir::new();
         let mut killed = HostSettings::open(&dir.control()).unwrap();
-        killed.hurry(3);
+        killed.expedite(3);
         assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
-        killed.hurry(100);
+        killed.expedite(100);
         assert_eq!((value().as_str(), dir.recorded().len()), ("1", 1));
         drop(killed);
         let mut next = HostSettings::open(&dir.control()).unwrap();
         assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
-        next.hurry(100);
+        next.expedite(100);
         assert_eq!(value(), "1");
         // A 1 that another program wrote is left alone.
         let mut other = HostSettings::open(&Dir::new().control()).unwrap();
-        other.hurry(100);
-        other.end_hurry();
+        other.expedite(100);
+        other.end_expediting();
         assert_eq!(value(), "1");
-        next.end_hurry();
+        next.end_expediting();
         assert_eq!((value().as_str(), dir.recorded().len()), ("0", 0));
     });
 }

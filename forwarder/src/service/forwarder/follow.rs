@@ -29,10 +29,10 @@ impl Forwarder {
     }
 
     /// Takes in every wanted port, in the given order, and fails at the first error: for the start,
-    /// where the operator reads it. The start ends the hurry.
+    /// where the operator reads it. Grace periods stay expedited until the start is over.
     pub async fn take_in_all(&mut self, links: &Snapshot) -> anyhow::Result<()> {
         let wanted = self.wanted(links);
-        self.settings.hurry(wanted.len());
+        self.settings.expedite(wanted.len());
         for plan in wanted {
             if let Err(error) = self.take_in_once_up(&plan, links).await {
                 if !plan.of_bridge {
