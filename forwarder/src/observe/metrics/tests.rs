@@ -158,7 +158,9 @@ fn every_metric_is_told_with_exactly_its_labels_in_base_units() {
             kind => &[kind.suffix()],
         };
         for suffix in samples {
-            let labels = &series[&format!("{}{suffix}", metric.name)];
+            let Some(labels) = series.get(&format!("{}{suffix}", metric.name)) else {
+                panic!("{}: nothing in `sample` has a value for it", metric.name);
+            };
             let labels = labels.keys().map(String::as_str).filter(|label| *label != "le");
             let expected: BTreeSet<&str> = metric.labels.iter().copied().collect();
             assert_eq!(labels.collect::<BTreeSet<_>>(), expected, "{}", metric.name);

@@ -2,7 +2,7 @@
 //! under no other.
 //!
 //! Invariant: a test fails for each reason that is neither injected here nor one of the program's (those are
-//! injected in `tests/tests/losses.rs`). So no reason is added under which nothing can be lost.
+//! injected in `tests/tests/program/losses.rs`). So no reason is added under which nothing can be lost.
 
 use tokio::sync::oneshot;
 use weir_abi::gso::gso_kind;
