@@ -34,9 +34,13 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 
 /// Builds the given binaries of a release and returns the folder they are in.
 pub(crate) fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
+    build("release", packages, binaries)
+}
+
+fn build(profile: &str, packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
     let target = target_dir()?;
     let mut cargo = cargo();
-    cargo.args(["build", "--release", "--target-dir"]).arg(&target);
+    cargo.args(["build", "--profile", profile, "--target-dir"]).arg(&target);
     for package in packages {
         cargo.args(["--package", package]);
     }
@@ -48,7 +52,7 @@ pub(crate) fn release(packages: &[&str], binaries: &[&str]) -> Result<PathBuf> {
         status.success(),
         "the build failed ({status}); `cargo xtask setup --check` tells whether a package is missing"
     );
-    Ok(target.join("release"))
+    Ok(target.join(profile))
 }
 
 pub(crate) fn run(args: &[OsString]) -> Result<()> {
@@ -61,7 +65,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<()> {
     }
     need_root("the demo makes network namespaces", "run")?;
     setup::ensure(Purpose::Test)?;
-    let folder = release(&["weir", "system-tests"], &["weir", "weir-bed"])?;
+    let folder = build("demo", &["weir", "system-tests"], &["weir", "weir-bed"])?;
     become_program(&folder.join("weir-bed"), dump_dir()?)
 }
 
