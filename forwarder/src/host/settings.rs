@@ -108,9 +108,9 @@ impl HostSettings {
         }
     }
 
-    /// Expedites grace periods until [`end_expediting`](Self::end_expediting) or `restore_all`, if many `ports` come or
-    /// go: the kernel waits for one at each program that it attaches or detaches, 8 to 26 ms. Where that is
-    /// not possible, it takes longer.
+    /// Expedites grace periods until [`end_expediting`](Self::end_expediting) or `restore_all`, if many `ports`
+    /// come or go: the kernel waits for one at each program that it attaches or detaches, 8 to 26 ms. Where
+    /// that is not possible, it takes longer.
     pub fn expedite(&mut self, ports: usize) {
         let is_off = || fs::read_to_string(EXPEDITED).is_ok_and(|value| value.trim() == "0");
         if ports < MANY_PORTS || !is_off() {

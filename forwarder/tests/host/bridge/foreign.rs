@@ -200,7 +200,7 @@ fn programs_of_others_are_found() {
         let own = BTreeSet::from([id.unwrap().parse().unwrap()]);
         assert_eq!(found(&own), Findings::default(), "its own are not foreign");
         drop(program);
-        // A command that another test is just starting has the link's descriptor until it is executed.
+        // Another test may be starting a command: its child holds the link's descriptor until it runs the program.
         wait_for("the program to be gone", || all() == Findings::default());
     });
 }
